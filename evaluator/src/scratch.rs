@@ -1,0 +1,56 @@
+//! The working memory of a verdict, owned by the caller: a library that lives in other
+//! people's processes may not allocate, so it brings one mapping; everyone else brings `Vec`s.
+
+use crate::command::{Command, Redirect, Var, Word};
+use crate::verdict::RuleMatch;
+
+/// Working memory for one verdict. Every element type is plain data for which all-zero bytes are
+/// a valid value, so the slices may be cut from a zeroed mapping. Contents on entry do not matter.
+pub struct Scratch<'s> {
+    /// Bytes of words, decoded payloads and resolved paths.
+    pub text: &'s mut [u8],
+    /// Words of commands.
+    pub words: &'s mut [Word],
+    /// Simple commands found.
+    pub commands: &'s mut [Command],
+    /// Redirections of commands.
+    pub redirects: &'s mut [Redirect],
+    /// Shell variables whose value is followed.
+    pub vars: &'s mut [Var],
+    /// Rules that fired.
+    pub matches: &'s mut [RuleMatch],
+}
+
+/// How long each slice of a [`Scratch`] should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScratchLen {
+    /// Bytes of text.
+    pub text: usize,
+    /// Number of words.
+    pub words: usize,
+    /// Number of commands.
+    pub commands: usize,
+    /// Number of redirections.
+    pub redirects: usize,
+    /// Number of variables.
+    pub vars: usize,
+    /// Number of rule matches.
+    pub matches: usize,
+}
+
+/// The sizes that suffice for a request of `input` bytes (all arguments, or the shell text) and
+/// `args` arguments, against images that hold `rules` rules in all. Larger is never needed;
+/// smaller may end in "too complex". Only memory that is used is touched, so a lazily backed
+/// mapping of this size is cheap.
+#[must_use]
+pub const fn scratch_len(input: usize, args: usize, rules: usize) -> ScratchLen {
+    let input = input.saturating_add(4096);
+    ScratchLen {
+        text: input.saturating_mul(8),
+        words: input.saturating_add(args),
+        commands: input / 4,
+        redirects: input / 8,
+        vars: input / 8,
+        matches: rules.saturating_add(8),
+    }
+}

@@ -1,0 +1,38 @@
+//! The few questions that only parsing raises, answered by whoever asked for a verdict: the
+//! library by raw system calls, the daemon and `check` by `std`, tests by tables.
+
+/// An answer about the world outside the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer<T> {
+    /// It is so.
+    Value(T),
+    /// There is no such thing.
+    Absent,
+    /// Cannot be known here. Counts as a match for restrictive rules.
+    Unavailable,
+}
+
+/// What can be asked. Every answer is written into the caller's buffer: nothing is allocated.
+pub trait World {
+    /// The absolute path that `path` (absolute, lexically clean) leads to after every symbolic
+    /// link, as `realpath(3)`. `Absent` if it does not exist; `Unavailable` if `out` is too
+    /// small or it cannot be known.
+    fn resolve<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]>;
+
+    /// The whole content of the regular file at `path` (absolute). `Unavailable` if it is larger
+    /// than `out`, no regular file, or may not be read.
+    fn read<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]>;
+}
+
+/// A world of which nothing can be known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoWorld;
+
+impl World for NoWorld {
+    fn resolve<'b>(&self, _path: &[u8], _out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        Answer::Unavailable
+    }
+    fn read<'b>(&self, _path: &[u8], _out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        Answer::Unavailable
+    }
+}
