@@ -47,10 +47,10 @@ pub const fn scratch_len(input: usize, args: usize, rules: usize) -> ScratchLen 
     let input = input.saturating_add(4096);
     ScratchLen {
         text: input.saturating_mul(8),
-        words: input.saturating_add(args),
-        commands: input / 4,
-        redirects: input / 8,
-        vars: input / 8,
+        words: input.saturating_add(args).saturating_mul(2),
+        commands: input / 2,
+        redirects: input / 2,
+        vars: input / 4,
         matches: rules.saturating_add(8),
     }
 }
