@@ -1,1 +1,383 @@
-//! To be written.
+//! Stage 6's line: one verdict as one line of JSON (RFC 8259), the same from every entrance,
+//! masked, and written without an allocator so that a `vfork` child can record.
+//!
+//! Strings that are not UTF-8 are `{"b64": "…"}` (RFC 4648), so that no byte is lost; values too
+//! large for the record are `{"len": bytes, "head": "…"}`.
+
+use crate::action::Action;
+use crate::command::Via;
+use crate::redact;
+use crate::request::{Call, Cwd, Request, TargetKinds};
+use crate::verdict::Verdict;
+
+mod json;
+
+use json::Json;
+
+/// Version of the event's shape, its `v` field.
+pub const VERSION: u32 = 1;
+
+/// Longest single value that is written whole, in bytes.
+const LONG: usize = 4096;
+
+/// Room that is kept for what follows the arguments, in bytes.
+const RESERVE: usize = 36 * 1024;
+
+/// One verdict and what came of it.
+#[derive(Clone, Copy)]
+pub struct Event<'a> {
+    /// A ULID; see [`ulid`].
+    pub id: [u8; 26],
+    /// When, in microseconds since the Unix epoch.
+    pub time_us: u64,
+    /// The process that asked, or that started.
+    pub pid: u32,
+    /// Its parent.
+    pub ppid: u32,
+    /// Its real user.
+    pub uid: u32,
+    /// The entrance: a hooked function, `start` for the self-check of a new process, `check` …
+    pub hook: &'a str,
+    /// What was asked.
+    pub request: &'a Request<'a>,
+    /// What the policy said.
+    pub verdict: &'a Verdict<'a>,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Who answered for a missing second party (`settle::Settled::answered_by`).
+    pub answered_by: &'a str,
+    /// Id of the guarded tree.
+    pub tree: &'a [u8],
+    /// Failures that the record must show.
+    pub flags: EventFlags,
+}
+
+/// What came of a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It went ahead.
+    Allowed,
+    /// It was not started.
+    Denied,
+    /// It was let go, and the new program cannot load us: nobody will confirm that it started.
+    Unconfirmed,
+    /// The policy forbids it, but the mode is `monitor`.
+    NotEnforced,
+}
+
+impl Outcome {
+    /// Name in events.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Unconfirmed => "unconfirmed",
+            Self::NotEnforced => "not-enforced",
+        }
+    }
+}
+
+/// A set of failures that an event shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventFlags(pub u32);
+
+impl EventFlags {
+    /// The policy image could not be used; the one mapped at start or the built-in one decided.
+    pub const FALLBACK_IMAGE: Self = Self(1);
+    /// The audit directory could not be used; this stands in a substitute.
+    pub const FALLBACK_AUDIT: Self = Self(2);
+    /// `RAMPART_FAIL_OPEN=1` is in force.
+    pub const FAIL_OPEN: Self = Self(4);
+
+    const NAMES: [(Self, &'static str); 3] = [
+        (Self::FALLBACK_IMAGE, "fallback-image"),
+        (Self::FALLBACK_AUDIT, "fallback-audit"),
+        (Self::FAIL_OPEN, "fail-open"),
+    ];
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// A ULID: `time_ms` since the Unix epoch (48 bits) and 80 random bits in Crockford's base 32.
+#[must_use]
+pub fn ulid(time_ms: u64, random: [u8; 10]) -> [u8; 26] {
+    const DIGITS: [u8; 32] = *b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let low = random
+        .iter()
+        .fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
+    let mut bits = u128::from(time_ms & 0xffff_ffff_ffff) << 80 | low;
+    let mut out = [0; 26];
+    for digit in out.iter_mut().rev() {
+        *digit = DIGITS.get((bits & 31) as usize).copied().unwrap_or(b'0');
+        bits >>= 5;
+    }
+    out
+}
+
+/// Writes `event` as one line with its newline into `out` and returns its length. `out` should be
+/// 64 KiB. Arguments beyond that are counted (`argv_len`); if the rest does not fit either, the
+/// line is `compacted`: the verdict without the call. Returns 0 if not even that fits.
+pub fn write_line(event: &Event<'_>, out: &mut [u8]) -> usize {
+    let mut json = Json::new(out);
+    json.open(b'{');
+    head(&mut json, event);
+    verdict(&mut json, event);
+    call(&mut json, event.request);
+    provenance(&mut json, event.verdict);
+    caller(&mut json, event);
+    json.close(b'}');
+    if let Some(len) = json.finish() {
+        return len;
+    }
+    let mut json = Json::new(out);
+    json.open(b'{');
+    head(&mut json, event);
+    verdict(&mut json, event);
+    json.number("compacted", 1);
+    json.close(b'}');
+    json.finish().unwrap_or(0)
+}
+
+fn head(json: &mut Json<'_>, event: &Event<'_>) {
+    json.number("v", VERSION.into());
+    json.text("id", &event.id);
+    json.time("time", event.time_us);
+    json.number("pid", event.pid.into());
+    json.number("ppid", event.ppid.into());
+    json.number("uid", event.uid.into());
+    json.text("hook", event.hook.as_bytes());
+}
+
+fn verdict(json: &mut Json<'_>, event: &Event<'_>) {
+    json.text("action", event.verdict.action.name().as_bytes());
+    json.text("outcome", event.outcome.name().as_bytes());
+    json.text("reason", event.verdict.reason.name().as_bytes());
+    json.text_unless_empty("policy", event.verdict.policy);
+    json.text_unless_empty("rule", event.verdict.rule);
+    json.text_unless_empty("message", event.verdict.message);
+    json.text_unless_empty("answered_by", event.answered_by.as_bytes());
+    if event.flags != EventFlags::default() {
+        json.key("flags");
+        json.open(b'[');
+        for (flag, name) in EventFlags::NAMES {
+            if event.flags.0 & flag.0 != 0 {
+                json.item(name.as_bytes());
+            }
+        }
+        json.close(b']');
+    }
+    json.key("matched");
+    json.open(b'[');
+    for found in event.verdict.matched.iter().take(16) {
+        json.open(b'{');
+        json.number("image", found.image.into());
+        json.number("rule", found.rule.into());
+        let action = u8::try_from(found.action).ok().and_then(Action::from_code);
+        json.text("action", action.map_or("?", Action::name).as_bytes());
+        json.number("command", found.command.into());
+        json.close(b'}');
+    }
+    json.close(b']');
+}
+
+fn call(json: &mut Json<'_>, request: &Request<'_>) {
+    json.text("tool", request.tool);
+    match request.call {
+        Call::Exec { file, argv } => {
+            json.text("exe", file);
+            json.key("argv");
+            json.open(b'[');
+            let (mut secret, mut written) = (false, 0_usize);
+            for index in 0..argv.len() {
+                if json.free() < RESERVE {
+                    break;
+                }
+                written = written.saturating_add(1);
+                let arg = argv.get(index).unwrap_or(&[]);
+                json.separator();
+                if secret && !arg.starts_with(b"-") {
+                    json.string(redact::MASK)
+                } else {
+                    json.masked(arg, LONG)
+                }
+                secret = redact::takes_secret(arg);
+            }
+            json.close(b']');
+            if written < argv.len() {
+                json.number("argv_len", argv.len() as u64);
+            }
+        }
+        Call::Shell(text) => {
+            json.key("command");
+            json.masked(text, LONG);
+        }
+        Call::Nothing => {}
+    }
+    if let Some(path) = request.path {
+        json.text("path", path);
+    }
+    if let Some(url) = request.url {
+        json.key("url");
+        json.masked(url, LONG);
+    }
+    if let Cwd::Known(cwd) = request.cwd {
+        json.text("cwd", cwd);
+    }
+    if request.target.kinds != TargetKinds::default() {
+        json.key("target");
+        json.open(b'[');
+        for (kind, name) in TargetKinds::NAMES {
+            if request.target.kinds.intersects(kind) {
+                json.item(name.as_bytes());
+            }
+        }
+        json.close(b']');
+    }
+}
+
+/// The steps from the call to the deciding command, outermost first.
+fn provenance(json: &mut Json<'_>, verdict: &Verdict<'_>) {
+    let tree = &verdict.tree;
+    let mut steps = [Via::Call; 16];
+    let mut depth = 0;
+    let mut command = tree.commands.get(verdict.command as usize);
+    while let Some(step) = command {
+        if step.via == Via::Call {
+            break;
+        }
+        let Some(slot) = steps.get_mut(depth) else {
+            break;
+        };
+        *slot = step.via;
+        depth = depth.saturating_add(1);
+        command = tree.parent(step);
+    }
+    if depth == 0 {
+        return;
+    }
+    json.key("provenance");
+    json.open(b'[');
+    for step in steps.iter().take(depth).rev() {
+        json.item(step.name().as_bytes());
+    }
+    json.close(b']');
+}
+
+fn caller(json: &mut Json<'_>, event: &Event<'_>) {
+    json.text_unless_empty("tree", event.tree);
+    json.text_unless_empty("agent", event.request.caller.agent);
+    json.text_unless_empty("session", event.request.caller.session);
+    if event.request.caller.agent_depth != 0 {
+        json.number("agent_depth", event.request.caller.agent_depth.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Tree;
+    use crate::request::{Argv, Caller, NoEnv, NoParams, Target};
+    use crate::verdict::Reason;
+    use std::string::String;
+    use std::vec::Vec;
+
+    #[test]
+    fn ulids_sort_by_time() {
+        assert_eq!(&ulid(0, [0; 10]), b"00000000000000000000000000");
+        assert_eq!(&ulid(u64::MAX, [0xff; 10]), b"7ZZZZZZZZZZZZZZZZZZZZZZZZZ");
+        assert!(ulid(2, [0; 10]) > ulid(1, [0xff; 10]));
+    }
+
+    fn line(argv: &[&[u8]], room: usize) -> String {
+        let argv = &argv as &dyn Argv;
+        let request = Request {
+            tool: b"exec",
+            call: Call::Exec {
+                file: b"/bin/x",
+                argv,
+            },
+            cwd: Cwd::Known(b"/w"),
+            env: &NoEnv,
+            target: Target {
+                kinds: TargetKinds::STATIC,
+                ..Target::default()
+            },
+            caller: Caller {
+                agent: b"a",
+                ..Caller::default()
+            },
+            path: None,
+            url: None,
+            params: &NoParams,
+        };
+        let tree = Tree {
+            text: &[],
+            words: &[],
+            commands: &[],
+            redirects: &[],
+            outcome: Default::default(),
+        };
+        let verdict = Verdict {
+            action: Action::Deny,
+            reason: Reason::Rule,
+            policy: b"p",
+            rule: b"r",
+            message: b"m",
+            command: 0,
+            matched: &[],
+            tree,
+            on_no_approver: None,
+        };
+        let event = Event {
+            id: *b"00000000000000000000000000",
+            time_us: 1,
+            pid: 2,
+            ppid: 1,
+            uid: 0,
+            hook: "execve",
+            request: &request,
+            verdict: &verdict,
+            outcome: Outcome::Denied,
+            answered_by: "",
+            tree: b"t",
+            flags: EventFlags::FAIL_OPEN,
+        };
+        let mut out = std::vec![0; room];
+        let len = write_line(&event, &mut out);
+        String::from_utf8(out[..len].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_line_says_it_all() {
+        assert_eq!(
+            line(&[b"x", b"--token", b"abc", b"a\xff"], 65536),
+            concat!(
+                r#"{"v":1,"id":"00000000000000000000000000","time":"1970-01-01T00:00:00.000001Z","#,
+                r#""pid":2,"ppid":1,"uid":0,"hook":"execve","action":"deny","outcome":"denied","#,
+                r#""reason":"rule","policy":"p","rule":"r","message":"m","flags":["fail-open"],"#,
+                r#""matched":[],"tool":"exec","exe":"/bin/x","argv":["x","--token","[masked]",{"b64":"Yf8="}],"#,
+                r#""cwd":"/w","target":["static"],"tree":"t","agent":"a"}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn large_calls_stay_whole_lines() {
+        let arg = std::vec![b'\x01'; 4000];
+        let many: Vec<&[u8]> = std::vec![&arg; 100];
+        let long = line(&many, 65536);
+        assert!(
+            long.ends_with("}\n") && long.contains("\"argv_len\":100,"),
+            "long"
+        );
+        assert!(line(&[&std::vec![b'a'; 100_000]], 65536).contains(r#"{"len":100000,"head":"#));
+        assert!(line(&many, 385).ends_with("\"compacted\":1}\n"));
+        assert_eq!(line(&many, 100), "");
+    }
+}

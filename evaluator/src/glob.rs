@@ -1,1 +1,325 @@
-//! To be written.
+//! The pattern dialects of policies. The original's is not a common one, so it is matched by our
+//! own code, with a step budget instead of a size limit.
+//!
+//! Command globs, tried in this order: `*` alone matches everything; a pattern with `**` is a
+//! path glob; a pattern that ends in `*` is a literal prefix (and goes on if that fails); one that
+//! starts with `*` is pieces that occur in order, its end not anchored; anything else is a path
+//! glob. In path globs `*`, `?` and `[class]` stay inside a segment, `**` crosses, and a leading
+//! `**/` may also stand for nothing. A backslash counts as a slash, in patterns and in values.
+
+/// The steps one match may take: enough for every honest pattern, an end for every other.
+const STEPS: u32 = 1 << 20;
+
+/// Whether `value` matches the command glob `pattern`; `None` if it would take too many steps.
+#[must_use]
+pub fn command(pattern: &[u8], value: &[u8], fold: bool) -> Option<bool> {
+    match pattern {
+        [] => return Some(false),
+        b"*" => return Some(true),
+        _ => {}
+    }
+    if pattern.windows(2).any(|pair| pair == b"**") {
+        return path(pattern, value, fold);
+    }
+    if let [prefix @ .., b'*'] = pattern
+        && starts_with(value, prefix, fold)
+    {
+        return Some(true);
+    }
+    if pattern.first() == Some(&b'*') {
+        return Some(pieces_in_order(pattern, value, fold));
+    }
+    path(pattern, value, fold)
+}
+
+/// Whether the pieces between the stars of `pattern` occur in `value` one after the other.
+fn pieces_in_order(pattern: &[u8], value: &[u8], fold: bool) -> bool {
+    let mut rest = value;
+    for piece in pattern
+        .split(|byte| *byte == b'*')
+        .filter(|piece| !piece.is_empty())
+    {
+        let Some(at) = find(rest, piece, fold) else {
+            return false;
+        };
+        rest = rest.get(at.saturating_add(piece.len())..).unwrap_or(&[]);
+    }
+    true
+}
+
+/// Whether `value` matches the path glob `pattern`; `None` if it would take too many steps.
+#[must_use]
+pub fn path(pattern: &[u8], value: &[u8], fold: bool) -> Option<bool> {
+    if pattern.is_empty() {
+        return Some(false);
+    }
+    let mut steps = STEPS;
+    if let [b'*', b'*', b'/', rest @ ..] = pattern
+        && segments(rest, value, fold, &mut steps)?
+    {
+        return Some(true);
+    }
+    segments(pattern, value, fold, &mut steps)
+}
+
+/// Where to go on after a mismatch: the star's place in the pattern and how far it has eaten.
+#[derive(Clone, Copy)]
+struct Star {
+    pattern: usize,
+    value: usize,
+}
+
+/// Anchored match with two kinds of star. Going back to the last star of each kind is enough: the
+/// shortest match of what stands before a star is always the best one.
+fn segments(pattern: &[u8], value: &[u8], fold: bool, steps: &mut u32) -> Option<bool> {
+    let (mut at, mut pos) = (0, 0);
+    let (mut inner, mut outer): (Option<Star>, Option<Star>) = (None, None);
+    loop {
+        *steps = steps.checked_sub(1)?;
+        let rest = pattern.get(at..).unwrap_or(&[]);
+        match rest {
+            [b'*', b'*', tail @ ..] => {
+                if tail.is_empty() {
+                    return Some(true);
+                }
+                at += 2;
+                outer = Some(Star {
+                    pattern: at,
+                    value: pos,
+                });
+                inner = None;
+                continue;
+            }
+            [b'*', ..] => {
+                at += 1;
+                inner = Some(Star {
+                    pattern: at,
+                    value: pos,
+                });
+                continue;
+            }
+            [] if pos == value.len() => return Some(true),
+            _ => {
+                if let Some(byte) = value.get(pos)
+                    && let Some(width) = one(rest, slashed(*byte), fold)
+                {
+                    at += width;
+                    pos += 1;
+                    continue;
+                }
+            }
+        }
+        if let Some(star) = inner.as_mut()
+            && value
+                .get(star.value)
+                .is_some_and(|byte| slashed(*byte) != b'/')
+        {
+            star.value += 1;
+            (at, pos) = (star.pattern, star.value);
+        } else if let Some(star) = outer.as_mut()
+            && star.value < value.len()
+        {
+            star.value += 1;
+            (at, pos) = (star.pattern, star.value);
+            inner = None;
+        } else {
+            return Some(false);
+        }
+    }
+}
+
+/// Matches one value byte against the start of `pattern`: the pattern bytes used, or `None`.
+fn one(pattern: &[u8], byte: u8, fold: bool) -> Option<usize> {
+    match pattern {
+        [b'?', ..] => (byte != b'/').then_some(1),
+        [b'[', class @ ..] => {
+            let Some(len) = class_len(class) else {
+                return (byte == b'[').then_some(1);
+            };
+            let inside = class.get(..len)?;
+            (byte != b'/' && in_class(inside, byte, fold)).then_some(len + 2)
+        }
+        [literal, ..] => same(slashed(*literal), byte, fold).then_some(1),
+        [] => None,
+    }
+}
+
+/// Length of a class without its brackets; `None` if it is not closed.
+fn class_len(class: &[u8]) -> Option<usize> {
+    let negation = usize::from(matches!(class.first(), Some(b'^' | b'!')));
+    let first = negation + 1;
+    let close = class.get(first..)?.iter().position(|byte| *byte == b']')?;
+    Some(first + close)
+}
+
+fn in_class(class: &[u8], byte: u8, fold: bool) -> bool {
+    let (negated, mut rest) = match class {
+        [b'^' | b'!', rest @ ..] => (true, rest),
+        _ => (false, class),
+    };
+    let byte = if fold {
+        byte.to_ascii_lowercase()
+    } else {
+        byte
+    };
+    let lower = |bound: u8| {
+        if fold {
+            bound.to_ascii_lowercase()
+        } else {
+            bound
+        }
+    };
+    let mut found = false;
+    loop {
+        match rest {
+            [from, b'-', to, tail @ ..] => {
+                found |= (lower(*from)..=lower(*to)).contains(&byte);
+                rest = tail;
+            }
+            [member, tail @ ..] => {
+                found |= lower(*member) == byte;
+                rest = tail;
+            }
+            [] => return found != negated,
+        }
+    }
+}
+
+const fn slashed(byte: u8) -> u8 {
+    if byte == b'\\' { b'/' } else { byte }
+}
+
+const fn same(left: u8, right: u8, fold: bool) -> bool {
+    if fold {
+        left.eq_ignore_ascii_case(&right)
+    } else {
+        left == right
+    }
+}
+
+/// Whether `value` starts with `prefix`, backslashes as slashes.
+fn starts_with(value: &[u8], prefix: &[u8], fold: bool) -> bool {
+    value.len() >= prefix.len()
+        && value
+            .iter()
+            .zip(prefix)
+            .all(|(left, right)| same(slashed(*left), slashed(*right), fold))
+}
+
+/// Where `needle` first occurs in `value`, backslashes as slashes.
+#[must_use]
+pub fn find(value: &[u8], needle: &[u8], fold: bool) -> Option<usize> {
+    let Some(first) = needle.first() else {
+        return Some(0);
+    };
+    let first = slashed(*first);
+    let last = value.len().checked_sub(needle.len())?;
+    (0..=last).find(|at| {
+        value
+            .get(*at)
+            .is_some_and(|byte| same(slashed(*byte), first, fold))
+            && starts_with(value.get(*at..).unwrap_or(&[]), needle, fold)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_globs() {
+        let cases: &[(&str, &str, bool)] = &[
+            ("", "x", false),
+            ("*", "", true),
+            ("*", "a b/c", true),
+            ("rm -rf *", "rm -rf /", true),
+            ("rm -rf *", "rm -r /", false),
+            ("git *", "git push origin/main", true),
+            ("git *", "git", false),
+            ("git", "git", true),
+            ("git", "git ", false),
+            // Ends with a star: what stands before it is literal, inner stars too.
+            ("a * b*", "a * bcd", true),
+            ("a * b*", "a x bcd", true),
+            ("a * b*", "a x/y bcd", false),
+            // Starts with a star: pieces in order, the end open.
+            ("*foo", "a foobar", true),
+            ("*foo*bar", "a foo x/y bar z", true),
+            ("*foo*bar", "bar foo", false),
+            // A single star stays inside a segment.
+            ("curl * | bash", "curl x | bash", true),
+            ("curl * | bash", "curl http://x/y | bash", false),
+            ("curl ** | bash", "curl http://x/y | bash", true),
+            ("**rm -rf**", "sudo rm -rf /a/b", true),
+            ("C:\\x *", "C:/x y", true),
+            ("l[sd] ?", "ls a", true),
+            ("l[^sd] ?", "ls a", false),
+            ("l[", "l[", true),
+        ];
+        for (pattern, value, want) in cases {
+            let got = command(pattern.as_bytes(), value.as_bytes(), false);
+            assert_eq!(got, Some(*want), "{pattern} on {value}");
+        }
+    }
+
+    #[test]
+    fn path_globs() {
+        let cases: &[(&str, &str, bool)] = &[
+            ("/etc/*", "/etc/passwd", true),
+            ("/etc/*", "/etc/ssh/x", false),
+            ("/etc/**", "/etc/ssh/x", true),
+            ("/etc/**", "/etc", false),
+            ("**/.env", ".env", true),
+            ("**/.env", "/a/b/.env", true),
+            ("**/.env", "/a/b.env", false),
+            ("**/.ssh/**", "/home/u/.ssh/id_rsa", true),
+            ("**/.ssh/**", ".ssh/id_rsa", true),
+            ("/home/*/.ssh/id_*", "/home/u/.ssh/id_rsa", true),
+            ("/home/*/.ssh/id_*", "/home/u/v/.ssh/id_rsa", false),
+            ("**a*b**c", "xa/ab/zc", true),
+            ("**a*b**c", "xa/b/zc", false),
+            ("/dev/sd[a-z]", "/dev/sdb", true),
+            ("/dev/sd[a-z]", "/dev/sd1", false),
+            ("*", "a", true),
+            ("*", "a/b", false),
+            ("?", "/", false),
+        ];
+        for (pattern, value, want) in cases {
+            let got = path(pattern.as_bytes(), value.as_bytes(), false);
+            assert_eq!(got, Some(*want), "{pattern} on {value}");
+        }
+    }
+
+    #[test]
+    fn folding_is_asked_for() {
+        assert_eq!(command(b"RM *", b"rm x", true), Some(true));
+        assert_eq!(command(b"RM *", b"rm x", false), Some(false));
+        assert_eq!(path(b"/[A-C]", b"/b", true), Some(true));
+        assert_eq!(find(b"DROP Table", b"drop table", true), Some(0));
+    }
+
+    #[test]
+    fn hostile_patterns_end() {
+        let value = std::vec![b'a'; 100_000];
+        let pattern = b"**a*a*a*a*a*b**a*a*a*b";
+        assert_eq!(
+            path(pattern, &value, false),
+            None,
+            "too many steps is said, not hidden"
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(pattern in proptest::collection::vec(0u8..128, 0..40),
+                        value in proptest::collection::vec(0u8..128, 0..60), fold: bool) {
+            let _ = command(&pattern, &value, fold);
+            let _ = path(&pattern, &value, fold);
+        }
+
+        #[test]
+        fn a_literal_matches_itself(value in "[a-z /.-]{1,30}") {
+            proptest::prop_assert_eq!(command(value.as_bytes(), value.as_bytes(), false), Some(true));
+        }
+    }
+}

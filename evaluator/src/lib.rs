@@ -32,6 +32,7 @@ pub mod path;
 pub mod redact;
 pub mod request;
 pub mod scratch;
+pub mod settle;
 pub mod verdict;
 pub mod world;
 
@@ -40,5 +41,6 @@ pub use decide::decide;
 pub use image::Image;
 pub use request::{Argv, Call, Caller, Cwd, Env, Params, Request, Target, TargetKinds};
 pub use scratch::{Scratch, ScratchLen};
+pub use settle::{Settled, settle};
 pub use verdict::{Reason, RuleMatch, Verdict};
 pub use world::{Answer, World};

@@ -1,1 +1,86 @@
-//! To be written.
+//! Lexical path handling on bytes, as `path_resolution(7)` without looking at the file system.
+
+/// The absolute, clean form of `path`: relative paths start at `cwd`, `//` and `.` vanish, `..`
+/// takes away the component before it. `None` if `out` is too small or the result would not be
+/// absolute.
+#[must_use]
+pub fn clean<'b>(cwd: &[u8], path: &[u8], out: &'b mut [u8]) -> Option<&'b [u8]> {
+    let mut len = 0;
+    let absolute = path.first() == Some(&b'/');
+    let base: &[u8] = if absolute { b"/" } else { cwd };
+    if base.first() != Some(&b'/') {
+        return None;
+    }
+    for part in base
+        .split(|byte| *byte == b'/')
+        .chain(path.split(|byte| *byte == b'/'))
+    {
+        match part {
+            b"" | b"." => {}
+            b".." => len = parent_len(out.get(..len)?),
+            _ => {
+                let end = len.checked_add(part.len())?.checked_add(1)?;
+                let (slash, rest) = out.get_mut(len..end)?.split_first_mut()?;
+                *slash = b'/';
+                rest.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
+                len = end;
+            }
+        }
+    }
+    if len == 0 {
+        *out.first_mut()? = b'/';
+        len = 1;
+    }
+    out.get(..len)
+}
+
+/// Length of `path` without its last component.
+fn parent_len(path: &[u8]) -> usize {
+    path.iter().rposition(|byte| *byte == b'/').unwrap_or(0)
+}
+
+/// The last component of `path`: what a program is called.
+#[must_use]
+pub fn file_name(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_cleaned_lexically() {
+        let cases: &[(&str, &str, Option<&str>)] = &[
+            ("/w", "a", Some("/w/a")),
+            ("/w", "./a//b/.", Some("/w/a/b")),
+            ("/w", "../a", Some("/a")),
+            ("/w", "../../..", Some("/")),
+            ("/w", "/", Some("/")),
+            ("/w", "//etc/../etc/./passwd", Some("/etc/passwd")),
+            ("/w", "/tmp/..", Some("/")),
+            ("/w", "", Some("/w")),
+            ("/", "..", Some("/")),
+            ("w", "a", None),
+            ("w", "/a", Some("/a")),
+        ];
+        for (cwd, path, want) in cases {
+            let mut out = [0; 64];
+            let got = clean(cwd.as_bytes(), path.as_bytes(), &mut out);
+            assert_eq!(got, want.map(str::as_bytes), "{cwd} + {path}");
+        }
+    }
+
+    #[test]
+    fn too_small_a_buffer_is_no_path() {
+        assert_eq!(clean(b"/", b"/abc/def", &mut [0; 7]), None);
+        assert_eq!(clean(b"/", b"/", &mut []), None);
+    }
+
+    #[test]
+    fn file_names() {
+        for (path, want) in [("/bin/rm", "rm"), ("rm", "rm"), ("a/", ""), ("", "")] {
+            assert_eq!(file_name(path.as_bytes()), want.as_bytes());
+        }
+    }
+}

@@ -1,1 +1,271 @@
-//! To be written.
+//! Credentials are masked before anything is recorded: a log that holds them is a second leak.
+//!
+//! Masks values, keeps names: `--password hunter2` becomes `--password [masked]`. Works on one
+//! string at a time (an argument, a command line) and knows what came before it only where the
+//! caller says so ([`takes_secret`]).
+
+/// What stands for a masked value.
+pub const MASK: &[u8] = b"[masked]";
+
+/// Names whose value is a secret, compared in lower case with `-` and `_` taken out.
+const SECRET_NAMES: [&[u8]; 15] = [
+    b"password",
+    b"passwd",
+    b"passphrase",
+    b"token",
+    b"apikey",
+    b"secret",
+    b"secretkey",
+    b"cookie",
+    b"privatekey",
+    b"credential",
+    b"credentials",
+    b"authorization",
+    b"secretaccesskey",
+    b"pgpassword",
+    b"mysqlpwd",
+];
+
+/// Starts of well-known tokens, and how long a token is at least.
+const TOKEN_STARTS: [(&[u8], usize); 16] = [
+    (b"ghp_", 20),
+    (b"gho_", 20),
+    (b"ghs_", 20),
+    (b"ghu_", 20),
+    (b"github_pat_", 20),
+    (b"glpat-", 16),
+    (b"xoxb-", 16),
+    (b"xoxp-", 16),
+    (b"sk-", 20),
+    (b"sk_live_", 16),
+    (b"AKIA", 16),
+    (b"ASIA", 16),
+    (b"AIza", 30),
+    (b"npm_", 20),
+    (b"pypi-", 20),
+    (b"eyJ", 40),
+];
+
+/// Whether the argument after `arg` is a secret: an option that takes one.
+#[must_use]
+pub fn takes_secret(arg: &[u8]) -> bool {
+    match arg {
+        [b'-', b'-', name @ ..] | [b'-', name @ ..] if !name.is_empty() => is_secret_name(name),
+        _ => false,
+    }
+}
+
+/// Calls `put` with pieces of `text` in which secrets are replaced by [`MASK`].
+pub fn masked(text: &[u8], put: &mut dyn FnMut(&[u8])) {
+    let mut rest = text;
+    let mut after_scheme = false;
+    while !rest.is_empty() {
+        let (separators, tail) = split_at(rest, rest.iter().position(|b| !is_separator(*b)));
+        put(separators);
+        let (word, tail) = split_at(tail, tail.iter().position(|b| is_separator(*b)));
+        if after_scheme && is_scheme(word) {
+            put(word);
+            rest = tail;
+            continue;
+        }
+        let lower = Lower(word);
+        if after_scheme || is_token(word) {
+            put(MASK);
+        } else if let Some(keep) = url_userinfo(word) {
+            let (head, host) = split_at(word, Some(keep.1));
+            put(head.get(..keep.0).unwrap_or(&[]));
+            put(MASK);
+            put(host);
+        } else if let Some(at) = secret_value(word) {
+            let (name, value) = split_at(word, Some(at));
+            put(name);
+            after_scheme = value.is_empty() || is_scheme(value);
+            if after_scheme {
+                put(value)
+            } else {
+                put(MASK)
+            }
+            rest = tail;
+            continue;
+        } else {
+            put(word);
+        }
+        after_scheme = lower.is(b"bearer") || (lower.is_option() && takes_secret(word));
+        rest = tail;
+    }
+}
+
+fn split_at(bytes: &[u8], at: Option<usize>) -> (&[u8], &[u8]) {
+    bytes
+        .split_at_checked(at.unwrap_or(bytes.len()))
+        .unwrap_or((bytes, &[]))
+}
+
+/// A word compared without case.
+struct Lower<'a>(&'a [u8]);
+
+impl Lower<'_> {
+    fn is(&self, name: &[u8]) -> bool {
+        self.0.eq_ignore_ascii_case(name)
+    }
+    fn is_option(&self) -> bool {
+        self.0.first() == Some(&b'-')
+    }
+}
+
+const fn is_separator(byte: u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'\t'
+            | b'\n'
+            | b'\r'
+            | b'"'
+            | b'\''
+            | b';'
+            | b'&'
+            | b'|'
+            | b','
+            | b'{'
+            | b'}'
+            | b'?'
+    )
+}
+
+fn is_scheme(value: &[u8]) -> bool {
+    [&b"bearer"[..], b"basic", b"token", b"digest"]
+        .iter()
+        .any(|scheme| value.eq_ignore_ascii_case(scheme))
+}
+
+/// Whether `name` (of an option, variable or header) names a secret.
+fn is_secret_name(name: &[u8]) -> bool {
+    let folded = || {
+        name.iter()
+            .filter(|b| !matches!(b, b'-' | b'_' | b'.'))
+            .map(u8::to_ascii_lowercase)
+    };
+    let len = folded().count();
+    SECRET_NAMES.iter().any(|secret| {
+        len.checked_sub(secret.len())
+            .is_some_and(|skip| folded().skip(skip).eq(secret.iter().copied()))
+    })
+}
+
+/// Where the value starts in `name=value` or `name:value`, if the name is a secret's.
+fn secret_value(word: &[u8]) -> Option<usize> {
+    let at = word.iter().position(|byte| matches!(byte, b'=' | b':'))?;
+    let name = word.get(..at)?;
+    let name = name
+        .strip_prefix(b"--")
+        .or_else(|| name.strip_prefix(b"-"))
+        .unwrap_or(name);
+    (!name.is_empty() && is_secret_name(name)).then_some(at.saturating_add(1))
+}
+
+fn is_token(word: &[u8]) -> bool {
+    TOKEN_STARTS.iter().any(|(start, len)| {
+        word.len() >= *len
+            && word.starts_with(start)
+            && word
+                .iter()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'='))
+    })
+}
+
+/// In `scheme://user:secret@host`: where the secret starts and ends.
+fn url_userinfo(word: &[u8]) -> Option<(usize, usize)> {
+    let authority = word
+        .windows(3)
+        .position(|window| window == b"://")?
+        .saturating_add(3);
+    let rest = word.get(authority..)?;
+    let end = rest
+        .iter()
+        .position(|byte| *byte == b'/')
+        .unwrap_or(rest.len());
+    let at = rest.get(..end)?.iter().rposition(|byte| *byte == b'@')?;
+    let colon = rest.get(..at)?.iter().position(|byte| *byte == b':')?;
+    Some((
+        authority.saturating_add(colon).saturating_add(1),
+        authority.saturating_add(at),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::String;
+    use std::vec::Vec;
+
+    #[test]
+    fn secrets_are_masked_and_the_rest_is_kept() {
+        let cases = [
+            ("ls -la /tmp", "ls -la /tmp"),
+            (
+                "mysql --password=hunter2 -u root",
+                "mysql --password=[masked] -u root",
+            ),
+            (
+                "mysql --password hunter2 -u root",
+                "mysql --password [masked] -u root",
+            ),
+            ("PGPASSWORD=x psql", "PGPASSWORD=[masked] psql"),
+            (
+                "export AWS_SECRET_ACCESS_KEY=abc/def",
+                "export AWS_SECRET_ACCESS_KEY=[masked]",
+            ),
+            (
+                "curl -H 'Authorization: Bearer abc.def' https://x",
+                "curl -H 'Authorization: Bearer [masked]' https://x",
+            ),
+            (
+                "curl -H \"authorization:Basic Zm9v\"",
+                "curl -H \"authorization:Basic [masked]\"",
+            ),
+            ("curl -H 'X-Api-Key: abc'", "curl -H 'X-Api-Key: [masked]'"),
+            (
+                "git clone https://u:p4ss@h/x",
+                "git clone https://u:[masked]@h/x",
+            ),
+            ("git clone https://u@h/x", "git clone https://u@h/x"),
+            ("echo ghp_0123456789abcdefABCDEF", "echo [masked]"),
+            ("echo AKIAIOSFODNN7EXAMPLE", "echo [masked]"),
+            ("echo sk-short", "echo sk-short"),
+            (
+                "curl https://h/p?token=abc&x=1",
+                "curl https://h/p?token=[masked]&x=1",
+            ),
+            ("ssh -p 22 host", "ssh -p 22 host"),
+            ("echo password", "echo password"),
+            ("grep --token", "grep --token"),
+        ];
+        for (text, want) in cases {
+            let mut out = Vec::new();
+            masked(text.as_bytes(), &mut |piece| out.extend_from_slice(piece));
+            assert_eq!(String::from_utf8(out).unwrap(), want);
+        }
+    }
+
+    #[test]
+    fn options_that_take_a_secret() {
+        for (arg, want) in [
+            ("--password", true),
+            ("--db-password", true),
+            ("-token", true),
+            ("--api-key", true),
+            ("-p", false),
+            ("password", false),
+            ("--", false),
+            ("-", false),
+        ] {
+            assert_eq!(takes_secret(arg.as_bytes()), want, "{arg}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(text in proptest::collection::vec(0u8..=255, 0..200)) {
+            masked(&text, &mut |_| {});
+        }
+    }
+}
