@@ -1,1 +1,103 @@
-//! To be written.
+//! The policy language: YAML to typed document, diagnostics, and the compiler to an image.
+//!
+//! The stages, in order; each is one module:
+//!
+//! | stage | module | in → out |
+//! | --- | --- | --- |
+//! | parse | [`yaml`] | text → nodes that know their place |
+//! | read | [`read_policy`], `read_condition`, [`limits`] | nodes → [`document::Document`] and diagnostics |
+//! | compile | `compile`, `index`, `sections` | documents of one layer → image bytes |
+//! | try | `examples` | the rules' own examples against the image |
+//!
+//! Every mistake is a [`Diagnostic`] with its place; reading goes on after one, so that one run
+//! finds them all. Nothing here does I/O: who calls brings the text and the names.
+
+#![forbid(unsafe_code)]
+
+mod compile;
+pub mod diagnostic;
+pub mod document;
+mod examples;
+mod index;
+pub mod limits;
+mod read_condition;
+pub mod read_policy;
+mod reader;
+mod sections;
+pub mod time;
+pub mod yaml;
+
+use sha2::{Digest, Sha256};
+
+pub use compile::{Compiled, compile, compile_with_warnings};
+pub use diagnostic::{Diagnostic, Source};
+use evaluator::image::format::level;
+pub use yaml::MAX_SOURCE;
+
+/// Where a layer comes from, lowest first. A project's layer may only restrict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layer {
+    /// A shipped profile.
+    BuiltIn,
+    /// `/etc/rampart`.
+    System,
+    /// The user's own files.
+    #[default]
+    User,
+    /// The project's file.
+    Project,
+}
+
+impl Layer {
+    /// The code stored in an image (`evaluator::image::format::level`).
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::BuiltIn => level::BUILT_IN,
+            Self::System => level::SYSTEM,
+            Self::User => level::USER,
+            Self::Project => level::PROJECT,
+        }
+    }
+}
+
+/// How a layer is compiled.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Where it comes from.
+    pub layer: Layer,
+    /// Whether the rules' examples are run; a failing one refuses the policy.
+    pub run_examples: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            layer: Layer::User,
+            run_examples: true,
+        }
+    }
+}
+
+impl Options {
+    /// The digest that an image of `sources` carries, as `Header::digest_low` and `digest_high`:
+    /// SHA-256 of the compiler's version, the options and the texts. Names do not count.
+    #[must_use]
+    pub fn digest(&self, sources: &[Source<'_>]) -> (u128, u128) {
+        let mut hash = Sha256::new();
+        hash.update(env!("CARGO_PKG_VERSION"));
+        hash.update([0, self.layer.code()]);
+        for source in sources {
+            hash.update((source.text.len() as u64).to_le_bytes());
+            hash.update(source.text);
+        }
+        let (mut low, mut high) = ([0; 16], [0; 16]);
+        for (index, byte) in hash.finalize().iter().enumerate() {
+            let half = if index < 16 { &mut low } else { &mut high };
+            if let Some(slot) = half.get_mut(index % 16) {
+                *slot = *byte;
+            }
+        }
+        (u128::from_le_bytes(low), u128::from_le_bytes(high))
+    }
+}

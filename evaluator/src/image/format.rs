@@ -208,6 +208,9 @@ pub mod rule_flag {
     pub const REQUEST_ONLY: u8 = 1;
     /// It has a response condition, and never fires before a call.
     pub const RESPONSE: u8 = 2;
+    /// Used up by the first call that it grants (`once:`). Only a second party can use it up, so
+    /// in process such a rule grants nothing.
+    pub const ONCE: u8 = 4;
 }
 
 record! {
@@ -276,6 +279,8 @@ pub mod node {
     /// A parameter matches: patterns alternate name (literal) and value (glob).
     pub const PARAM: u8 = 21;
     /// The call count of the tool in the window is at least `number`. Never known in process.
+    /// Patterns, all literal: the window in decimal seconds, then the tool if it is not the
+    /// call's own.
     pub const CALL_COUNT: u8 = 22;
     /// *command*: has a flag of `command::CommandFlags` in `number`.
     pub const COMMAND_FACT: u8 = 23;

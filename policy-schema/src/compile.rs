@@ -1,0 +1,383 @@
+//! Documents to the bytes of an image. One image is one layer: the files of a layer are joined
+//! here, layers stay apart.
+//!
+//! The bytes depend on nothing but the sources and the options, so that two builds of a policy
+//! can be compared.
+
+use std::collections::BTreeMap;
+
+use evaluator::Action;
+use evaluator::image::format::{
+    self, Header, NO_CONDITION, NodeRecord, PatternRecord, PolicyRecord, RuleRecord, node,
+    record_events, rule_flag,
+};
+
+use crate::diagnostic::{Diagnostic, Level, Source};
+use crate::document::{Condition, Document, Pattern, Policy, Record, Rule};
+use crate::index::Index;
+use crate::sections::{Sections, write_image};
+use crate::{Layer, Options, examples, read_policy};
+
+/// A compiled layer and what it was made from.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The image.
+    pub image: Vec<u8>,
+    /// Its files, in order.
+    pub documents: Vec<Document>,
+    /// What is probably not as meant.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Compiles the files of one layer to an image.
+///
+/// # Errors
+/// Every mistake in the files: syntax, keys, values, limits, repeated names, failing examples.
+pub fn compile(sources: &[Source<'_>], options: &Options) -> Result<Vec<u8>, Vec<Diagnostic>> {
+    compile_with_warnings(sources, options).map(|compiled| compiled.image)
+}
+
+/// The same with warnings and the typed documents.
+///
+/// # Errors
+/// As [`compile`]; the list then holds the warnings too.
+pub fn compile_with_warnings(
+    sources: &[Source<'_>],
+    options: &Options,
+) -> Result<Compiled, Vec<Diagnostic>> {
+    let mut documents = Vec::with_capacity(sources.len());
+    let mut found = Vec::new();
+    for source in sources {
+        let (document, mut findings) = read_policy::read(source);
+        found.append(&mut findings);
+        documents.push(document);
+    }
+    repeated_names(sources, &documents, &mut found);
+    if options.layer == Layer::Project {
+        project_limits(sources, &documents, &mut found);
+    }
+    let is_error = |found: &Vec<Diagnostic>| found.iter().any(|item| item.level == Level::Error);
+    if is_error(&found) {
+        return Err(found);
+    }
+    let image = Builder::build(sources, &documents, options);
+    if options.run_examples {
+        found.append(&mut examples::run(sources, &documents, &image));
+    }
+    if is_error(&found) {
+        return Err(found);
+    }
+    Ok(Compiled {
+        image,
+        documents,
+        warnings: found,
+    })
+}
+
+/// Reports policies of the same name: which one answered could not be told.
+fn repeated_names(sources: &[Source<'_>], documents: &[Document], found: &mut Vec<Diagnostic>) {
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    for (source, document) in sources.iter().zip(documents) {
+        for policy in document
+            .policies
+            .iter()
+            .filter(|policy| !policy.name.value.is_empty())
+        {
+            let name = policy.name.value.as_str();
+            if let Some(first) = seen.insert(name, source.name) {
+                let message = format!("policy `{name}` stands twice, first in {first}");
+                let help = "give it another name, or join their rules";
+                found.push(
+                    Diagnostic::at(source, &policy.name.range, Level::Error, message).help(help),
+                );
+            }
+        }
+    }
+}
+
+/// Reports what a project's file may not do: it comes with code that nobody has looked at yet.
+fn project_limits(sources: &[Source<'_>], documents: &[Document], found: &mut Vec<Diagnostic>) {
+    for (source, document) in sources.iter().zip(documents) {
+        for rule in document.policies.iter().flat_map(|policy| &policy.rules) {
+            if rule.action == Action::Webhook {
+                let message = "a project's policy may not call webhooks".to_owned();
+                let help = "move the rule into your own policy, or write `action: ask`";
+                found.push(Diagnostic::at(source, &rule.range, Level::Error, message).help(help));
+            }
+        }
+    }
+}
+
+/// The sections of an image while they grow.
+#[derive(Default)]
+struct Builder {
+    sections: Sections,
+    runs: BTreeMap<Vec<(u8, bool, String)>, u32>,
+    index: Index,
+}
+
+impl Builder {
+    fn build(sources: &[Source<'_>], documents: &[Document], options: &Options) -> Vec<u8> {
+        let mut builder = Self::default();
+        let mut policies: Vec<&Policy> = documents
+            .iter()
+            .flat_map(|document| &document.policies)
+            .filter(|policy| policy.enabled)
+            .collect();
+        policies.sort_by_key(|policy| policy.priority);
+        for policy in policies {
+            builder.policy(policy);
+        }
+        let header = header(sources, documents, options);
+        builder.sections.place(&builder.index);
+        write_image(header, &builder.sections)
+    }
+
+    fn policy(&mut self, policy: &Policy) {
+        let (name, name_len) = self.sections.text(policy.name.value.as_bytes());
+        let optional = |builder: &mut Self, pattern: &Option<Pattern>| {
+            pattern.as_ref().map_or(0, |pattern| {
+                builder.patterns(std::slice::from_ref(pattern)) + 1
+            })
+        };
+        let record = PolicyRecord {
+            name,
+            name_len,
+            agent: optional(self, &policy.scope.agent),
+            session: optional(self, &policy.scope.session),
+            tools: self.patterns(&policy.scope.tools),
+            tools_len: count(policy.scope.tools.len()),
+            rules: count(self.sections.rules.len()),
+            rules_len: count(policy.rules.len()),
+        };
+        self.sections.policies.push(record);
+        for rule in &policy.rules {
+            self.rule(rule);
+        }
+    }
+
+    fn rule(&mut self, rule: &Rule) {
+        let number = count(self.sections.rules.len());
+        let response = rule
+            .condition
+            .any_part(&|part| matches!(part, Condition::Response { .. }));
+        let (name, name_len) = self.sections.text(rule.name.as_bytes());
+        let (message, message_len) = self.sections.text(rule.message.as_bytes());
+        let mut flags = 0;
+        if response {
+            flags |= rule_flag::RESPONSE;
+        }
+        if rule.once {
+            flags |= rule_flag::ONCE;
+        }
+        if !rule.condition.any_part(&looks_at_commands) {
+            flags |= rule_flag::REQUEST_ONLY;
+        }
+        let root = match &rule.condition {
+            Condition::Always => NO_CONDITION,
+            // Before a call there is no response that could match, whatever else holds.
+            _ if response => self.root(&Condition::Not(Box::new(Condition::Always))),
+            condition => self.root(condition),
+        };
+        self.index.add(number, &rule.condition);
+        self.sections.rules.push(RuleRecord {
+            policy: count(self.sections.policies.len().saturating_sub(1)),
+            name,
+            name_len,
+            message,
+            message_len,
+            node: root,
+            action: rule.action as u8,
+            flags,
+            severity: rule.severity,
+            reserved: 0,
+            expires_at: rule.expires_at.unwrap_or(0),
+        });
+    }
+
+    /// Adds `condition` as a tree of its own and returns its root.
+    fn root(&mut self, condition: &Condition) -> u32 {
+        let root = self.reserve(1);
+        self.node(root, condition);
+        root
+    }
+
+    /// Makes room for `nodes` nodes side by side and returns the first.
+    fn reserve(&mut self, nodes: usize) -> u32 {
+        let first = self.sections.nodes.len();
+        self.sections
+            .nodes
+            .resize(first + nodes, NodeRecord::default());
+        count(first)
+    }
+
+    /// Writes `condition` into the reserved node `at`.
+    fn node(&mut self, at: u32, condition: &Condition) {
+        let record = match condition {
+            Condition::Always => plain(node::ALWAYS),
+            Condition::All(parts) => self.group(node::ALL, parts),
+            Condition::Any(parts) => self.group(node::ANY, parts),
+            Condition::Not(part) => self.group(node::NOT, std::slice::from_ref(part)),
+            Condition::Matches {
+                node,
+                flags,
+                patterns,
+            } => {
+                self.sections.note(*node, *flags);
+                NodeRecord {
+                    kind: *node,
+                    flags: *flags,
+                    reserved: 0,
+                    first: self.patterns(patterns),
+                    count: count(patterns.len()),
+                    number: 0,
+                }
+            }
+            Condition::Inside(set) => NodeRecord {
+                number: *set,
+                ..plain(node::INSIDE)
+            },
+            Condition::Target(set) => NodeRecord {
+                number: set.0,
+                ..plain(node::TARGET)
+            },
+            Condition::Fact(set) => NodeRecord {
+                number: set.0,
+                ..plain(node::COMMAND_FACT)
+            },
+            Condition::AgentDepth { compare, depth } => NodeRecord {
+                flags: *compare,
+                number: *depth,
+                ..plain(node::AGENT_DEPTH)
+            },
+            Condition::CallCount {
+                tool,
+                at_least,
+                window,
+            } => {
+                let literal = |text: String| Pattern {
+                    class: format::pattern::LITERAL,
+                    fold_case: false,
+                    text,
+                };
+                let mut patterns = vec![literal(window.to_string())];
+                patterns.extend(tool.clone().map(literal));
+                NodeRecord {
+                    first: self.patterns(&patterns),
+                    count: count(patterns.len()),
+                    number: *at_least,
+                    ..plain(node::CALL_COUNT)
+                }
+            }
+            Condition::Response { .. } => self.group(node::NOT, &[Condition::Always]),
+        };
+        if let Some(slot) = self.sections.nodes.get_mut(at as usize) {
+            *slot = record;
+        }
+    }
+
+    fn group(&mut self, kind: u8, parts: &[Condition]) -> NodeRecord {
+        let first = self.reserve(parts.len());
+        for (offset, part) in parts.iter().enumerate() {
+            self.node(first + count(offset), part);
+        }
+        NodeRecord {
+            first,
+            count: count(parts.len()),
+            ..plain(kind)
+        }
+    }
+
+    /// Adds a run of patterns, or finds the same run again, and returns its first.
+    fn patterns(&mut self, patterns: &[Pattern]) -> u32 {
+        let key = patterns
+            .iter()
+            .map(|pattern| (pattern.class, pattern.fold_case, pattern.text.clone()))
+            .collect();
+        if let Some(first) = self.runs.get(&key) {
+            return *first;
+        }
+        let first = count(self.sections.patterns.len());
+        for pattern in patterns {
+            let (text, len) = self.sections.text(pattern.text.as_bytes());
+            self.sections.patterns.push(PatternRecord {
+                class: pattern.class,
+                flags: if pattern.fold_case {
+                    format::FOLD_CASE
+                } else {
+                    0
+                },
+                reserved: 0,
+                text,
+                len,
+            });
+        }
+        self.runs.insert(key, first);
+        first
+    }
+}
+
+fn plain(kind: u8) -> NodeRecord {
+    NodeRecord {
+        kind,
+        ..NodeRecord::default()
+    }
+}
+
+/// A length as the format stores it. Sources are at most a few megabytes, so nothing that was
+/// read from them can have four billion parts.
+fn count(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
+
+/// Whether a condition looks at one command at a time.
+fn looks_at_commands(condition: &Condition) -> bool {
+    match condition {
+        Condition::Matches { node, .. } => matches!(
+            *node,
+            node::COMMAND_GLOB
+                | node::COMMAND_CONTAINS
+                | node::PROGRAM
+                | node::FLAG
+                | node::OPERAND
+                | node::WRITES_TO
+                | node::READS_FROM
+                | node::PIPES_INTO
+                | node::ENV_ASSIGNS
+                | node::SUBCOMMAND
+        ),
+        Condition::Inside(_) | Condition::Fact(_) => true,
+        _ => false,
+    }
+}
+
+fn header(sources: &[Source<'_>], documents: &[Document], options: &Options) -> Header {
+    let strictest = |of: fn(&Document) -> Option<Action>| {
+        documents
+            .iter()
+            .filter_map(of)
+            .max()
+            .map_or(0, |action| action as u8)
+    };
+    let default_action = documents
+        .iter()
+        .find_map(|document| document.default_action);
+    let all = |document: &Document| document.record == Some(Record::All);
+    let stated = documents.iter().any(|document| document.record.is_some());
+    let (digest_low, digest_high) = options.digest(sources);
+    Header {
+        digest_low,
+        digest_high,
+        default_action: default_action.unwrap_or(Action::Deny) as u8,
+        on_no_approver: strictest(|document| document.on_no_approver),
+        on_too_complex: strictest(|document| document.on_too_complex),
+        on_unparseable: strictest(|document| document.on_unparseable),
+        level: options.layer.code(),
+        record: if stated && !documents.iter().any(all) {
+            record_events::NOTABLE
+        } else {
+            record_events::ALL
+        },
+        ..Header::default()
+    }
+}

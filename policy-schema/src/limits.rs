@@ -1,0 +1,52 @@
+//! How large a pattern may be, so that matching stays cheap whatever it is matched against.
+
+use evaluator::image::format::pattern;
+
+use crate::document::At;
+use crate::reader::Reader;
+
+/// Longest pattern in bytes.
+pub const PATTERN: usize = 8192;
+
+/// Longest pattern with `**` in bytes.
+pub const DOUBLE_STAR_PATTERN: usize = 256;
+
+/// Most `**` in one pattern.
+pub const DOUBLE_STARS: usize = 2;
+
+/// Longest regular expression on a tool's output, in characters.
+pub const REGEX: usize = 500;
+
+/// Reports a pattern that is empty or past a limit; returns whether it is fine.
+pub fn check(reader: &mut Reader<'_>, text: &At<String>, class: u8) -> bool {
+    let len = text.value.len();
+    if text.value.trim().is_empty() {
+        reader.error(
+            &text.range,
+            "an empty pattern matches nothing",
+            "remove it, or say what to match",
+        );
+        return false;
+    }
+    if len > PATTERN {
+        let message = format!("a pattern of {len} bytes; the limit is {PATTERN}");
+        reader.error(&text.range, message, "split it into several patterns");
+        return false;
+    }
+    if matches!(class, pattern::LITERAL | pattern::SUBSTRING) {
+        return true;
+    }
+    let stars = text.value.matches("**").count();
+    if stars > DOUBLE_STARS {
+        let message = format!("a pattern with {stars} `**`; the limit is {DOUBLE_STARS}");
+        reader.error(&text.range, message, "split it into several patterns");
+        return false;
+    }
+    if stars > 0 && len > DOUBLE_STAR_PATTERN {
+        let message =
+            format!("a pattern with `**` of {len} bytes; the limit is {DOUBLE_STAR_PATTERN}");
+        reader.error(&text.range, message, "split it into several patterns");
+        return false;
+    }
+    true
+}

@@ -1,0 +1,470 @@
+//! Reads `when`: which conditions there are, and what each means for the evaluator. Fields are
+//! joined by AND, the values of one field by OR.
+
+use evaluator::TargetKinds;
+use evaluator::command::{CommandFlags, Via};
+use evaluator::image::format::{node, pattern};
+
+use crate::document::{At, Condition, Pattern};
+use crate::reader::{Fields, Reader};
+use crate::yaml::{Kind, Node};
+use crate::{limits, time};
+
+/// Every key of a condition.
+pub const KEYS: &[&str] = &[
+    "command_matches",
+    "command_contains",
+    "command_not_matches",
+    "command_env_assignments",
+    "path_matches",
+    "path_not_matches",
+    "url_matches",
+    "domain_matches",
+    "response_matches",
+    "response_not_matches",
+    "session_matches",
+    "session_not_matches",
+    "agent_depth",
+    "tool_param_matches",
+    "call_count",
+    "default",
+    "program",
+    "subcommand",
+    "flags",
+    "operands",
+    "operand_matches",
+    "writes_to",
+    "reads_from",
+    "pipes_into",
+    "inside",
+    "target",
+    "fact",
+    "any",
+    "all",
+    "not",
+];
+
+const HINTS: &[(&str, &str)] = &[
+    ("tool", "`tool` belongs to the policy's `match`"),
+    ("agent", "`agent` belongs to the policy's `match`"),
+    (
+        "command",
+        "write `program`, or `command_matches` for a text pattern",
+    ),
+    (
+        "path",
+        "write `path_matches`, or `operands` for the arguments of a command",
+    ),
+    ("redirects_to", "write `writes_to`"),
+    ("writes", "write `writes_to`"),
+    ("reads", "write `reads_from`"),
+    ("env", "write `command_env_assignments`"),
+];
+
+/// Conditions whose value is one or more patterns: key, kind of node, its flags, class of the
+/// patterns, whether case is folded.
+const PATTERNED: &[(&str, u8, u8, u8, bool)] = &[
+    (
+        "command_env_assignments",
+        node::ENV_ASSIGNS,
+        0,
+        pattern::GLOB,
+        false,
+    ),
+    ("path_matches", node::PATH, 0, pattern::PATH_GLOB, false),
+    ("url_matches", node::URL, 0, pattern::GLOB, false),
+    ("domain_matches", node::DOMAIN, 0, pattern::GLOB, true),
+    ("session_matches", node::SESSION, 0, pattern::GLOB, false),
+    ("program", node::PROGRAM, 0, pattern::PATH_GLOB, true),
+    ("subcommand", node::SUBCOMMAND, 0, pattern::PATH_GLOB, false),
+    ("operands", node::OPERAND, 1, pattern::PATH_GLOB, false),
+    ("operand_matches", node::OPERAND, 0, pattern::GLOB, false),
+    ("writes_to", node::WRITES_TO, 0, pattern::PATH_GLOB, false),
+    ("reads_from", node::READS_FROM, 0, pattern::PATH_GLOB, false),
+    ("pipes_into", node::PIPES_INTO, 0, pattern::PATH_GLOB, true),
+];
+
+/// Reads the mapping `when`; `None` if nothing of it can be used.
+pub fn read(reader: &mut Reader<'_>, when: &Node, restrictive: bool) -> Option<Condition> {
+    let fields = reader.fields(when, "a condition", KEYS, HINTS)?;
+    let mut all = Vec::new();
+    command_text(reader, &fields, restrictive, &mut all);
+    for (key, node, flags, class, fold_case) in PATTERNED {
+        if let Some(value) = fields.get(key) {
+            let patterns = patterns(reader, value, key, *class, *fold_case);
+            let patterns = checked(reader, key, patterns);
+            push(&mut all, *node, *flags, patterns);
+        }
+    }
+    flags(reader, &fields, &mut all);
+    sets(reader, &fields, &mut all);
+    numbers(reader, &fields, &mut all);
+    params(reader, &fields, &mut all);
+    response(reader, &fields, &mut all);
+    if fields.get("default").is_some() && reader.flag(&fields, "default") == Some(true) {
+        all.push(Condition::Always);
+    }
+    groups(reader, &fields, restrictive, &mut all);
+    exclusions(reader, &fields, &mut all);
+    Some(match all.len() {
+        0 => Condition::Always,
+        1 => all.pop().unwrap_or(Condition::Always),
+        _ => Condition::All(all),
+    })
+}
+
+fn push(all: &mut Vec<Condition>, node: u8, flags: u8, patterns: Vec<Pattern>) {
+    if !patterns.is_empty() {
+        all.push(Condition::Matches {
+            node,
+            flags,
+            patterns,
+        });
+    }
+}
+
+/// One or more patterns; mistakes are reported and left out.
+fn patterns(
+    reader: &mut Reader<'_>,
+    value: &Node,
+    key: &str,
+    class: u8,
+    fold_case: bool,
+) -> Vec<(At<String>, Pattern)> {
+    if let Kind::List(items) = &value.kind
+        && items.is_empty()
+    {
+        let help = "remove the key, or say what to match";
+        reader.error(
+            &value.range,
+            format!("`{key}` is empty: it would match nothing"),
+            help,
+        );
+    }
+    let mut found = Vec::new();
+    for node in reader.items(value) {
+        if let Some(text) = reader.text(node, &format!("a pattern of `{key}`"))
+            && limits::check(reader, &text, class)
+        {
+            let pattern = pattern_of(&text.value, class, fold_case);
+            found.push((text, pattern));
+        }
+    }
+    found
+}
+
+/// The pattern `text`; one without wildcards is compared as it is where that means the same.
+fn pattern_of(text: &str, class: u8, fold_case: bool) -> Pattern {
+    let plain = !text.contains(['*', '?', '[', '\\', '{']);
+    Pattern {
+        class: if class == pattern::PATH_GLOB && plain {
+            pattern::LITERAL
+        } else {
+            class
+        },
+        fold_case,
+        text: if fold_case {
+            text.to_ascii_lowercase()
+        } else {
+            text.to_owned()
+        },
+    }
+}
+
+/// What only some of the patterned conditions demand of their patterns.
+fn checked(
+    reader: &mut Reader<'_>,
+    key: &str,
+    patterns: Vec<(At<String>, Pattern)>,
+) -> Vec<Pattern> {
+    for (text, _) in &patterns {
+        let value = text.value.as_str();
+        if matches!(key, "program" | "pipes_into" | "subcommand") && value.contains(['/', ' ']) {
+            let help = "write the name alone, as `rm`; arguments go into `flags` and `operands`";
+            reader.error(
+                &text.range,
+                format!("`{value}` is no name for `{key}`"),
+                help,
+            );
+        }
+        let is_path = matches!(key, "operands" | "writes_to" | "reads_from");
+        if is_path && !value.starts_with(['/', '~', '*']) {
+            let help = "paths are compared after resolving: start with `/`, `~/` or `**/`";
+            reader.error(
+                &text.range,
+                format!("`{value}` can never match a resolved path"),
+                help,
+            );
+        }
+    }
+    patterns.into_iter().map(|(_, pattern)| pattern).collect()
+}
+
+/// `command_matches` and `command_contains`, the only two fields that are joined by OR.
+fn command_text(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    restrictive: bool,
+    all: &mut Vec<Condition>,
+) {
+    let mut any = Vec::new();
+    for (key, node, class, fold) in [
+        ("command_matches", node::COMMAND_GLOB, pattern::GLOB, false),
+        (
+            "command_contains",
+            node::COMMAND_CONTAINS,
+            pattern::SUBSTRING,
+            restrictive,
+        ),
+    ] {
+        if let Some(value) = fields.get(key) {
+            let found = patterns(reader, value, key, class, fold);
+            push(
+                &mut any,
+                node,
+                0,
+                found.into_iter().map(|(_, pattern)| pattern).collect(),
+            );
+        }
+    }
+    if any.len() > 1 {
+        all.push(Condition::Any(any));
+    } else {
+        all.append(&mut any);
+    }
+}
+
+/// `flags`: every entry must hold; an entry is one flag or a list of alternatives.
+fn flags(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>) {
+    let Some(value) = fields.get("flags") else {
+        return;
+    };
+    for entry in reader.items(value) {
+        let found = patterns(reader, entry, "flags", pattern::LITERAL, false);
+        for (text, _) in &found {
+            if !text.value.starts_with(['-', '+']) || text.value.len() < 2 {
+                let help = "a flag is written with its dashes: `-r`, `--recursive`";
+                reader.error(&text.range, format!("`{}` is no flag", text.value), help);
+            }
+        }
+        push(
+            all,
+            node::FLAG,
+            0,
+            found.into_iter().map(|(_, pattern)| pattern).collect(),
+        );
+    }
+}
+
+/// Conditions that are a set of fixed names: `inside`, `target`, `fact`.
+fn sets(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>) {
+    const FACTS: &[(&str, u32)] = &[
+        ("unknown-code", CommandFlags::UNKNOWN_CODE.0),
+        ("fetched-code", CommandFlags::FETCHED_CODE.0),
+        ("fork-bomb", CommandFlags::FORK_BOMB.0),
+    ];
+    let inside: Vec<(&str, u32)> = Via::ALL
+        .iter()
+        .map(|via| (via.name(), 1 << (*via as u8)))
+        .collect();
+    let target = TargetKinds::NAMES.map(|(kind, name)| (name, kind.0));
+    let mut bits = |key: &str, choices: &[(&str, u32)]| {
+        let value = fields.get(key)?;
+        let items = reader.items(value);
+        if items.is_empty() {
+            let help = "remove the key, or say what to match";
+            reader.error(
+                &value.range,
+                format!("`{key}` is empty: it would match nothing"),
+                help,
+            );
+        }
+        let what = format!("`{key}`");
+        let set = items
+            .iter()
+            .filter_map(|node| reader.choice(node, &what, choices));
+        Some(set.fold(0, |set, bit| set | bit)).filter(|set| *set != 0)
+    };
+    let inside = bits("inside", &inside).map(Condition::Inside);
+    let target = bits("target", &target).map(|set| Condition::Target(TargetKinds(set)));
+    let fact = bits("fact", FACTS).map(|set| Condition::Fact(CommandFlags(set)));
+    all.extend([inside, target, fact].into_iter().flatten());
+}
+
+/// `agent_depth` and `call_count`.
+fn numbers(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>) {
+    let depth = fields
+        .get("agent_depth")
+        .and_then(|node| reader.fields(node, "`agent_depth`", &["gte", "lte", "eq"], &[]));
+    if let Some(depth) = depth {
+        for (compare, key) in [(1, "gte"), (2, "lte"), (3, "eq")] {
+            let number = depth
+                .get(key)
+                .and_then(|node| reader.integer(node, key, 0..=1_000_000));
+            if let Some(depth) = number.and_then(|number| u32::try_from(number).ok()) {
+                all.push(Condition::AgentDepth { compare, depth });
+            }
+        }
+    }
+    let Some(node) = fields.get("call_count") else {
+        return;
+    };
+    let Some(count) = reader.fields(node, "`call_count`", &["tool", "gte", "window"], &[]) else {
+        return;
+    };
+    const LONGEST_MS: u64 = 30 * 24 * 3600 * 1000;
+    let at_least = count
+        .get("gte")
+        .and_then(|node| reader.integer(node, "`gte`", 0..=1000));
+    let window = reader.optional(&count, "window");
+    let length = window
+        .as_ref()
+        .and_then(|text| time::duration_ms(&text.value));
+    let length = length.filter(|ms| (1..=LONGEST_MS).contains(ms));
+    if let (Some(text), None) = (&window, length) {
+        let help = "a duration up to 30d, as in `10m`";
+        reader.error(&text.range, format!("`{}` is no window", text.value), help);
+    }
+    for (key, missing) in [
+        ("gte", count.get("gte").is_none()),
+        ("window", window.is_none()),
+    ] {
+        if missing {
+            let help = "write `call_count: {gte: 20, window: 10m}`";
+            reader.error(&node.range, format!("`call_count` without `{key}`"), help);
+        }
+    }
+    let at_least = at_least.and_then(|number| u32::try_from(number).ok());
+    if let (Some(at_least), Some(ms)) = (at_least, length) {
+        let tool = reader.optional(&count, "tool").map(|text| text.value);
+        let tool = tool.filter(|tool| !tool.is_empty());
+        all.push(Condition::CallCount {
+            tool,
+            at_least,
+            window: ms.div_ceil(1000),
+        });
+    }
+}
+
+/// `tool_param_matches`: any one parameter suffices, and case is folded.
+fn params(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>) {
+    let Some(node) = fields.get("tool_param_matches") else {
+        return;
+    };
+    let Some(map) = reader.map(node, "`tool_param_matches`") else {
+        return;
+    };
+    let mut alternatives = Vec::new();
+    for (name, _, value) in map.all() {
+        for (_, value) in patterns(reader, value, "tool_param_matches", pattern::GLOB, true) {
+            alternatives.push(Pattern {
+                class: pattern::LITERAL,
+                fold_case: true,
+                text: name.to_ascii_lowercase(),
+            });
+            alternatives.push(value);
+        }
+    }
+    push(all, node::PARAM, 0, alternatives);
+}
+
+/// Conditions on a tool's output. They never hold before the call.
+fn response(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>) {
+    let mut regexes = |key: &str| {
+        let node = fields.get(key)?;
+        let mut found = Vec::new();
+        for node in reader.items(node) {
+            let text = reader.text(node, &format!("a pattern of `{key}`"))?;
+            if text.value.chars().count() > limits::REGEX {
+                let message = format!(
+                    "a regular expression longer than {} characters",
+                    limits::REGEX
+                );
+                reader.error(&text.range, message, "split it into several");
+            }
+            found.push(text.value);
+        }
+        Some(found)
+    };
+    let (matching, not_matching) = (regexes("response_matches"), regexes("response_not_matches"));
+    if matching.is_some() || not_matching.is_some() {
+        all.push(Condition::Response {
+            matching: matching.unwrap_or_default(),
+            not_matching: not_matching.unwrap_or_default(),
+        });
+    }
+}
+
+/// `any`, `all` and `not`.
+fn groups(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    restrictive: bool,
+    all: &mut Vec<Condition>,
+) {
+    for key in ["any", "all"] {
+        let Some(value) = fields.get(key) else {
+            continue;
+        };
+        let items = reader.list(value, &format!("`{key}`"));
+        if items.is_empty() {
+            reader.error(&value.range, format!("`{key}` is an empty group"), "");
+        }
+        let parts: Vec<Condition> = items
+            .iter()
+            .filter_map(|node| read(reader, node, restrictive))
+            .collect();
+        if !parts.is_empty() {
+            all.push(if key == "any" {
+                Condition::Any(parts)
+            } else {
+                Condition::All(parts)
+            });
+        }
+    }
+    // What an exclusion takes away is matched the way a grant is.
+    if let Some(value) = fields.get("not")
+        && let Some(inner) = read(reader, value, !restrictive)
+    {
+        all.push(Condition::Not(Box::new(inner)));
+    }
+}
+
+/// The `*_not_matches` fields. One that stands alone still demands what it excludes from: a call
+/// without a path is not "a path that does not match".
+fn exclusions(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>) {
+    let alone = all.is_empty();
+    for (key, node, class) in [
+        ("command_not_matches", node::COMMAND_GLOB, pattern::GLOB),
+        ("path_not_matches", node::PATH, pattern::PATH_GLOB),
+        ("session_not_matches", node::SESSION, pattern::GLOB),
+    ] {
+        let Some(value) = fields.get(key) else {
+            continue;
+        };
+        let found = patterns(reader, value, key, class, false);
+        let patterns: Vec<Pattern> = found.into_iter().map(|(_, pattern)| pattern).collect();
+        if patterns.is_empty() {
+            continue;
+        }
+        if alone && node != node::SESSION {
+            let text = if node == node::PATH { "**" } else { "*" }.to_owned();
+            let anything = Pattern {
+                class,
+                fold_case: false,
+                text,
+            };
+            all.push(Condition::Matches {
+                node,
+                flags: 0,
+                patterns: vec![anything],
+            });
+        }
+        let excluded = Condition::Matches {
+            node,
+            flags: 0,
+            patterns,
+        };
+        all.push(Condition::Not(Box::new(excluded)));
+    }
+}

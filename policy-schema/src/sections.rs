@@ -1,0 +1,115 @@
+//! The sections of an image while they grow, and how they are laid out in the file.
+
+use std::collections::BTreeMap;
+
+use evaluator::image::format::{
+    self, BucketRecord, EntryRecord, Header, MAGIC, NodeRecord, PatternRecord, PolicyRecord,
+    RuleRecord, Section, SectionEntry, VERSION, feature, node,
+};
+
+use crate::index::Index;
+
+/// The records of every section but the table itself.
+#[derive(Default)]
+pub struct Sections {
+    /// In evaluation order.
+    pub policies: Vec<PolicyRecord>,
+    /// In evaluation order.
+    pub rules: Vec<RuleRecord>,
+    /// Children of a group side by side.
+    pub nodes: Vec<NodeRecord>,
+    /// Patterns of a node side by side.
+    pub patterns: Vec<PatternRecord>,
+    buckets: Vec<BucketRecord>,
+    entries: Vec<EntryRecord>,
+    text: Vec<u8>,
+    known: BTreeMap<Vec<u8>, u32>,
+    features: u16,
+}
+
+impl Sections {
+    /// Adds `bytes` to the text section, or finds them again: offset and length.
+    pub fn text(&mut self, bytes: &[u8]) -> (u32, u32) {
+        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        if let Some(offset) = self.known.get(bytes) {
+            return (*offset, len);
+        }
+        let offset = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
+        self.text.extend_from_slice(bytes);
+        self.known.insert(bytes.to_vec(), offset);
+        (offset, len)
+    }
+
+    /// Notes what a verdict has to build for a node of this kind.
+    pub fn note(&mut self, kind: u8, flags: u8) {
+        self.features |= match kind {
+            node::COMMAND_GLOB | node::COMMAND_CONTAINS => feature::TEXT,
+            node::OPERAND if flags & 1 != 0 => feature::PATHS,
+            node::WRITES_TO | node::READS_FROM => feature::PATHS,
+            _ => 0,
+        };
+    }
+
+    /// Lays the program index out as the bucket and entry sections.
+    pub fn place(&mut self, index: &Index) {
+        let (buckets, entries) = index.table();
+        self.buckets = buckets;
+        self.entries = entries;
+    }
+}
+
+/// Writes the file: `header` gets its magic, version, length, features and checksum here.
+pub fn write_image(mut header: Header, sections: &Sections) -> Vec<u8> {
+    let mut body = Body {
+        bytes: vec![0; format::FIRST_SECTION],
+        table: Vec::new(),
+    };
+    body.section(&sections.policies, PolicyRecord::encode);
+    body.section(&sections.rules, RuleRecord::encode);
+    body.section(&sections.nodes, NodeRecord::encode);
+    body.section(&sections.patterns, PatternRecord::encode);
+    body.section(&sections.buckets, BucketRecord::encode);
+    body.section(&sections.entries, EntryRecord::encode);
+    body.section(&sections.text, |byte, put| put(&[*byte]));
+    debug_assert_eq!(body.table.len(), Section::COUNT);
+    let Body { mut bytes, table } = body;
+    let mut front = Vec::with_capacity(format::FIRST_SECTION - Header::SIZE);
+    for entry in table {
+        entry.encode(&mut |field| front.extend_from_slice(field));
+    }
+    overwrite(&mut bytes, Header::SIZE, &front);
+    header.magic = u64::from_le_bytes(MAGIC);
+    header.version = VERSION;
+    header.length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    header.features = sections.features;
+    header.checksum = format::checksum(bytes.get(Header::SIZE..).unwrap_or_default());
+    front.clear();
+    header.encode(&mut |field| front.extend_from_slice(field));
+    overwrite(&mut bytes, 0, &front);
+    bytes
+}
+
+fn overwrite(bytes: &mut [u8], at: usize, with: &[u8]) {
+    for (slot, byte) in bytes.iter_mut().skip(at).zip(with) {
+        *slot = *byte;
+    }
+}
+
+struct Body {
+    bytes: Vec<u8>,
+    table: Vec<SectionEntry>,
+}
+
+impl Body {
+    /// Appends a section, 8-byte aligned.
+    fn section<T>(&mut self, records: &[T], encode: impl Fn(&T, &mut dyn FnMut(&[u8]))) {
+        self.bytes.resize(self.bytes.len().next_multiple_of(8), 0);
+        self.table.push(SectionEntry {
+            offset: u32::try_from(self.bytes.len()).unwrap_or(u32::MAX),
+            count: u32::try_from(records.len()).unwrap_or(u32::MAX),
+        });
+        for record in records {
+            encode(record, &mut |field| self.bytes.extend_from_slice(field));
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What the compiler writes, read back with the evaluator's own reader.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use evaluator::image::Image;
+use evaluator::image::format::{NO_CONDITION, Section, node, pattern, program_hash, rule_flag};
+use policy_schema::{Layer, Options, Source, compile};
+
+const POLICY: &str = r#"
+version: "1"
+default_action: ask
+on_no_approver: deny
+record: notable
+policies:
+  - name: late
+    priority: 200
+    rules:
+      - action: allow
+  - name: early
+    match: {agent: "claude*", tool: [exec, shell]}
+    rules:
+      - name: first
+        action: deny
+        message: no
+        severity: high
+        expires_at: 2030-01-01T00:00:00Z
+        when: {program: [RM, dd], flags: [[-r, --recursive], -f], not: {inside: [ssh]}}
+      - action: watch
+        when: {response_matches: ["secret"]}
+      - action: deny
+        when: {session_matches: ["x*"]}
+  - name: off
+    enabled: false
+    rules: [{action: deny}]
+"#;
+
+fn options() -> Options {
+    Options {
+        layer: Layer::User,
+        run_examples: false,
+    }
+}
+
+fn compiled(text: &str) -> Vec<u8> {
+    let source = Source {
+        name: "p.yaml",
+        text: text.as_bytes(),
+    };
+    compile(&[source], &options()).unwrap_or_else(|found| {
+        let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+        panic!("{}", lines.join("\n"))
+    })
+}
+
+#[test]
+fn records_read_back() {
+    let bytes = compiled(POLICY);
+    let image = Image::open(&bytes).unwrap();
+    assert!(image.is_intact());
+    assert_eq!(
+        (image.header.default_action, image.header.on_no_approver),
+        (3, 5)
+    );
+    assert_eq!((image.header.record, image.header.level), (1, 2));
+    assert_eq!(
+        image.count(Section::Policies),
+        2,
+        "a disabled policy is left out"
+    );
+    let early = image.policy(0).unwrap();
+    assert_eq!(image.text(early.name, early.name_len).unwrap(), b"early");
+    assert_eq!(image.pattern(early.agent - 1).unwrap().1, b"claude*");
+    assert_eq!(early.tools_len, 2);
+    assert_eq!(image.pattern(early.tools + 1).unwrap().1, b"shell");
+    let first = image.rule(0).unwrap();
+    assert_eq!((first.action, first.severity, first.flags), (5, 3, 0));
+    assert_eq!(first.expires_at, 1_893_456_000);
+    let second = image.rule(1).unwrap();
+    assert_eq!(image.text(second.name, second.name_len).unwrap(), b"2");
+    assert_ne!(second.flags & rule_flag::RESPONSE, 0);
+    assert_ne!(image.rule(2).unwrap().flags & rule_flag::REQUEST_ONLY, 0);
+    let late = image.rule(3).unwrap();
+    assert_eq!((late.policy, late.node), (1, NO_CONDITION));
+}
+
+#[test]
+fn conditions_are_trees() {
+    let bytes = compiled(POLICY);
+    let image = Image::open(&bytes).unwrap();
+    let root = image.node(image.rule(0).unwrap().node).unwrap();
+    assert_eq!((root.kind, root.count), (node::ALL, 4));
+    let children: Vec<_> = (0..4)
+        .map(|n| image.node(root.first + n).unwrap())
+        .collect();
+    let kinds: Vec<u8> = children.iter().map(|child| child.kind).collect();
+    assert_eq!(kinds, [node::PROGRAM, node::FLAG, node::FLAG, node::NOT]);
+    let (record, text) = image.pattern(children[0].first).unwrap();
+    assert_eq!(
+        (record.class, record.flags, text),
+        (pattern::LITERAL, 1, &b"rm"[..])
+    );
+    assert_eq!((children[1].count, children[2].count), (2, 1));
+    let inside = image.node(children[3].first).unwrap();
+    assert_eq!((inside.kind, inside.number), (node::INSIDE, 1 << 10));
+}
+
+#[test]
+fn rules_are_filed_under_their_programs() {
+    let bytes = compiled(POLICY);
+    let image = Image::open(&bytes).unwrap();
+    let rules = |bucket: evaluator::image::format::BucketRecord| -> Vec<u32> {
+        (0..bucket.count)
+            .map(|n| image.entry(bucket.first + n).unwrap())
+            .collect()
+    };
+    assert!(rules(image.bucket(program_hash(b"rm")).unwrap()).contains(&0));
+    assert!(rules(image.bucket(program_hash(b"DD")).unwrap()).contains(&0));
+    assert_eq!(rules(image.any_program().unwrap()), [1, 2, 3]);
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    assert_eq!(compiled(POLICY), compiled(POLICY));
+    let other = compiled(&POLICY.replace("message: no", "message: on"));
+    assert_ne!(compiled(POLICY), other);
+    let digest = |bytes: &[u8]| Image::open(bytes).unwrap().header.digest_low;
+    assert_ne!(digest(&compiled(POLICY)), digest(&other));
+}
+
+#[test]
+fn every_section_is_aligned() {
+    let bytes = compiled(POLICY);
+    for index in 0..Section::COUNT {
+        let at = evaluator::image::format::Header::SIZE + index * 8;
+        let offset = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        assert_eq!(offset % 8, 0, "section {index}");
+    }
+}
