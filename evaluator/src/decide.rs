@@ -1,29 +1,208 @@
-//! Stage 4, decide.
-use crate::{Image, Request, Scratch, Verdict, World};
+//! Stage 4, decide: which rules of which layer hold for the commands that a call can reach, and
+//! what that comes to.
+//!
+//! Inside a policy the first rule that fires answers; across policies and layers the strictest
+//! answer counts. A restrictive rule (deny, ask, webhook) and a watch fire if *any* command
+//! matches, an allow only if *every* command that needs cover is matched. What cannot be known
+//! counts as a match for restrictive rules and as none for the others; what could not be read
+//! wholly is answered by `on_too_complex` and `on_unparseable` unless a rule is stricter.
+
+mod command;
+mod condition;
+mod cover;
+mod found;
+mod paths;
+mod request;
+mod text;
+
+use crate::action::Action;
+use crate::command::{Outcome, Parts, Tree, understand};
+use crate::image::Image;
+use crate::image::format::level;
+use crate::request::Request;
+use crate::scratch::Scratch;
+use crate::verdict::{Reason, RuleMatch, Verdict};
+use crate::world::World;
+
+use condition::Judge;
+use found::{Fault, Found};
 
 /// Judges `request` against `images`, lowest layer first.
+///
+/// Allocates nothing and ends after a bounded amount of work; `scratch` should have the sizes of
+/// [`crate::scratch::scratch_len`]. The same input gives the same verdict on any load.
 pub fn decide<'a>(
     images: &[Image<'a>],
     request: &Request<'_>,
     world: &dyn World,
     scratch: &'a mut Scratch<'_>,
 ) -> Verdict<'a> {
-    let _ = (images, request, world);
+    let parts = Parts {
+        text: &mut *scratch.text,
+        words: &mut *scratch.words,
+        commands: &mut *scratch.commands,
+        redirects: &mut *scratch.redirects,
+        vars: &mut *scratch.vars,
+    };
+    let (tree, rest) = understand(request, world, parts);
+    let mut found = Found::new(&mut *scratch.matches);
+    let searched = search(images, request, world, &tree, rest, &mut found);
+    let matched = found.into_matches();
+    match searched {
+        Ok(()) => combine(images, tree, matched),
+        Err(fault) => refused(tree, matched, fault),
+    }
+}
+
+/// Finds every rule that holds for some command, in every image.
+fn search(
+    images: &[Image<'_>],
+    request: &Request<'_>,
+    world: &dyn World,
+    tree: &Tree<'_>,
+    rest: &mut [u8],
+    found: &mut Found<'_>,
+) -> Result<(), Fault> {
+    let mut judge = Judge::new(request, world, tree, rest);
+    for (position, image) in (0_u32..).zip(images) {
+        judge.search(image, position, found)?;
+    }
+    Ok(())
+}
+
+/// The verdict where the policy could not be consulted.
+const fn refused<'a>(tree: Tree<'a>, matched: &'a [RuleMatch], fault: Fault) -> Verdict<'a> {
+    let reason = match fault {
+        Fault::Corrupt => Reason::CorruptImage,
+        Fault::NoMemory => Reason::NoMemory,
+    };
     Verdict {
-        action: crate::Action::Deny,
-        reason: crate::Reason::NoMemory,
+        action: Action::Deny,
+        reason,
         policy: b"",
         rule: b"",
         message: b"",
         command: 0,
-        matched: &[],
-        tree: crate::command::Tree {
-            text: &*scratch.text,
-            words: &*scratch.words,
-            commands: &*scratch.commands,
-            redirects: &*scratch.redirects,
-            outcome: crate::command::Outcome::Complete,
-        },
+        matched,
+        tree,
         on_no_approver: None,
     }
+}
+
+/// What the rules that hold come to.
+fn combine<'a>(images: &[Image<'a>], tree: Tree<'a>, matched: &'a [RuleMatch]) -> Verdict<'a> {
+    let mut verdict = Verdict {
+        action: default_action(images),
+        reason: Reason::Default,
+        policy: b"",
+        rule: b"",
+        message: b"",
+        command: cover::first(&tree),
+        matched,
+        tree,
+        on_no_approver: stated(images, |image| image.header.on_no_approver),
+    };
+    match fired(images, &tree, matched) {
+        Ok(Some(winner)) => answer(&mut verdict, images, winner),
+        Ok(None) => {}
+        Err(fault) => return refused(tree, matched, fault),
+    }
+    let (limit, reason) = match tree.outcome {
+        Outcome::Complete => return verdict,
+        Outcome::TooComplex => (
+            stated(images, |image| image.header.on_too_complex),
+            Reason::TooComplex,
+        ),
+        Outcome::Unparseable => (
+            stated(images, |image| image.header.on_unparseable),
+            Reason::Unparseable,
+        ),
+    };
+    let limit = limit.unwrap_or(Action::Ask);
+    if limit > verdict.action {
+        verdict = Verdict {
+            action: limit,
+            reason,
+            policy: b"",
+            rule: b"",
+            message: b"",
+            ..verdict
+        };
+    }
+    verdict
+}
+
+/// Makes `winner` the deciding rule.
+fn answer<'a>(verdict: &mut Verdict<'a>, images: &[Image<'a>], winner: RuleMatch) {
+    let Some(image) = images.get(winner.image as usize) else {
+        return;
+    };
+    let Some(rule) = image.rule(winner.rule) else {
+        return;
+    };
+    let policy = image.policy(rule.policy);
+    verdict.action = Action::from_code(rule.action).unwrap_or(Action::Deny);
+    verdict.reason = Reason::Rule;
+    verdict.policy = policy
+        .and_then(|found| image.text(found.name, found.name_len))
+        .unwrap_or(b"");
+    verdict.rule = image.text(rule.name, rule.name_len).unwrap_or(b"");
+    verdict.message = image.text(rule.message, rule.message_len).unwrap_or(b"");
+    verdict.command = winner.command;
+}
+
+/// The strictest of the first firing rules of all policies; the earliest of equals.
+fn fired(
+    images: &[Image<'_>],
+    tree: &Tree<'_>,
+    matched: &[RuleMatch],
+) -> Result<Option<RuleMatch>, Fault> {
+    let needed = cover::needed(tree);
+    let mut winner: Option<RuleMatch> = None;
+    let mut answered = None;
+    for hit in matched {
+        let image = images.get(hit.image as usize).ok_or(Fault::Corrupt)?;
+        let rule = image.rule(hit.rule).ok_or(Fault::Corrupt)?;
+        let action = Action::from_code(rule.action).ok_or(Fault::Corrupt)?;
+        let policy = Some((hit.image, rule.policy));
+        if policy == answered {
+            continue;
+        }
+        let grants = action == Action::Allow;
+        let covered = hit.hits >= needed && tree.outcome == Outcome::Complete;
+        if grants && (!covered || image.header.level == level::PROJECT) {
+            continue;
+        }
+        answered = policy;
+        if winner.is_none_or(|best| u32::from(rule.action) > best.action) {
+            winner = Some(*hit);
+        }
+    }
+    Ok(winner)
+}
+
+/// What happens to a call that no rule mentions: the highest layer that is no project's says so,
+/// and a project may be stricter.
+fn default_action(images: &[Image<'_>]) -> Action {
+    let of = |image: &Image<'_>| Action::from_code(image.header.default_action);
+    let own = |image: &&Image<'_>| image.header.level != level::PROJECT;
+    let base = images
+        .iter()
+        .rev()
+        .find(own)
+        .and_then(of)
+        .unwrap_or(Action::Deny);
+    images
+        .iter()
+        .filter(|image| !own(image))
+        .filter_map(of)
+        .fold(base, Action::max)
+}
+
+/// The strictest action that images state for one of the `on_*` keys; `None` if none does.
+fn stated(images: &[Image<'_>], code: impl Fn(&Image<'_>) -> u8) -> Option<Action> {
+    images
+        .iter()
+        .filter_map(|image| Action::from_code(code(image)))
+        .max()
 }

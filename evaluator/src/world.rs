@@ -22,17 +22,23 @@ pub trait World {
     /// The whole content of the regular file at `path` (absolute). `Unavailable` if it is larger
     /// than `out`, no regular file, or may not be read.
     fn read<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]>;
+
+    /// The time in seconds since the Unix epoch, for rules that expire. Where it is not known,
+    /// grants with an end have ended and restrictions have not.
+    fn now(&self) -> Answer<u64> {
+        Answer::Unavailable
+    }
 }
 
-/// A world of which nothing can be known.
+/// A world in which no file exists: paths are what they are spelled.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoWorld;
 
 impl World for NoWorld {
     fn resolve<'b>(&self, _path: &[u8], _out: &'b mut [u8]) -> Answer<&'b [u8]> {
-        Answer::Unavailable
+        Answer::Absent
     }
     fn read<'b>(&self, _path: &[u8], _out: &'b mut [u8]) -> Answer<&'b [u8]> {
-        Answer::Unavailable
+        Answer::Absent
     }
 }

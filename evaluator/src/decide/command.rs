@@ -1,0 +1,330 @@
+//! Tests that look at one command of the tree.
+
+use crate::command::{Command, RedirectOp, Via, Word, WordFlags};
+use crate::image::Image;
+use crate::image::format::{NodeRecord, node};
+use crate::path::file_name;
+use crate::request::Call;
+
+use super::condition::{At, Judge, Tri, patterns};
+use super::found::Fault;
+
+/// Builtins whose operands `NAME=value` are assignments too.
+const ASSIGNERS: [&[u8]; 7] = [
+    b"export",
+    b"declare",
+    b"typeset",
+    b"readonly",
+    b"local",
+    b"env",
+    b"sudo",
+];
+
+impl Judge<'_, '_> {
+    /// Evaluates a test of the command `at`.
+    pub fn command_test(
+        &mut self,
+        image: &Image<'_>,
+        record: &NodeRecord,
+        at: At<'_>,
+    ) -> Result<Tri, Fault> {
+        let (index, command) = at;
+        match record.kind {
+            node::COMMAND_GLOB | node::COMMAND_CONTAINS => self.text(image, record, index, command),
+            node::PROGRAM => self.program(image, record, index, command),
+            node::FLAG => self.flag(image, record, command),
+            node::SUBCOMMAND => self.subcommand(image, record, command),
+            node::OPERAND if record.flags & 1 != 0 => self.path_operands(image, record, command),
+            node::OPERAND => self.text_operands(image, record, command),
+            node::WRITES_TO => {
+                let writes = [RedirectOp::Write, RedirectOp::Append, RedirectOp::ReadWrite];
+                self.redirected(image, record, command, &writes, true)
+            }
+            node::READS_FROM => {
+                let reads = [RedirectOp::Read, RedirectOp::ReadWrite];
+                self.redirected(image, record, command, &reads, false)
+            }
+            node::PIPES_INTO => self.pipes_into(image, record, command),
+            node::INSIDE => Ok(Tri::from(self.inside(record.number, command))),
+            node::ENV_ASSIGNS => self.assigns(image, record, command),
+            node::COMMAND_FACT => Ok(Tri::from(command.flags.0 & record.number != 0)),
+            _ => Err(Fault::Corrupt),
+        }
+    }
+
+    /// Restrictive rules look at every form, grants only at the command as it was written.
+    fn text(
+        &mut self,
+        image: &Image<'_>,
+        record: &NodeRecord,
+        index: usize,
+        command: &Command,
+    ) -> Result<Tri, Fault> {
+        let some = |value: &[u8]| patterns(image, record.first, record.count, value);
+        if index == 0
+            && let Call::Shell(text) = self.request.call
+        {
+            return if self.grants {
+                Ok(Tri::No)
+            } else {
+                some(text.trim_ascii())
+            };
+        }
+        if command.words.count == 0 {
+            return Ok(Tri::No);
+        }
+        let Some([full, short]) = self.forms.of(self.tree, index, command) else {
+            return Ok(Tri::Unknown);
+        };
+        let written = some(full)?;
+        if written == Tri::Yes || self.grants || short.len() == full.len() {
+            return Ok(written);
+        }
+        Ok(written.or(some(short)?))
+    }
+
+    fn program(
+        &self,
+        image: &Image<'_>,
+        record: &NodeRecord,
+        index: usize,
+        command: &Command,
+    ) -> Result<Tri, Fault> {
+        if self.program_word(command).is_none() {
+            return Ok(Tri::No);
+        }
+        let mut any = Tri::No;
+        let mut all = Tri::Yes;
+        for name in self.names(index, command).into_iter().flatten() {
+            let this = patterns(image, record.first, record.count, name)?;
+            any = any.or(this);
+            if this != Tri::Yes {
+                all = this;
+            }
+        }
+        Ok(if self.grants { all } else { any })
+    }
+
+    /// The program word, unless nothing of it is known.
+    fn program_word(&self, command: &Command) -> Option<&Word> {
+        let (word, _) = self.tree.program(command)?;
+        (!word.flags.has(WordFlags::DYNAMIC)).then_some(word)
+    }
+
+    /// The words behind the program, each with whether `--` stands before it.
+    pub fn arguments(&self, command: &Command) -> impl Iterator<Item = (Word, &[u8], bool)> {
+        let tree = self.tree;
+        let mut literal = false;
+        tree.words(command.words)
+            .iter()
+            .skip(1)
+            .filter_map(move |word| {
+                let text = tree.bytes(word.text);
+                if text == b"--" && !literal {
+                    literal = true;
+                    return None;
+                }
+                Some((*word, text, literal))
+            })
+    }
+
+    fn flag(
+        &self,
+        image: &Image<'_>,
+        record: &NodeRecord,
+        command: &Command,
+    ) -> Result<Tri, Fault> {
+        for index in record.first..record.first.saturating_add(record.count) {
+            let (_, wanted) = image.pattern(index).ok_or(Fault::Corrupt)?;
+            let mut words = self.arguments(command);
+            if words.any(|(_, text, literal)| !literal && is_flag(text, wanted, self.grants)) {
+                return Ok(Tri::Yes);
+            }
+        }
+        Ok(Tri::No)
+    }
+
+    /// The first operand; restrictive rules also look behind what may be the value of an option.
+    fn subcommand(
+        &self,
+        image: &Image<'_>,
+        record: &NodeRecord,
+        command: &Command,
+    ) -> Result<Tri, Fault> {
+        let mut behind_option = false;
+        for (_, text, literal) in self.arguments(command) {
+            if is_option(text) && !literal {
+                behind_option = !text.contains(&b'=');
+                continue;
+            }
+            let found = patterns(image, record.first, record.count, text)?;
+            if found == Tri::Yes || self.grants || !behind_option {
+                return Ok(found);
+            }
+            behind_option = false;
+        }
+        Ok(Tri::No)
+    }
+
+    fn text_operands(
+        &self,
+        image: &Image<'_>,
+        record: &NodeRecord,
+        command: &Command,
+    ) -> Result<Tri, Fault> {
+        let mut any = Tri::No;
+        for (word, text, literal) in self.arguments(command) {
+            if (is_option(text) && !literal) || word.flags.has(WordFlags::DYNAMIC) {
+                continue;
+            }
+            any = any.or(patterns(image, record.first, record.count, text)?);
+            if any == Tri::Yes {
+                break;
+            }
+        }
+        Ok(any)
+    }
+
+    fn pipes_into(
+        &self,
+        image: &Image<'_>,
+        record: &NodeRecord,
+        command: &Command,
+    ) -> Result<Tri, Fault> {
+        let mut any = Tri::No;
+        let mut next = command.pipes_into;
+        for _ in 0..self.tree.commands.len() {
+            let Some(stage) = (next as usize).checked_sub(1) else {
+                break;
+            };
+            for (index, reader) in self.tree.commands.iter().enumerate().skip(stage) {
+                if index == stage || self.is_below(reader, next) {
+                    any = any.or(self.program(image, record, index, reader)?);
+                }
+            }
+            next = self
+                .tree
+                .commands
+                .get(stage)
+                .map_or(0, |reader| reader.pipes_into);
+        }
+        Ok(any)
+    }
+
+    /// Whether `command` was found in the command with index + 1 = `ancestor`.
+    fn is_below(&self, command: &Command, ancestor: u32) -> bool {
+        let mut at = Some(command);
+        while let Some(step) = at {
+            if step.parent == ancestor {
+                return true;
+            }
+            at = self.tree.parent(step);
+        }
+        false
+    }
+
+    fn inside(&self, ways: u32, command: &Command) -> bool {
+        let mut at = Some(command);
+        while let Some(step) = at {
+            let bit = 1_u32.checked_shl(step.via as u32).unwrap_or(0);
+            if step.via != Via::Call && ways & bit != 0 {
+                return true;
+            }
+            at = self.tree.parent(step);
+        }
+        false
+    }
+
+    fn assigns(
+        &self,
+        image: &Image<'_>,
+        record: &NodeRecord,
+        command: &Command,
+    ) -> Result<Tri, Fault> {
+        let mut any = Tri::No;
+        for word in self.tree.words(command.assignments) {
+            any = any.or(assigned(image, record, self.tree.bytes(word.text))?);
+        }
+        let program = self.tree.program(command).map(|(_, text)| file_name(text));
+        if program.is_some_and(|name| ASSIGNERS.contains(&name)) {
+            for (_, text, _) in self.arguments(command) {
+                any = any.or(assigned(image, record, text)?);
+            }
+        }
+        Ok(any)
+    }
+}
+
+/// Whether the name in `name=value` (or `name+=value`) matches.
+fn assigned(image: &Image<'_>, record: &NodeRecord, word: &[u8]) -> Result<Tri, Fault> {
+    let Some(at) = word.iter().position(|byte| *byte == b'=') else {
+        return Ok(Tri::No);
+    };
+    let name = word.get(..at).unwrap_or(&[]);
+    patterns(
+        image,
+        record.first,
+        record.count,
+        name.strip_suffix(b"+").unwrap_or(name),
+    )
+}
+
+/// Whether a word has the form of an option.
+pub const fn is_option(text: &[u8]) -> bool {
+    matches!(text, [b'-', _, ..])
+}
+
+/// Whether `text` is the option `wanted` in some spelling (`node::FLAG`). `exact`: only spellings
+/// that can mean nothing else.
+fn is_flag(text: &[u8], wanted: &[u8], exact: bool) -> bool {
+    let name = text.split(|byte| *byte == b'=').next().unwrap_or(text);
+    if name == wanted {
+        return true;
+    }
+    match (wanted, name) {
+        ([b'-', b'-', long @ ..], [b'-', b'-', given @ ..]) => {
+            let rest = long.strip_prefix(given);
+            !exact && given.len() >= 3 && rest.is_some_and(|rest| rest.first() != Some(&b'-'))
+        }
+        ([b'-', letter], [b'-', cluster @ ..]) if cluster.first() != Some(&b'-') => {
+            let mut letters = cluster
+                .iter()
+                .take_while(|byte| byte.is_ascii_alphanumeric());
+            letters.any(|byte| byte == letter)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_in_every_spelling() {
+        for (text, wanted, loose, exact) in [
+            ("-r", "-r", true, true),
+            ("-rf", "-r", true, true),
+            ("-fr", "-r", true, true),
+            ("-f", "-r", false, false),
+            ("--recursive", "--recursive", true, true),
+            ("--rec", "--recursive", true, false),
+            ("--re", "--recursive", false, false),
+            ("--recursive=x", "--recursive", true, true),
+            ("--recursively", "--recursive", false, false),
+            ("--force", "--force-with-lease", false, false),
+            ("--recursive", "-r", false, false),
+            ("-exec", "-exec", true, true),
+            ("-executable", "-exec", false, false),
+            ("r", "-r", false, false),
+            ("-", "-r", false, false),
+        ] {
+            let got = |exact| is_flag(text.as_bytes(), wanted.as_bytes(), exact);
+            assert_eq!(
+                (got(false), got(true)),
+                (loose, exact),
+                "{text} for {wanted}"
+            );
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! Evaluating a rule's conditions. Answers are three-valued: what cannot be known here counts as
+//! a match for restrictive rules only, and `not` does not turn ignorance into knowledge.
+
+use crate::action::Action;
+use crate::command::{Command, Tree};
+use crate::glob;
+use crate::image::Image;
+use crate::image::format::{
+    BucketRecord, FOLD_CASE, NO_CONDITION, NodeRecord, PatternRecord, PolicyRecord, RuleRecord,
+    Section, node, pattern, program_hash, rule_flag,
+};
+use crate::path::file_name;
+use crate::request::{Call, Request};
+use crate::verdict::RuleMatch;
+use crate::world::{Answer, World};
+
+use super::cover;
+use super::found::{Fault, Found};
+use super::text::Forms;
+
+/// Groups deeper than this are never compiled: a corrupt image.
+const MAX_DEPTH: u32 = 32;
+
+/// Whether a condition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tri {
+    /// It does not.
+    No,
+    /// Cannot be known here.
+    Unknown,
+    /// It does.
+    Yes,
+}
+
+impl From<bool> for Tri {
+    fn from(holds: bool) -> Self {
+        if holds { Self::Yes } else { Self::No }
+    }
+}
+
+impl From<Option<bool>> for Tri {
+    fn from(holds: Option<bool>) -> Self {
+        holds.map_or(Self::Unknown, Self::from)
+    }
+}
+
+impl Tri {
+    /// The stronger of two answers that stand for alternatives.
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            (Self::No, Self::No) => Self::No,
+        }
+    }
+}
+
+/// What every test looks at, and the memory it works in.
+pub struct Judge<'j, 't> {
+    /// The call.
+    pub request: &'j Request<'j>,
+    /// Answers about the world.
+    pub world: &'j dyn World,
+    /// What the call would run.
+    pub tree: &'j Tree<'t>,
+    /// Text forms of the command at hand.
+    pub forms: Forms<'j>,
+    /// Memory for one lexical path and one resolved path.
+    pub paths: (&'j mut [u8], &'j mut [u8]),
+    /// Whether the rule at hand grants: every spelling has to match instead of any.
+    pub grants: bool,
+    /// Condition nodes that may still be visited for this rule.
+    fuel: u32,
+    /// The policy whose scope was looked at last, and whether it includes the call.
+    scope: Option<(u32, bool)>,
+}
+
+/// A command of the tree and its index.
+pub type At<'t> = (usize, &'t Command);
+
+impl<'j, 't> Judge<'j, 't> {
+    /// A judge that works in `memory`.
+    pub fn new(
+        request: &'j Request<'j>,
+        world: &'j dyn World,
+        tree: &'j Tree<'t>,
+        memory: &'j mut [u8],
+    ) -> Self {
+        let half = memory.len() / 2;
+        let (text, paths) = memory
+            .split_at_mut_checked(half)
+            .unwrap_or((&mut [], &mut []));
+        let half = paths.len() / 2;
+        let paths = paths
+            .split_at_mut_checked(half)
+            .unwrap_or((&mut [], &mut []));
+        let forms = Forms::new(text);
+        Self {
+            request,
+            world,
+            tree,
+            forms,
+            paths,
+            grants: false,
+            fuel: 0,
+            scope: None,
+        }
+    }
+
+    /// Finds the rules of `image` that hold.
+    pub fn search(
+        &mut self,
+        image: &Image<'_>,
+        position: u32,
+        found: &mut Found<'_>,
+    ) -> Result<(), Fault> {
+        self.scope = None;
+        let always = image.any_program().ok_or(Fault::Corrupt)?;
+        self.bucket(image, position, always, None, found)?;
+        let tree = self.tree;
+        for (index, command) in tree.commands.iter().enumerate() {
+            let at = Some((index, command));
+            self.bucket(image, position, always, at, found)?;
+            let mut seen = [None; 2];
+            for (slot, name) in self.names(index, command).into_iter().enumerate() {
+                let Some(name) = name else { continue };
+                let bucket = image.bucket(program_hash(name)).ok_or(Fault::Corrupt)?;
+                if seen.contains(&Some(bucket)) {
+                    continue;
+                }
+                if let Some(seen) = seen.get_mut(slot) {
+                    *seen = Some(bucket);
+                }
+                self.bucket(image, position, bucket, at, found)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the program of a command is called: by its own word, and by the file that runs. For
+    /// the root of shell text: the first word of the text, which text patterns start with.
+    pub fn names(&self, index: usize, command: &Command) -> [Option<&'j [u8]>; 2] {
+        if index == 0 {
+            match self.request.call {
+                Call::Exec { file, .. } if !file.is_empty() => {
+                    let word = self.tree.program(command).map(|(_, text)| file_name(text));
+                    return [word, Some(file_name(file))];
+                }
+                Call::Shell(text) => {
+                    let text = text.trim_ascii();
+                    let word = text.split(u8::is_ascii_whitespace).next().map(file_name);
+                    return [word, None];
+                }
+                _ => {}
+            }
+        }
+        [
+            self.tree.program(command).map(|(_, text)| file_name(text)),
+            None,
+        ]
+    }
+
+    fn bucket(
+        &mut self,
+        image: &Image<'_>,
+        position: u32,
+        bucket: BucketRecord,
+        at: Option<At<'j>>,
+        found: &mut Found<'_>,
+    ) -> Result<(), Fault> {
+        for entry in bucket.first..bucket.first.saturating_add(bucket.count) {
+            let index = image.entry(entry).ok_or(Fault::Corrupt)?;
+            let rule = image.rule(index).ok_or(Fault::Corrupt)?;
+            let request_only =
+                rule.node == NO_CONDITION || rule.flags & rule_flag::REQUEST_ONLY != 0;
+            if request_only != at.is_none() || rule.flags & rule_flag::RESPONSE != 0 {
+                continue;
+            }
+            if self.holds(image, &rule, at)? {
+                let (command, hits) =
+                    at.map_or((cover::first(self.tree), u32::MAX), |(index, command)| {
+                        let counts = !self.grants || cover::needs(self.tree, index, command);
+                        (u32::try_from(index).unwrap_or(u32::MAX), u32::from(counts))
+                    });
+                let action = rule.action.into();
+                found.add(RuleMatch {
+                    image: position,
+                    rule: index,
+                    command,
+                    action,
+                    hits,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether `rule` holds for the command at hand (or for the request, where there is none).
+    fn holds(
+        &mut self,
+        image: &Image<'_>,
+        rule: &RuleRecord,
+        at: Option<At<'j>>,
+    ) -> Result<bool, Fault> {
+        let action = Action::from_code(rule.action).ok_or(Fault::Corrupt)?;
+        self.grants = action == Action::Allow;
+        if self.expired(rule) || !self.in_scope(image, rule.policy)? {
+            return Ok(false);
+        }
+        if rule.node == NO_CONDITION {
+            return Ok(true);
+        }
+        self.fuel = image.count(Section::Nodes).saturating_add(1);
+        Ok(match self.node(image, rule.node, at, MAX_DEPTH)? {
+            Tri::Yes => true,
+            Tri::Unknown => action.is_restrictive(),
+            Tri::No => false,
+        })
+    }
+
+    /// Whether the rule's time is over. Where the time is not known, a grant is.
+    fn expired(&self, rule: &RuleRecord) -> bool {
+        rule.expires_at != 0
+            && match self.world.now() {
+                Answer::Value(now) => now >= rule.expires_at,
+                Answer::Absent | Answer::Unavailable => self.grants,
+            }
+    }
+
+    fn in_scope(&mut self, image: &Image<'_>, policy: u32) -> Result<bool, Fault> {
+        if let Some((known, inside)) = self.scope
+            && known == policy
+        {
+            return Ok(inside);
+        }
+        let record = image.policy(policy).ok_or(Fault::Corrupt)?;
+        let inside = self.scope_includes(image, &record)?;
+        self.scope = Some((policy, inside));
+        Ok(inside)
+    }
+
+    fn scope_includes(&self, image: &Image<'_>, policy: &PolicyRecord) -> Result<bool, Fault> {
+        let caller = &self.request.caller;
+        for (index, value) in [
+            (policy.agent, caller.agent),
+            (policy.session, caller.session),
+        ] {
+            if let Some(index) = index.checked_sub(1)
+                && one(image, index, value)? == Tri::No
+            {
+                return Ok(false);
+            }
+        }
+        let tools = patterns(image, policy.tools, policy.tools_len, self.request.tool)?;
+        Ok(policy.tools_len == 0 || tools != Tri::No)
+    }
+
+    /// Evaluates one condition node.
+    fn node(
+        &mut self,
+        image: &Image<'_>,
+        index: u32,
+        at: Option<At<'j>>,
+        depth: u32,
+    ) -> Result<Tri, Fault> {
+        self.fuel = self.fuel.checked_sub(1).ok_or(Fault::Corrupt)?;
+        let depth = depth.checked_sub(1).ok_or(Fault::Corrupt)?;
+        let record = image.node(index).ok_or(Fault::Corrupt)?;
+        let children = record.first..record.first.saturating_add(record.count);
+        match record.kind {
+            node::ALL => {
+                let mut all = Tri::Yes;
+                for child in children {
+                    match self.node(image, child, at, depth)? {
+                        Tri::No => return Ok(Tri::No),
+                        Tri::Unknown => all = Tri::Unknown,
+                        Tri::Yes => {}
+                    }
+                }
+                Ok(all)
+            }
+            node::ANY => {
+                let mut any = Tri::No;
+                for child in children {
+                    any = any.or(self.node(image, child, at, depth)?);
+                    if any == Tri::Yes {
+                        break;
+                    }
+                }
+                Ok(any)
+            }
+            node::NOT => self.negated(image, record.first, at, depth),
+            _ => self.test(image, &record, at),
+        }
+    }
+
+    /// `not` asks the opposite question, so "every spelling" and "any spelling" change places.
+    fn negated(
+        &mut self,
+        image: &Image<'_>,
+        child: u32,
+        at: Option<At<'j>>,
+        depth: u32,
+    ) -> Result<Tri, Fault> {
+        self.grants = !self.grants;
+        let inner = self.node(image, child, at, depth);
+        self.grants = !self.grants;
+        Ok(match inner? {
+            Tri::Yes => Tri::No,
+            Tri::Unknown => Tri::Unknown,
+            Tri::No => Tri::Yes,
+        })
+    }
+
+    fn test(
+        &mut self,
+        image: &Image<'_>,
+        record: &NodeRecord,
+        at: Option<At<'j>>,
+    ) -> Result<Tri, Fault> {
+        if let Some(tri) = self.request_test(image, record)? {
+            return Ok(tri);
+        }
+        match at {
+            Some(at) => self.command_test(image, record, at),
+            None => Ok(Tri::No),
+        }
+    }
+}
+
+/// Whether `value` matches pattern `index`.
+pub fn one(image: &Image<'_>, index: u32, value: &[u8]) -> Result<Tri, Fault> {
+    let (record, text) = image.pattern(index).ok_or(Fault::Corrupt)?;
+    matches(&record, text, value)
+}
+
+/// Whether `value` matches some pattern of a run.
+pub fn patterns(image: &Image<'_>, first: u32, count: u32, value: &[u8]) -> Result<Tri, Fault> {
+    let mut any = Tri::No;
+    for index in first..first.saturating_add(count) {
+        any = any.or(one(image, index, value)?);
+        if any == Tri::Yes {
+            break;
+        }
+    }
+    Ok(any)
+}
+
+/// Whether `value` matches one pattern.
+pub fn matches(record: &PatternRecord, text: &[u8], value: &[u8]) -> Result<Tri, Fault> {
+    let fold = record.flags & FOLD_CASE != 0;
+    Ok(match record.class {
+        pattern::LITERAL if fold => Tri::from(value.eq_ignore_ascii_case(text)),
+        pattern::LITERAL => Tri::from(value == text),
+        pattern::GLOB => Tri::from(glob::command(text, value, fold)),
+        pattern::PATH_GLOB => Tri::from(glob::path(text, value, fold)),
+        pattern::SUBSTRING => Tri::from(glob::find(value, text, fold).is_some()),
+        _ => return Err(Fault::Corrupt),
+    })
+}

@@ -1,0 +1,294 @@
+//! Tests on paths: operands, redirections, the path of a file tool. A path is compared as it is
+//! spelled (made absolute and clean) and as it resolves; restrictive rules hold if either
+//! matches, grants only if both do.
+
+use crate::command::{Command, CommandFlags, RedirectOp, UNKNOWN, WordFlags};
+use crate::image::Image;
+use crate::image::format::NodeRecord;
+use crate::path::{clean, file_name};
+use crate::request::{Cwd, TargetKinds};
+use crate::world::Answer;
+
+use super::command::is_option;
+use super::condition::{Judge, Tri, matches};
+use super::found::Fault;
+
+/// Kinds of target whose new process cannot judge itself again, with the directory known.
+const CANNOT_LOAD: TargetKinds = TargetKinds::STATIC
+    .with(TargetKinds::SETID)
+    .with(TargetKinds::OTHER_ARCH)
+    .with(TargetKinds::FOREIGN)
+    .with(TargetKinds::FILE_CAPS)
+    .with(TargetKinds::UNREADABLE);
+
+/// Programs that write to their last operand.
+const WRITE_LAST: [&[u8]; 5] = [b"cp", b"mv", b"install", b"ln", b"rsync"];
+
+/// Programs that write to every operand.
+const WRITE_ALL: [&[u8]; 3] = [b"tee", b"truncate", b"shred"];
+
+impl<'j> Judge<'j, '_> {
+    /// Whether some operand, or the path in some `name=path`, `@path` or `file://path`, matches.
+    pub fn path_operands(
+        &mut self,
+        image: &Image<'_>,
+        record: &NodeRecord,
+        command: &Command,
+    ) -> Result<Tri, Fault> {
+        let tree = self.tree;
+        let cwd = self.cwd(command);
+        let mut any = Tri::No;
+        let mut literal = false;
+        for word in tree.words(command.words).iter().skip(1) {
+            let text = tree.bytes(word.text);
+            literal |= text == b"--";
+            if word.flags.has(WordFlags::DYNAMIC) {
+                continue;
+            }
+            let glob = word.flags.has(WordFlags::GLOB);
+            if literal || !is_option(text) {
+                any = any.or(self.spelled(image, record, text, cwd, glob)?);
+            }
+            if let Some(path) = embedded(text) {
+                any = any.or(self.spelled(image, record, path, cwd, glob)?);
+            }
+            if any == Tri::Yes {
+                break;
+            }
+        }
+        Ok(any)
+    }
+
+    /// Whether a redirection by one of `ops` goes to or comes from a matching path; with `writes`
+    /// also what programs that are known to write would write.
+    pub fn redirected(
+        &mut self,
+        image: &Image<'_>,
+        record: &NodeRecord,
+        command: &Command,
+        ops: &[RedirectOp],
+        writes: bool,
+    ) -> Result<Tri, Fault> {
+        let tree = self.tree;
+        let cwd = self.cwd(command);
+        let mut any = Tri::No;
+        for redirect in tree.redirects(command) {
+            if ops.contains(&redirect.op) && !redirect.target.flags.has(WordFlags::DYNAMIC) {
+                let text = tree.bytes(redirect.target.text);
+                any = any.or(self.spelled(image, record, text, cwd, false)?);
+            }
+        }
+        let name = tree
+            .program(command)
+            .map_or(&b""[..], |(_, text)| file_name(text));
+        let words = tree.words(command.words);
+        let operands = || {
+            words
+                .iter()
+                .skip(1)
+                .filter(|word| !is_option(tree.bytes(word.text)))
+        };
+        if name == b"dd" {
+            let prefix: &[u8] = if writes { b"of=" } else { b"if=" };
+            for path in operands().filter_map(|word| tree.bytes(word.text).strip_prefix(prefix)) {
+                any = any.or(self.spelled(image, record, path, cwd, false)?);
+            }
+        }
+        if writes {
+            let skip = if WRITE_LAST.contains(&name) {
+                operands().count().saturating_sub(1)
+            } else if WRITE_ALL.contains(&name) {
+                0
+            } else {
+                usize::MAX
+            };
+            for word in operands()
+                .skip(skip)
+                .filter(|word| !word.flags.has(WordFlags::DYNAMIC))
+            {
+                any = any.or(self.spelled(image, record, tree.bytes(word.text), cwd, false)?);
+            }
+        }
+        Ok(any)
+    }
+
+    /// The directory that a command's relative paths start at.
+    fn cwd(&self, command: &Command) -> Cwd<'j> {
+        if command.cwd.len != 0 {
+            Cwd::Known(self.tree.bytes(command.cwd))
+        } else if command.flags.has(CommandFlags::CWD_CHANGED) {
+            Cwd::Unknown
+        } else {
+            self.request.cwd
+        }
+    }
+
+    /// Whether one spelling of a path matches.
+    fn spelled(
+        &mut self,
+        image: &Image<'_>,
+        record: &NodeRecord,
+        text: &[u8],
+        cwd: Cwd<'_>,
+        glob: bool,
+    ) -> Result<Tri, Fault> {
+        let here = self.path_matches(image, record, text, cwd)?;
+        if here == Tri::Yes || !glob || self.grants {
+            return Ok(here);
+        }
+        // `dir/*` is everything in `dir`: as good as `dir` itself.
+        let last = file_name(text);
+        let wild = |byte: &u8| matches!(byte, b'*' | b'?' | b'.' | b'[' | b']' | b'!' | b'^');
+        if !last.contains(&b'*') || !last.iter().all(wild) {
+            return Ok(here);
+        }
+        let parent = text
+            .get(..text.len().saturating_sub(last.len()))
+            .unwrap_or(&[]);
+        Ok(here.or(self.path_matches(image, record, parent, cwd)?))
+    }
+
+    /// Whether `path` matches, as it is spelled or as it resolves.
+    pub fn path_matches(
+        &mut self,
+        image: &Image<'_>,
+        record: &NodeRecord,
+        path: &[u8],
+        cwd: Cwd<'_>,
+    ) -> Result<Tri, Fault> {
+        let home = self
+            .request
+            .env
+            .get(b"HOME")
+            .filter(|home| home.first() == Some(&b'/'));
+        let grants = self.grants;
+        let test = |value: &[u8]| run(image, record, value, home, grants);
+        if path.first() == Some(&UNKNOWN) {
+            return test(path);
+        }
+        let base = match cwd {
+            Cwd::Known(base) => base,
+            Cwd::Unknown if path.first() == Some(&b'/') => b"/",
+            // A target that loads the library is judged again where the directory is known.
+            Cwd::Unknown => {
+                return Ok(if self.request.target.kinds.intersects(CANNOT_LOAD) {
+                    Tri::Unknown
+                } else {
+                    Tri::No
+                });
+            }
+        };
+        let (lexical, resolved) = (&mut *self.paths.0, &mut *self.paths.1);
+        let Some(lexical) = clean(base, path, lexical) else {
+            return Ok(Tri::Unknown);
+        };
+        let spelled = test(lexical)?;
+        if (spelled == Tri::Yes) != grants || lexical.contains(&UNKNOWN) {
+            return Ok(spelled);
+        }
+        match self.world.resolve(lexical, resolved) {
+            Answer::Value(real) if real != lexical => {
+                let real = test(real)?;
+                Ok(if grants { real } else { spelled.or(real) })
+            }
+            Answer::Value(_) | Answer::Absent => Ok(spelled),
+            Answer::Unavailable => Ok(Tri::Unknown),
+        }
+    }
+}
+
+/// The path inside `name=path`, `@path`, `name=@path` or `file://path`.
+fn embedded(text: &[u8]) -> Option<&[u8]> {
+    let value = match text.iter().position(|byte| *byte == b'=') {
+        Some(at) => text.get(at.checked_add(1)?..)?,
+        None => text,
+    };
+    let path = value.strip_prefix(b"@").unwrap_or(value);
+    let path = path.strip_prefix(b"file://").unwrap_or(path);
+    (path.len() < text.len() && !path.is_empty()).then_some(path)
+}
+
+/// Whether `value` matches some pattern of the node, `~` in patterns being a home directory.
+fn run(
+    image: &Image<'_>,
+    record: &NodeRecord,
+    value: &[u8],
+    home: Option<&[u8]>,
+    grants: bool,
+) -> Result<Tri, Fault> {
+    let mut any = Tri::No;
+    for index in record.first..record.first.saturating_add(record.count) {
+        let (pattern, text) = image.pattern(index).ok_or(Fault::Corrupt)?;
+        any = any.or(match text {
+            [b'~', tail @ ..] if matches!(tail, [] | [b'/', ..]) => {
+                let mut found = Tri::No;
+                for rest in [
+                    home.and_then(|home| value.strip_prefix(home)),
+                    anybody(value).filter(|_| !grants),
+                ] {
+                    let Some(rest) = rest else { continue };
+                    let whole = if tail.is_empty() {
+                        Tri::from(rest.is_empty())
+                    } else {
+                        matches(&pattern, tail, rest)?
+                    };
+                    found = found.or(whole);
+                }
+                found
+            }
+            _ => matches(&pattern, text, value)?,
+        });
+        if any == Tri::Yes {
+            break;
+        }
+    }
+    Ok(any)
+}
+
+/// What stands behind the home directory of anybody in `path`.
+fn anybody(path: &[u8]) -> Option<&[u8]> {
+    if let Some(rest) = path.strip_prefix(b"/root") {
+        return matches!(rest, [] | [b'/', ..]).then_some(rest);
+    }
+    let rest = path
+        .strip_prefix(b"/home/")
+        .or_else(|| path.strip_prefix(b"/Users/"))?;
+    let end = rest
+        .iter()
+        .position(|byte| *byte == b'/')
+        .unwrap_or(rest.len());
+    rest.get(end..)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_inside_words() {
+        for (text, want) in [
+            ("of=/dev/sda", Some("/dev/sda")),
+            ("@/etc/passwd", Some("/etc/passwd")),
+            ("file=@/etc/passwd", Some("/etc/passwd")),
+            ("--output=/x", Some("/x")),
+            ("file:///etc/passwd", Some("/etc/passwd")),
+            ("/etc/passwd", None),
+            ("x=", None),
+        ] {
+            assert_eq!(embedded(text.as_bytes()), want.map(str::as_bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn homes() {
+        for (path, want) in [
+            ("/root/.ssh", Some("/.ssh")),
+            ("/rooted", None),
+            ("/home/u", Some("")),
+            ("/home/u/x", Some("/x")),
+            ("/homes/u", None),
+        ] {
+            assert_eq!(anybody(path.as_bytes()), want.map(str::as_bytes), "{path}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Tests that look at the request as a whole, not at one of its commands.
+
+use crate::image::Image;
+use crate::image::format::{NodeRecord, node};
+use crate::request::TargetKinds;
+
+use super::condition::{Judge, Tri, one, patterns};
+use super::found::Fault;
+
+impl Judge<'_, '_> {
+    /// Evaluates a test of the request; `None` if the node is a test of commands.
+    pub fn request_test(
+        &mut self,
+        image: &Image<'_>,
+        record: &NodeRecord,
+    ) -> Result<Option<Tri>, Fault> {
+        let some = |value: &[u8]| patterns(image, record.first, record.count, value);
+        let request = self.request;
+        Ok(Some(match record.kind {
+            node::ALWAYS => Tri::Yes,
+            node::TARGET => Tri::from(request.target.kinds.intersects(TargetKinds(record.number))),
+            node::SESSION => some(request.caller.session)?,
+            node::AGENT => some(request.caller.agent)?,
+            node::AGENT_DEPTH => {
+                let depth = request.caller.agent_depth;
+                Tri::from(match record.flags {
+                    1 => depth >= record.number,
+                    2 => depth <= record.number,
+                    3 => depth == record.number,
+                    _ => return Err(Fault::Corrupt),
+                })
+            }
+            node::PATH => match request.path {
+                Some(path) => self.path_matches(image, record, path, request.cwd)?,
+                None => Tri::No,
+            },
+            node::URL => request.url.map_or(Ok(Tri::No), some)?,
+            node::DOMAIN => match request.url.and_then(host) {
+                Some(host) => some(host.strip_suffix(b".").unwrap_or(host))?,
+                None => Tri::No,
+            },
+            node::PARAM => self.param(image, record)?,
+            // A count belongs to the whole session; only a second party keeps it.
+            node::CALL_COUNT => Tri::Unknown,
+            _ => return Ok(None),
+        }))
+    }
+
+    /// Whether some parameter matches: patterns alternate name and value.
+    fn param(&self, image: &Image<'_>, record: &NodeRecord) -> Result<Tri, Fault> {
+        let mut fault = None;
+        let mut unknown = false;
+        let found = self.request.params.any(&mut |name, value| {
+            for pair in (record.first..record.first.saturating_add(record.count)).step_by(2) {
+                let both = one(image, pair, name).and_then(|named| match named {
+                    Tri::Yes => one(image, pair.saturating_add(1), value),
+                    other => Ok(other),
+                });
+                match both {
+                    Ok(Tri::Yes) => return true,
+                    Ok(Tri::Unknown) => unknown = true,
+                    Ok(Tri::No) => {}
+                    Err(error) => fault = Some(error),
+                }
+            }
+            false
+        });
+        match fault {
+            Some(fault) => Err(fault),
+            None if found => Ok(Tri::Yes),
+            None => Ok(if unknown { Tri::Unknown } else { Tri::No }),
+        }
+    }
+}
+
+/// The host of a URL (RFC 3986 authority without user information and port). Case is left to the
+/// patterns, which fold it.
+fn host(url: &[u8]) -> Option<&[u8]> {
+    let after = url
+        .windows(3)
+        .position(|window| window == b"://")?
+        .checked_add(3)?;
+    let rest = url.get(after..)?;
+    let end = rest
+        .iter()
+        .position(|byte| matches!(byte, b'/' | b'?' | b'#' | b'\\'));
+    let authority = rest.get(..end.unwrap_or(rest.len()))?;
+    let host = match authority.iter().rposition(|byte| *byte == b'@') {
+        Some(at) => authority.get(at.checked_add(1)?..)?,
+        None => authority,
+    };
+    if host.first() == Some(&b'[') {
+        let close = host.iter().position(|byte| *byte == b']')?;
+        return host.get(1..close);
+    }
+    let end = host
+        .iter()
+        .position(|byte| *byte == b':')
+        .unwrap_or(host.len());
+    let host = host.get(..end)?;
+    (!host.is_empty()).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        for (url, want) in [
+            ("https://a.b/c", Some("a.b")),
+            ("https://u:p@a.b:8080/c@d", Some("a.b")),
+            ("https://a.b?x@y", Some("a.b")),
+            ("https://a.b\\@evil", Some("a.b")),
+            ("http://[::1]:80/", Some("::1")),
+            ("a.b/c", None),
+            ("https:///x", None),
+        ] {
+            assert_eq!(host(url.as_bytes()), want.map(str::as_bytes), "{url}");
+        }
+    }
+}
