@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Installs what the tests need: by apt as root, else says exactly what is missing.
+set -euo pipefail
+need=(gcc:gcc make:make python3:python3 git:git dash:dash bash:bash zsh:zsh busybox:busybox-static
+    musl-gcc:musl-tools perl:perl sqlite3:sqlite3 strace:strace readelf:binutils valgrind:valgrind
+    unshare:util-linux node:nodejs)
+missing=()
+for pair in "${need[@]}"; do
+    command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "the tests need these Debian packages: ${missing[*]}" >&2
+    echo "install them: sudo apt-get install ${missing[*]}" >&2
+    exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq || true
+apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

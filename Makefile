@@ -1,0 +1,39 @@
+# Toolchain: Rust 1.95 or newer from https://rustup.rs (`curl -sSf https://sh.rustup.rs | sh`); on Debian beside it `apt-get install gcc make`.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+LIB := $(TARGET)/release/librampart.so
+BIN := $(TARGET)/release/rampart
+
+.PHONY: build run test check bench fuzz clean help
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+
+build: ## target/release/rampart and target/release/librampart.so
+	cargo build --release -p rampart
+	cargo build --profile preload -p preload
+	install -m 0755 $(TARGET)/preload/librampart_preload.so $(LIB).new
+	mv -f $(LIB).new $(LIB)
+
+run: build ## the main job: a small agent under Rampart, what ran and what was denied
+	tests/demo/run.sh $(BIN) $(LIB)
+
+check: ## fast inner loop: format, lints, unit tests, dependency direction
+	.ci/format.sh
+	.ci/dependencies.sh
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test -p evaluator -p policy-schema -p policies --quiet
+
+test: ## everything: installs what the tests need, builds, runs all tests and gates
+	.ci/install.sh
+	$(MAKE) build
+	.ci/symbols.sh
+	cargo test --workspace
+
+bench: build ## ratios against a bare run of the same minute
+	bench/run.sh $(BIN) $(LIB)
+
+fuzz: ## fuzz targets, 10 minutes each (needs nightly and cargo-fuzz)
+	fuzz/run.sh 600
+
+clean: ## remove what was built
+	cargo clean
