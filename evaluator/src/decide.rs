@@ -24,6 +24,8 @@ use crate::scratch::Scratch;
 use crate::verdict::{Reason, RuleMatch, Verdict};
 use crate::world::World;
 
+pub use cover::needed as commands_to_cover;
+
 use condition::Judge;
 use found::{Fault, Found};
 
@@ -181,16 +183,16 @@ fn fired(
     Ok(winner)
 }
 
-/// What happens to a call that no rule mentions: the highest layer that is no project's says so,
-/// and a project may be stricter.
+/// What happens to a call that no rule mentions: the highest layer that is no project's and
+/// states it says so, and a project may be stricter. Where none states it, a deny.
 fn default_action(images: &[Image<'_>]) -> Action {
     let of = |image: &Image<'_>| Action::from_code(image.header.default_action);
     let own = |image: &&Image<'_>| image.header.level != level::PROJECT;
     let base = images
         .iter()
         .rev()
-        .find(own)
-        .and_then(of)
+        .filter(own)
+        .find_map(of)
         .unwrap_or(Action::Deny);
     images
         .iter()

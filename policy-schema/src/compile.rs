@@ -14,9 +14,10 @@ use evaluator::image::format::{
 
 use crate::diagnostic::{Diagnostic, Level, Source};
 use crate::document::{Condition, Document, Pattern, Policy, Record, Rule};
+use crate::examples::{self, Placed};
 use crate::index::Index;
 use crate::sections::{Sections, write_image};
-use crate::{Layer, Options, examples, read_policy};
+use crate::{Layer, Options, read_policy};
 
 /// A compiled layer and what it was made from.
 #[derive(Clone, Debug)]
@@ -60,9 +61,9 @@ pub fn compile_with_warnings(
     if is_error(&found) {
         return Err(found);
     }
-    let image = Builder::build(sources, &documents, options);
+    let (image, placed) = Builder::build(sources, &documents, options);
     if options.run_examples {
-        found.append(&mut examples::run(sources, &documents, &image));
+        found.append(&mut examples::run(sources, &placed, &image));
     }
     if is_error(&found) {
         return Err(found);
@@ -117,20 +118,33 @@ struct Builder {
 }
 
 impl Builder {
-    fn build(sources: &[Source<'_>], documents: &[Document], options: &Options) -> Vec<u8> {
+    fn build<'d>(
+        sources: &[Source<'_>],
+        documents: &'d [Document],
+        options: &Options,
+    ) -> (Vec<u8>, Vec<Placed<'d>>) {
         let mut builder = Self::default();
-        let mut policies: Vec<&Policy> = documents
+        let mut policies: Vec<(usize, &Policy)> = documents
             .iter()
-            .flat_map(|document| &document.policies)
-            .filter(|policy| policy.enabled)
+            .enumerate()
+            .flat_map(|(source, document)| document.policies.iter().map(move |it| (source, it)))
+            .filter(|(_, policy)| policy.enabled)
             .collect();
-        policies.sort_by_key(|policy| policy.priority);
-        for policy in policies {
+        policies.sort_by_key(|(_, policy)| policy.priority);
+        let mut placed = Vec::new();
+        for (source, policy) in policies {
+            let first = count(builder.sections.rules.len());
+            placed.extend((first..).zip(&policy.rules).map(|(number, rule)| Placed {
+                source,
+                policy,
+                rule,
+                number,
+            }));
             builder.policy(policy);
         }
-        let header = header(sources, documents, options);
         builder.sections.place(&builder.index);
-        write_image(header, &builder.sections)
+        let header = header(sources, documents, options);
+        (write_image(header, &builder.sections), placed)
     }
 
     fn policy(&mut self, policy: &Policy) {
@@ -170,7 +184,7 @@ impl Builder {
         if rule.once {
             flags |= rule_flag::ONCE;
         }
-        if !rule.condition.any_part(&looks_at_commands) {
+        if !rule.condition.any_part(&Condition::looks_at_commands) {
             flags |= rule_flag::REQUEST_ONLY;
         }
         let root = match &rule.condition {
@@ -330,27 +344,6 @@ fn count(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }
 
-/// Whether a condition looks at one command at a time.
-fn looks_at_commands(condition: &Condition) -> bool {
-    match condition {
-        Condition::Matches { node, .. } => matches!(
-            *node,
-            node::COMMAND_GLOB
-                | node::COMMAND_CONTAINS
-                | node::PROGRAM
-                | node::FLAG
-                | node::OPERAND
-                | node::WRITES_TO
-                | node::READS_FROM
-                | node::PIPES_INTO
-                | node::ENV_ASSIGNS
-                | node::SUBCOMMAND
-        ),
-        Condition::Inside(_) | Condition::Fact(_) => true,
-        _ => false,
-    }
-}
-
 fn header(sources: &[Source<'_>], documents: &[Document], options: &Options) -> Header {
     let strictest = |of: fn(&Document) -> Option<Action>| {
         documents
@@ -368,7 +361,7 @@ fn header(sources: &[Source<'_>], documents: &[Document], options: &Options) -> 
     Header {
         digest_low,
         digest_high,
-        default_action: default_action.unwrap_or(Action::Deny) as u8,
+        default_action: default_action.map_or(0, |action| action as u8),
         on_no_approver: strictest(|document| document.on_no_approver),
         on_too_complex: strictest(|document| document.on_too_complex),
         on_unparseable: strictest(|document| document.on_unparseable),

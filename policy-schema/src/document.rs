@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 
-use evaluator::{Action, TargetKinds, command::CommandFlags};
+use evaluator::command::CommandFlags;
+use evaluator::image::format::node;
+use evaluator::{Action, TargetKinds};
 
 /// A value and the bytes of the source it was read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -244,5 +246,26 @@ impl Condition {
                 Self::Not(part) => part.any_part(is),
                 _ => false,
             }
+    }
+
+    /// Whether this part itself, not what it groups, looks at one command at a time.
+    pub fn looks_at_commands(&self) -> bool {
+        match self {
+            Self::Matches { node, .. } => matches!(
+                *node,
+                node::COMMAND_GLOB
+                    | node::COMMAND_CONTAINS
+                    | node::PROGRAM
+                    | node::FLAG
+                    | node::OPERAND
+                    | node::WRITES_TO
+                    | node::READS_FROM
+                    | node::PIPES_INTO
+                    | node::ENV_ASSIGNS
+                    | node::SUBCOMMAND
+            ),
+            Self::Inside(_) | Self::Fact(_) => true,
+            _ => false,
+        }
     }
 }

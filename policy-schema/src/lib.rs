@@ -5,7 +5,7 @@
 //! | stage | module | in → out |
 //! | --- | --- | --- |
 //! | parse | [`yaml`] | text → nodes that know their place |
-//! | read | [`read_policy`], `read_condition`, [`limits`] | nodes → [`document::Document`] and diagnostics |
+//! | read | [`read_policy`], `read_rule`, `read_condition`, [`limits`] | nodes → [`document::Document`] and diagnostics |
 //! | compile | `compile`, `index`, `sections` | documents of one layer → image bytes |
 //! | try | `examples` | the rules' own examples against the image |
 //!
@@ -21,8 +21,11 @@ mod examples;
 mod index;
 pub mod limits;
 mod read_condition;
+mod read_patterns;
 pub mod read_policy;
+mod read_rule;
 mod reader;
+mod scratch;
 mod sections;
 pub mod time;
 pub mod yaml;
@@ -32,6 +35,7 @@ use sha2::{Digest, Sha256};
 pub use compile::{Compiled, compile, compile_with_warnings};
 pub use diagnostic::{Diagnostic, Source};
 use evaluator::image::format::level;
+pub use scratch::OwnedScratch;
 pub use yaml::MAX_SOURCE;
 
 /// Where a layer comes from, lowest first. A project's layer may only restrict.

@@ -5,9 +5,10 @@ use evaluator::TargetKinds;
 use evaluator::command::{CommandFlags, Via};
 use evaluator::image::format::{node, pattern};
 
-use crate::document::{At, Condition, Pattern};
+use crate::document::{Condition, Pattern};
+use crate::read_patterns::{checked, nonempty, patterns};
 use crate::reader::{Fields, Reader};
-use crate::yaml::{Kind, Node};
+use crate::yaml::Node;
 use crate::{limits, time};
 
 /// Every key of a condition.
@@ -123,83 +124,6 @@ fn push(all: &mut Vec<Condition>, node: u8, flags: u8, patterns: Vec<Pattern>) {
     }
 }
 
-/// One or more patterns; mistakes are reported and left out.
-fn patterns(
-    reader: &mut Reader<'_>,
-    value: &Node,
-    key: &str,
-    class: u8,
-    fold_case: bool,
-) -> Vec<(At<String>, Pattern)> {
-    if let Kind::List(items) = &value.kind
-        && items.is_empty()
-    {
-        let help = "remove the key, or say what to match";
-        reader.error(
-            &value.range,
-            format!("`{key}` is empty: it would match nothing"),
-            help,
-        );
-    }
-    let mut found = Vec::new();
-    for node in reader.items(value) {
-        if let Some(text) = reader.text(node, &format!("a pattern of `{key}`"))
-            && limits::check(reader, &text, class)
-        {
-            let pattern = pattern_of(&text.value, class, fold_case);
-            found.push((text, pattern));
-        }
-    }
-    found
-}
-
-/// The pattern `text`; one without wildcards is compared as it is where that means the same.
-fn pattern_of(text: &str, class: u8, fold_case: bool) -> Pattern {
-    let plain = !text.contains(['*', '?', '[', '\\', '{']);
-    Pattern {
-        class: if class == pattern::PATH_GLOB && plain {
-            pattern::LITERAL
-        } else {
-            class
-        },
-        fold_case,
-        text: if fold_case {
-            text.to_ascii_lowercase()
-        } else {
-            text.to_owned()
-        },
-    }
-}
-
-/// What only some of the patterned conditions demand of their patterns.
-fn checked(
-    reader: &mut Reader<'_>,
-    key: &str,
-    patterns: Vec<(At<String>, Pattern)>,
-) -> Vec<Pattern> {
-    for (text, _) in &patterns {
-        let value = text.value.as_str();
-        if matches!(key, "program" | "pipes_into" | "subcommand") && value.contains(['/', ' ']) {
-            let help = "write the name alone, as `rm`; arguments go into `flags` and `operands`";
-            reader.error(
-                &text.range,
-                format!("`{value}` is no name for `{key}`"),
-                help,
-            );
-        }
-        let is_path = matches!(key, "operands" | "writes_to" | "reads_from");
-        if is_path && !value.starts_with(['/', '~', '*']) {
-            let help = "paths are compared after resolving: start with `/`, `~/` or `**/`";
-            reader.error(
-                &text.range,
-                format!("`{value}` can never match a resolved path"),
-                help,
-            );
-        }
-    }
-    patterns.into_iter().map(|(_, pattern)| pattern).collect()
-}
-
 /// `command_matches` and `command_contains`, the only two fields that are joined by OR.
 fn command_text(
     reader: &mut Reader<'_>,
@@ -271,14 +195,7 @@ fn sets(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>) 
     let mut bits = |key: &str, choices: &[(&str, u32)]| {
         let value = fields.get(key)?;
         let items = reader.items(value);
-        if items.is_empty() {
-            let help = "remove the key, or say what to match";
-            reader.error(
-                &value.range,
-                format!("`{key}` is empty: it would match nothing"),
-                help,
-            );
-        }
+        nonempty(reader, value, key);
         let what = format!("`{key}`");
         let set = items
             .iter()

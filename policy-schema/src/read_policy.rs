@@ -1,5 +1,5 @@
 //! Reads a policy file's nodes into a [`Document`]: which keys there are, and what they may hold.
-//! Conditions have a module of their own.
+//! Rules and their conditions have modules of their own.
 
 use std::ops::Range;
 
@@ -7,13 +7,10 @@ use evaluator::Action;
 use evaluator::image::format::pattern;
 
 use crate::diagnostic::{Diagnostic, Source};
-use crate::document::{
-    At, Condition, Document, Example, Examples, Notify, Pattern, Policy, Record, Rule, Scope,
-    TestCase, Webhook,
-};
+use crate::document::{At, Document, Notify, Pattern, Policy, Record, Scope, TestCase};
 use crate::reader::{Fields, Reader};
 use crate::yaml::{self, Node};
-use crate::{limits, read_condition, time};
+use crate::{limits, read_rule};
 
 const DOCUMENT: &[&str] = &[
     "version",
@@ -35,29 +32,8 @@ const POLICY: &[&str] = &[
     "rules",
 ];
 const SCOPE: &[&str] = &["agent", "session", "tool"];
-const RULE: &[&str] = &[
-    "name",
-    "description",
-    "action",
-    "when",
-    "message",
-    "severity",
-    "technique",
-    "examples",
-    "expires_at",
-    "once",
-    "added",
-    "ask",
-    "webhook",
-];
-const RULE_HINTS: &[(&str, &str)] = &[
-    ("match", "`match` belongs to the policy; a rule says `when`"),
-    ("reason", "write `message`"),
-    ("require_approval", "write `action: ask`"),
-];
-
 /// The actions that a rule may have, with the deprecated spelling.
-const ACTIONS: &[(&str, Action)] = &[
+pub const ACTIONS: &[(&str, Action)] = &[
     ("allow", Action::Allow),
     ("watch", Action::Watch),
     ("log", Action::Watch),
@@ -78,7 +54,6 @@ const FALLBACKS: &[(&str, Action)] = &[
     ("deny", Action::Deny),
 ];
 const NO_APPROVER: &[(&str, Action)] = &[("allow", Action::Allow), ("deny", Action::Deny)];
-const SEVERITIES: &[(&str, u8)] = &[("low", 1), ("medium", 2), ("high", 3), ("critical", 4)];
 const RECORDS: &[(&str, Record)] = &[("all", Record::All), ("notable", Record::Notable)];
 const PLATFORMS: &[&str] = &["auto", "slack", "discord", "teams", "openclaw", "webhook"];
 
@@ -94,7 +69,9 @@ pub fn read(source: &Source<'_>) -> (Document, Vec<Diagnostic>) {
             Document::default()
         }
     };
-    (document, reader.found)
+    let mut found = reader.found;
+    found.sort_by_key(|item| (item.line, item.column));
+    (document, found)
 }
 
 fn document(reader: &mut Reader<'_>, node: &Node) -> Document {
@@ -131,7 +108,7 @@ fn document(reader: &mut Reader<'_>, node: &Node) -> Document {
 }
 
 /// The value of a field that has a fixed set of values.
-fn setting<T: Copy>(
+pub fn setting<T: Copy>(
     reader: &mut Reader<'_>,
     fields: &Fields<'_>,
     key: &str,
@@ -141,7 +118,8 @@ fn setting<T: Copy>(
     reader.choice(node, &format!("`{key}`"), choices)
 }
 
-fn string(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> String {
+/// The text of a field; empty if it is absent.
+pub fn string(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> String {
     reader
         .optional(fields, key)
         .map(|text| text.value)
@@ -173,7 +151,7 @@ fn policy(reader: &mut Reader<'_>, node: &Node) -> Option<Policy> {
     match fields.get("rules") {
         Some(list) => {
             for (index, node) in reader.list(list, "`rules`").iter().enumerate() {
-                rules.extend(rule(reader, node, index + 1));
+                rules.extend(read_rule::read(reader, node, index + 1));
             }
         }
         None => {
@@ -200,7 +178,7 @@ fn policy(reader: &mut Reader<'_>, node: &Node) -> Option<Policy> {
 }
 
 /// The first byte of a node that has no better place to point at.
-fn head(node: &Node) -> Range<usize> {
+pub fn head(node: &Node) -> Range<usize> {
     node.range.start..node.range.start + 1
 }
 
@@ -237,223 +215,6 @@ fn glob(text: String) -> Pattern {
         fold_case: false,
         text,
     }
-}
-
-fn action(reader: &mut Reader<'_>, node: &Node) -> Option<Action> {
-    let text = reader.text(node, "`action`")?;
-    if text.value == "require_approval" {
-        reader.error(
-            &text.range,
-            "`require_approval` is no action",
-            "write `action: ask`",
-        );
-        return None;
-    }
-    if text.value == "log" {
-        reader.warn(
-            &text.range,
-            "action `log` is the old name of `watch`",
-            "write `action: watch`",
-        );
-    }
-    reader.choice(node, "`action`", ACTIONS)
-}
-
-fn rule(reader: &mut Reader<'_>, node: &Node, position: usize) -> Option<Rule> {
-    let fields = reader.fields(node, "a rule", RULE, RULE_HINTS)?;
-    let action = match fields.get("action") {
-        Some(node) => action(reader, node),
-        None => {
-            let help = "add `action:` allow, watch, ask, webhook or deny";
-            reader.error(&head(node), "a rule without an action", help);
-            None
-        }
-    };
-    // A rule without a valid action is read on, so that its other mistakes are found too.
-    let action = action.unwrap_or(Action::Deny);
-    let condition = match fields.get("when") {
-        Some(when) => read_condition::read(reader, when, action.is_restrictive())?,
-        None => Condition::Always,
-    };
-    let ask = fields
-        .get("ask")
-        .and_then(|node| reader.fields(node, "`ask`", &["audit", "headless_only"], &[]));
-    let mut ask_flag = |key| {
-        ask.as_ref()
-            .and_then(|ask| reader.flag(ask, key))
-            .unwrap_or(false)
-    };
-    let (ask_audit, ask_headless_only) = (ask_flag("audit"), ask_flag("headless_only"));
-    if let Some(added) = reader.optional(&fields, "added") {
-        point_in_time(reader, &added, "`added`");
-    }
-    let expires_at = reader
-        .optional(&fields, "expires_at")
-        .and_then(|text| point_in_time(reader, &text, "`expires_at`"));
-    let name = string(reader, &fields, "name");
-    Some(Rule {
-        name: if name.is_empty() {
-            position.to_string()
-        } else {
-            name
-        },
-        description: string(reader, &fields, "description"),
-        action,
-        condition,
-        message: string(reader, &fields, "message"),
-        severity: setting(reader, &fields, "severity", SEVERITIES).unwrap_or(0),
-        techniques: techniques(reader, &fields),
-        examples: examples(reader, &fields),
-        expires_at,
-        once: reader.flag(&fields, "once").unwrap_or(false),
-        ask_audit,
-        ask_headless_only,
-        webhook: webhook(reader, &fields, node, action),
-        range: head(node),
-    })
-}
-
-fn point_in_time(reader: &mut Reader<'_>, text: &At<String>, what: &str) -> Option<u64> {
-    let at = time::timestamp(&text.value);
-    if at.is_none() {
-        let help = "write it as in 2027-01-31T12:00:00Z";
-        reader.error(&text.range, format!("{what} is no point in time"), help);
-    }
-    at
-}
-
-fn techniques(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<String> {
-    let Some(node) = fields.get("technique") else {
-        return Vec::new();
-    };
-    let mut found = Vec::new();
-    for node in reader.items(node) {
-        let Some(text) = reader.text(node, "`technique`") else {
-            continue;
-        };
-        let (id, sub) = text.value.split_once('.').unwrap_or((&text.value, "000"));
-        let number = |s: &str, len| s.len() == len && s.bytes().all(|b| b.is_ascii_digit());
-        if id.strip_prefix('T').is_some_and(|id| number(id, 4)) && number(sub, 3) {
-            found.push(text.value);
-        } else {
-            let help = "an ATT&CK technique is written T1059 or T1059.004";
-            reader.error(
-                &text.range,
-                format!("`{}` is no technique", text.value),
-                help,
-            );
-        }
-    }
-    found
-}
-
-fn webhook(
-    reader: &mut Reader<'_>,
-    fields: &Fields<'_>,
-    rule: &Node,
-    action: Action,
-) -> Option<Webhook> {
-    const TIMEOUT_MS: u64 = 5_000;
-    const LONGEST_MS: u64 = 30_000;
-    let Some(node) = fields.get("webhook") else {
-        if action == Action::Webhook {
-            let help = "add `webhook: {url: https://…}`";
-            reader.error(
-                &head(rule),
-                "action `webhook` without the address to ask",
-                help,
-            );
-        }
-        return None;
-    };
-    let inner = reader.fields(node, "`webhook`", &["url", "timeout", "fail_open"], &[])?;
-    let url = string(reader, &inner, "url");
-    if url.is_empty() {
-        reader.error(
-            &head(node),
-            "`webhook` without a `url`",
-            "add `url: https://…`",
-        );
-    } else if url.starts_with("http://") {
-        let place = inner.key("url").unwrap_or_else(|| head(node));
-        reader.warn(&place, "the call is sent unencrypted", "use https://");
-    } else if !url.starts_with("https://") {
-        let place = inner.key("url").unwrap_or_else(|| head(node));
-        reader.error(&place, "`url` is no web address", "it starts with https://");
-    }
-    let timeout = reader.optional(&inner, "timeout");
-    let timeout_ms = match timeout {
-        None => TIMEOUT_MS,
-        Some(text) => time::duration_ms(&text.value)
-            .filter(|ms| *ms > 0)
-            .unwrap_or_else(|| {
-                reader.error(
-                    &text.range,
-                    "`timeout` is no duration",
-                    "write it as in `5s`",
-                );
-                TIMEOUT_MS
-            }),
-    };
-    Some(Webhook {
-        url,
-        timeout_ms: timeout_ms.min(LONGEST_MS),
-        fail_open: reader.flag(&inner, "fail_open").unwrap_or(false),
-    })
-}
-
-fn examples(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Examples {
-    let mut examples = Examples::default();
-    let Some(node) = fields.get("examples") else {
-        return examples;
-    };
-    let Some(inner) = reader.fields(node, "`examples`", &["match", "not_match"], &[]) else {
-        return examples;
-    };
-    for (key, into) in [
-        ("match", &mut examples.matching),
-        ("not_match", &mut examples.not_matching),
-    ] {
-        let Some(node) = inner.get(key) else {
-            continue;
-        };
-        for node in reader.list(node, &format!("`{key}`")) {
-            if let Some(value) = example(reader, node) {
-                into.push(At {
-                    value,
-                    range: node.range.clone(),
-                });
-            }
-        }
-    }
-    examples
-}
-
-fn example(reader: &mut Reader<'_>, node: &Node) -> Option<Example> {
-    if !matches!(node.kind, yaml::Kind::Map(_)) {
-        return reader
-            .text(node, "an example")
-            .map(|text| Example::Shell(text.value));
-    }
-    let fields = reader.fields(node, "an example", &["argv", "tool", "path", "url"], &[])?;
-    if let Some(argv) = fields.get("argv") {
-        let mut words = Vec::new();
-        for node in reader.list(argv, "`argv`") {
-            words.push(reader.text(node, "an argument")?.value);
-        }
-        return Some(Example::Argv(words));
-    }
-    let tool = string(reader, &fields, "tool");
-    if tool.is_empty() {
-        let help = "write shell text, {argv: [program, argument]}, or {tool: read, path: /file}";
-        reader.error(&head(node), "an example that calls nothing", help);
-        return None;
-    }
-    Some(Example::Tool {
-        tool,
-        path: reader.optional(&fields, "path").map(|text| text.value),
-        url: reader.optional(&fields, "url").map(|text| text.value),
-    })
 }
 
 fn notify(reader: &mut Reader<'_>, node: &Node) -> Option<Notify> {

@@ -204,6 +204,10 @@ impl<'j, 't> Judge<'j, 't> {
     ) -> Result<bool, Fault> {
         let action = Action::from_code(rule.action).ok_or(Fault::Corrupt)?;
         self.grants = action == Action::Allow;
+        // Only a second party can use a rule up.
+        if self.grants && rule.flags & rule_flag::ONCE != 0 {
+            return Ok(false);
+        }
         if self.expired(rule) || !self.in_scope(image, rule.policy)? {
             return Ok(false);
         }

@@ -69,7 +69,8 @@ record! {
         /// [`checksum`] of everything behind the header. Checked by `rampart`; the library, which
         /// cannot afford to touch every page, checks bounds instead.
         checksum: u64,
-        /// Action code of `default_action`.
+        /// Action code of `default_action`, 0 if not stated: then a lower layer's holds, and a
+        /// deny where no layer states one.
         default_action: u8,
         /// Action code of `on_no_approver`, 0 if not stated.
         on_no_approver: u8,

@@ -72,7 +72,7 @@ impl<'a> Image<'a> {
                 return Err(ImageError::Corrupt);
             }
         }
-        if Action::from_code(header.default_action).is_none() {
+        if header.default_action != 0 && Action::from_code(header.default_action).is_none() {
             return Err(ImageError::Corrupt);
         }
         Ok(Self {

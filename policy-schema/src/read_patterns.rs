@@ -1,0 +1,87 @@
+//! Reads the patterns of a condition.
+
+use evaluator::image::format::pattern;
+
+use crate::document::{At, Pattern};
+use crate::limits;
+use crate::reader::Reader;
+use crate::yaml::{Kind, Node};
+
+/// One or more patterns; mistakes are reported and left out.
+pub fn patterns(
+    reader: &mut Reader<'_>,
+    value: &Node,
+    key: &str,
+    class: u8,
+    fold_case: bool,
+) -> Vec<(At<String>, Pattern)> {
+    nonempty(reader, value, key);
+    let mut found = Vec::new();
+    for node in reader.items(value) {
+        if let Some(text) = reader.text(node, &format!("a pattern of `{key}`"))
+            && limits::check(reader, &text, class)
+        {
+            let pattern = pattern_of(&text.value, class, fold_case);
+            found.push((text, pattern));
+        }
+    }
+    found
+}
+
+/// The pattern `text`; one without wildcards is compared as it is where that means the same.
+fn pattern_of(text: &str, class: u8, fold_case: bool) -> Pattern {
+    let plain = !text.contains(['*', '?', '[', '\\', '{']);
+    Pattern {
+        class: if class == pattern::PATH_GLOB && plain {
+            pattern::LITERAL
+        } else {
+            class
+        },
+        fold_case,
+        text: if fold_case {
+            text.to_ascii_lowercase()
+        } else {
+            text.to_owned()
+        },
+    }
+}
+
+/// What only some of the patterned conditions demand of their patterns.
+pub fn checked(
+    reader: &mut Reader<'_>,
+    key: &str,
+    patterns: Vec<(At<String>, Pattern)>,
+) -> Vec<Pattern> {
+    for (text, _) in &patterns {
+        let value = text.value.as_str();
+        if matches!(key, "program" | "pipes_into" | "subcommand") && value.contains(['/', ' ']) {
+            let help = "write the name alone, as `rm`; arguments go into `flags` and `operands`";
+            reader.error(
+                &text.range,
+                format!("`{value}` is no name for `{key}`"),
+                help,
+            );
+        }
+        let is_path = matches!(key, "operands" | "writes_to" | "reads_from");
+        if is_path && !value.starts_with(['/', '~', '*']) {
+            let help = "paths are compared after resolving: start with `/`, `~/` or `**/`";
+            reader.error(
+                &text.range,
+                format!("`{value}` can never match a resolved path"),
+                help,
+            );
+        }
+    }
+    patterns.into_iter().map(|(_, pattern)| pattern).collect()
+}
+
+/// Reports an empty list: it would match nothing, which nobody means.
+pub fn nonempty(reader: &mut Reader<'_>, value: &Node, key: &str) {
+    if let Kind::List(items) = &value.kind
+        && items.is_empty()
+    {
+        let message = format!("`{key}` is empty: it would match nothing");
+        let help = "remove the key, or say what to match";
+        reader.error(&value.range, message, help);
+    }
+}

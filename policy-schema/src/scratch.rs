@@ -1,0 +1,67 @@
+//! Working memory for verdicts where there is a heap.
+
+use evaluator::command::{Command, Redirect, Var, Word};
+use evaluator::scratch::scratch_len;
+use evaluator::{Call, Request, RuleMatch, Scratch, ScratchLen};
+
+/// A [`Scratch`] that owns its memory and can be used for one verdict after another.
+#[derive(Default)]
+pub struct OwnedScratch {
+    text: Vec<u8>,
+    words: Vec<Word>,
+    commands: Vec<Command>,
+    redirects: Vec<Redirect>,
+    vars: Vec<Var>,
+    matches: Vec<RuleMatch>,
+}
+
+impl OwnedScratch {
+    /// Memory that suffices for `request` against images that hold `rules` rules in all.
+    #[must_use]
+    pub fn for_request(request: &Request<'_>, rules: usize) -> Self {
+        let mut scratch = Self::default();
+        scratch.fit(request, rules);
+        scratch
+    }
+
+    /// Grows the memory to what `request` against `rules` rules may need. It never shrinks.
+    pub fn fit(&mut self, request: &Request<'_>, rules: usize) {
+        let (input, args) = match request.call {
+            Call::Exec { file, argv } => {
+                let lengths = (0..argv.len()).filter_map(|index| argv.get(index));
+                let bytes: usize = lengths.map(|arg| arg.len() + 1).sum();
+                (bytes + file.len(), argv.len())
+            }
+            Call::Shell(text) => (text.len(), 0),
+            Call::Nothing => (0, 0),
+        };
+        let paths = request.path.map_or(0, <[u8]>::len) + request.url.map_or(0, <[u8]>::len);
+        self.grow(scratch_len(input + paths, args, rules));
+    }
+
+    fn grow(&mut self, len: ScratchLen) {
+        fn grow<T: Default + Clone>(slice: &mut Vec<T>, len: usize) {
+            if slice.len() < len {
+                slice.resize(len, T::default());
+            }
+        }
+        grow(&mut self.text, len.text);
+        grow(&mut self.words, len.words);
+        grow(&mut self.commands, len.commands);
+        grow(&mut self.redirects, len.redirects);
+        grow(&mut self.vars, len.vars);
+        grow(&mut self.matches, len.matches);
+    }
+
+    /// The memory, for [`evaluator::decide()`].
+    pub fn borrow(&mut self) -> Scratch<'_> {
+        Scratch {
+            text: &mut self.text,
+            words: &mut self.words,
+            commands: &mut self.commands,
+            redirects: &mut self.redirects,
+            vars: &mut self.vars,
+            matches: &mut self.matches,
+        }
+    }
+}
