@@ -146,12 +146,14 @@ impl<'s> Reader<'s> {
         &[]
     }
 
-    /// Text. Numbers and booleans are taken as they are written.
+    /// Text. Numbers and booleans are taken as they are written, and so is an item `~`, by which
+    /// an author of path patterns means a home directory and not YAML's null.
     pub fn text(&mut self, node: &Node, what: &str) -> Option<At<String>> {
         let value = match &node.kind {
             Kind::Text(text) => Some(text.clone()),
             Kind::Number | Kind::Bool(_) => self.raw(node),
-            Kind::Null | Kind::List(_) | Kind::Map(_) => None,
+            Kind::Null => self.raw(node).filter(|raw| raw == "~"),
+            Kind::List(_) | Kind::Map(_) => None,
         };
         if value.is_none() {
             self.wrong_type(node, what, "text");

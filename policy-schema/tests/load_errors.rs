@@ -60,8 +60,8 @@ fn documents() {
         ("tests:\n  - {tool: exec}\n", 2, 5, "without `expect`", "expect: deny"),
         ("<<: {version: \"1\"}\n", 1, 1, "unknown key `<<`", ""),
         ("a: 1\n---\nb: 1\n", 3, 1, "multiple YAML documents", "exactly one document"),
-        ("version: \"1\nx: 2\n", 3, 1, "not valid YAML", ""),
-        ("policies:\n\t- name: a\n", 2, 1, "not valid YAML", ""),
+        ("version: \"1\nx: 2\n", 1, 10, "not valid YAML", ""),
+        ("policies:\n\t- name: a\n", 2, 2, "not valid YAML", ""),
         ("version: \u{0}\n", 1, 10, "not valid YAML", ""),
     ];
     for (text, line, column, message, help) in cases {
