@@ -21,7 +21,9 @@ struct Links;
 
 impl World for Links {
     fn resolve<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
-        let Some(rest) = path.strip_prefix(b"/work/link") else { return Answer::Absent };
+        let Some(rest) = path.strip_prefix(b"/work/link") else {
+            return Answer::Absent;
+        };
         let real = [b"/etc", rest].concat();
         out[..real.len()].copy_from_slice(&real);
         Answer::Value(&out[..real.len()])
@@ -35,11 +37,20 @@ impl World for Links {
 }
 
 fn image(yaml: &str, layer: Layer) -> Vec<u8> {
-    let source = Source { name: "test.yaml".into(), text: yaml.as_bytes() };
-    let options = Options { layer, run_examples: false };
+    let source = Source {
+        name: "test.yaml".into(),
+        text: yaml.as_bytes(),
+    };
+    let options = Options {
+        layer,
+        run_examples: false,
+    };
     match compile(&[source], &options) {
         Ok(image) => image,
-        Err(errors) => panic!("{}", errors.iter().map(|e| format!("{e}\n")).collect::<String>()),
+        Err(errors) => panic!(
+            "{}",
+            errors.iter().map(|e| format!("{e}\n")).collect::<String>()
+        ),
     }
 }
 
@@ -59,7 +70,10 @@ fn request<'a>(call: Call<'a>, env: &'a dyn Env) -> Request<'a> {
 
 /// The action and the deciding `policy/rule` for a request against layers of images.
 fn judge(images: &[Vec<u8>], request: &Request<'_>) -> (Action, String) {
-    let images: Vec<Image<'_>> = images.iter().map(|bytes| Image::open(bytes).unwrap()).collect();
+    let images: Vec<Image<'_>> = images
+        .iter()
+        .map(|bytes| Image::open(bytes).unwrap())
+        .collect();
     let len = scratch_len(65536, 64, 1000);
     let mut scratch = Scratch {
         text: &mut vec![0; len.text],
@@ -82,7 +96,16 @@ fn judge_argv(images: &[Vec<u8>], words: &str) -> (Action, String) {
     let words: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
     let argv: &[&[u8]] = &words;
     let env: &[(&[u8], &[u8])] = &[(b"HOME", b"/home/u")];
-    judge(images, &request(Call::Exec { file: words[0], argv: &argv as &dyn Argv }, &env))
+    judge(
+        images,
+        &request(
+            Call::Exec {
+                file: words[0],
+                argv: &argv as &dyn Argv,
+            },
+            &env,
+        ),
+    )
 }
 
 fn table(yaml: &str, cases: &[(&str, &str)]) {
@@ -205,16 +228,34 @@ policies:
     // argv[0] says `ls`, the file is another.
     let images = [image(yaml, Layer::User)];
     let argv: &[&[u8]] = &[b"ls"];
-    let lying = request(Call::Exec { file: b"/tmp/evil", argv: &argv as &dyn Argv }, &NoEnv);
+    let lying = request(
+        Call::Exec {
+            file: b"/tmp/evil",
+            argv: &argv as &dyn Argv,
+        },
+        &NoEnv,
+    );
     assert_eq!(judge(&images, &lying).0, Action::Deny);
 }
 
 #[test]
 fn layers_stay_apart_and_a_project_only_restricts() {
-    let base = image("version: '1'\ndefault_action: ask\npolicies: [{name: b, rules: [{action: deny, when: {program: [rm]}}]}]", Layer::BuiltIn);
-    let user = image("version: '1'\ndefault_action: allow\npolicies: [{name: u, rules: [{action: allow, when: {program: [rm]}}]}]", Layer::User);
-    let project = image("version: '1'\ndefault_action: allow\npolicies: [{name: q, rules: [{action: allow, when: {program: [make]}}, {action: deny, when: {program: [npm]}}]}]", Layer::Project);
-    let strict = image("version: '1'\ndefault_action: deny\npolicies: []", Layer::Project);
+    let base = image(
+        "version: '1'\ndefault_action: ask\npolicies: [{name: b, rules: [{action: deny, when: {program: [rm]}}]}]",
+        Layer::BuiltIn,
+    );
+    let user = image(
+        "version: '1'\ndefault_action: allow\npolicies: [{name: u, rules: [{action: allow, when: {program: [rm]}}]}]",
+        Layer::User,
+    );
+    let project = image(
+        "version: '1'\ndefault_action: allow\npolicies: [{name: q, rules: [{action: allow, when: {program: [make]}}, {action: deny, when: {program: [npm]}}]}]",
+        Layer::Project,
+    );
+    let strict = image(
+        "version: '1'\ndefault_action: deny\npolicies: []",
+        Layer::Project,
+    );
     let cases: &[(&[&Vec<u8>], &str, Action)] = &[
         (&[&base], "make", Action::Ask),
         (&[&base, &user], "make", Action::Allow),
@@ -226,7 +267,11 @@ fn layers_stay_apart_and_a_project_only_restricts() {
     ];
     for (number, (layers, words, want)) in cases.iter().enumerate() {
         let layers: Vec<Vec<u8>> = layers.iter().map(|layer| layer.to_vec()).collect();
-        assert_eq!(judge_argv(&layers, words).0, *want, "case {number}: {words}");
+        assert_eq!(
+            judge_argv(&layers, words).0,
+            *want,
+            "case {number}: {words}"
+        );
     }
 }
 
@@ -264,17 +309,79 @@ policies:
 "#;
     let images = [image(yaml, Layer::User)];
     let argv: &[&[u8]] = &[b"id"];
-    let plain = request(Call::Exec { file: b"id", argv: &argv as &dyn Argv }, &NoEnv);
-    let nothing = Request { call: Call::Nothing, ..plain };
+    let plain = request(
+        Call::Exec {
+            file: b"id",
+            argv: &argv as &dyn Argv,
+        },
+        &NoEnv,
+    );
+    let nothing = Request {
+        call: Call::Nothing,
+        ..plain
+    };
     let cases = [
         (plain, Action::Allow),
-        (Request { caller: Caller { agent: b"codex-1", ..Caller::default() }, ..plain }, Action::Deny),
-        (Request { target: Target { kinds: TargetKinds::STATIC, ..Target::default() }, ..plain }, Action::Ask),
-        (Request { tool: b"read", path: Some(b"a/.env"), ..nothing }, Action::Deny),
-        (Request { tool: b"read", path: Some(b"a/env"), ..nothing }, Action::Allow),
-        (Request { tool: b"write", path: Some(b"a/.env"), ..nothing }, Action::Allow),
-        (Request { tool: b"fetch", url: Some(b"https://a.EVIL.example/x"), ..nothing }, Action::Deny),
-        (Request { tool: b"fetch", url: Some(b"https://example/a.evil.example"), ..nothing }, Action::Allow),
+        (
+            Request {
+                caller: Caller {
+                    agent: b"codex-1",
+                    ..Caller::default()
+                },
+                ..plain
+            },
+            Action::Deny,
+        ),
+        (
+            Request {
+                target: Target {
+                    kinds: TargetKinds::STATIC,
+                    ..Target::default()
+                },
+                ..plain
+            },
+            Action::Ask,
+        ),
+        (
+            Request {
+                tool: b"read",
+                path: Some(b"a/.env"),
+                ..nothing
+            },
+            Action::Deny,
+        ),
+        (
+            Request {
+                tool: b"read",
+                path: Some(b"a/env"),
+                ..nothing
+            },
+            Action::Allow,
+        ),
+        (
+            Request {
+                tool: b"write",
+                path: Some(b"a/.env"),
+                ..nothing
+            },
+            Action::Allow,
+        ),
+        (
+            Request {
+                tool: b"fetch",
+                url: Some(b"https://a.EVIL.example/x"),
+                ..nothing
+            },
+            Action::Deny,
+        ),
+        (
+            Request {
+                tool: b"fetch",
+                url: Some(b"https://example/a.evil.example"),
+                ..nothing
+            },
+            Action::Allow,
+        ),
     ];
     for (number, (request, want)) in cases.iter().enumerate() {
         assert_eq!(judge(&images, request).0, *want, "case {number}");
@@ -287,7 +394,10 @@ fn a_corrupt_image_denies_and_never_panics() {
         "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: [{action: ask, when: {any: [{program: [id]}, {operands: ['/x']}]}}]}]",
         Layer::User,
     );
-    assert_eq!(judge_argv(std::slice::from_ref(&good), "ls").0, Action::Allow);
+    assert_eq!(
+        judge_argv(std::slice::from_ref(&good), "ls").0,
+        Action::Allow
+    );
     for at in 0..good.len() {
         for value in [0, 1, 0x7f, 0xff] {
             let mut bad = good.clone();
@@ -302,7 +412,10 @@ fn a_corrupt_image_denies_and_never_panics() {
 
 #[test]
 fn too_little_memory_denies() {
-    let bytes = image("version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: [{action: watch}]}]", Layer::User);
+    let bytes = image(
+        "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: [{action: watch}]}]",
+        Layer::User,
+    );
     let images = [Image::open(&bytes).unwrap()];
     let argv: &[&[u8]] = &[b"id"];
     let mut scratch = Scratch {
@@ -313,7 +426,16 @@ fn too_little_memory_denies() {
         vars: &mut [],
         matches: &mut [],
     };
-    let request = request(Call::Exec { file: b"id", argv: &argv as &dyn Argv }, &NoEnv);
+    let request = request(
+        Call::Exec {
+            file: b"id",
+            argv: &argv as &dyn Argv,
+        },
+        &NoEnv,
+    );
     let verdict = decide(&images, &request, &Links, &mut scratch);
-    assert_eq!((verdict.action, verdict.reason.name()), (Action::Deny, "no-memory"));
+    assert_eq!(
+        (verdict.action, verdict.reason.name()),
+        (Action::Deny, "no-memory")
+    );
 }

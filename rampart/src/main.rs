@@ -1,1 +1,22 @@
-fn main() {}
+//! The `rampart` command: everything that reads files, writes files or starts processes.
+//!
+//! Each verb is one module that reads top to bottom: parse, load the policy, ask the evaluator,
+//! say it. What to run and what to think of it is never decided here: that is `evaluator`.
+
+use std::process::ExitCode;
+
+mod audit;
+mod bytes;
+mod cases;
+mod cli;
+mod directories;
+mod failure;
+mod launch;
+mod output;
+mod policy;
+mod verbs;
+mod verdict;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,0 +1,68 @@
+//! The command line: which verb, and its exit status.
+
+use crate::failure::Failure;
+use crate::verbs::{audit_tail, check, policy_compile, policy_show, run};
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// A seatbelt for AI agents: every command that an agent's process tree starts is checked against
+/// a policy before it runs
+#[derive(Parser, Debug)]
+#[command(name = "rampart", version, arg_required_else_help = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    Run(run::Arguments),
+    Check(check::Arguments),
+    /// Compiles policies and shows the shipped ones
+    #[command(subcommand, arg_required_else_help = true)]
+    Policy(PolicyVerb),
+    /// Reads the audit log
+    #[command(subcommand, arg_required_else_help = true)]
+    Audit(AuditVerb),
+}
+
+#[derive(Subcommand, Debug)]
+enum PolicyVerb {
+    Compile(policy_compile::Arguments),
+    Show(policy_show::Arguments),
+    /// Names the shipped policies
+    List,
+}
+
+#[derive(Subcommand, Debug)]
+enum AuditVerb {
+    Tail(audit_tail::Arguments),
+}
+
+/// Reads the command line and runs its verb. Wrong usage ends here with exit status 2.
+pub fn run() -> ExitCode {
+    let done = |()| 0;
+    let result: Result<u8, Failure> = match CommandLine::parse().verb {
+        Verb::Run(arguments) => Err(run::run(&arguments)),
+        Verb::Check(arguments) => check::run(&arguments),
+        Verb::Policy(PolicyVerb::Compile(arguments)) => policy_compile::run(&arguments).map(done),
+        Verb::Policy(PolicyVerb::Show(arguments)) => policy_show::run(&arguments).map(done),
+        Verb::Policy(PolicyVerb::List) => policy_show::list().map(done),
+        Verb::Audit(AuditVerb::Tail(arguments)) => audit_tail::run(&arguments).map(done),
+    };
+    match result {
+        Ok(status) => ExitCode::from(status),
+        Err(failure) => failure.report(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+}

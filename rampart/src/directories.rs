@@ -1,0 +1,182 @@
+//! Where things live: the XDG base directories, and the rule that Rampart's own are private.
+
+use crate::failure::{Failure, reason};
+use std::env;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The variables that say where things live, so that tests need not change the process's own.
+#[derive(Clone, Debug, Default)]
+pub struct Directories {
+    home: Option<PathBuf>,
+    state_home: Option<PathBuf>,
+    audit: Option<PathBuf>,
+}
+
+impl Directories {
+    /// Reads `HOME`, `XDG_STATE_HOME` and `RAMPART_AUDIT_DIR`. As the XDG base directory
+    /// specification says, a relative or empty value counts as unset.
+    pub fn from_environment() -> Self {
+        let absolute = |name: &str| {
+            env::var_os(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        };
+        Self {
+            home: absolute("HOME"),
+            state_home: absolute("XDG_STATE_HOME"),
+            audit: env::var_os("RAMPART_AUDIT_DIR")
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from),
+        }
+    }
+
+    /// `$XDG_STATE_HOME/rampart`, else `~/.local/state/rampart`.
+    ///
+    /// # Errors
+    /// If neither `XDG_STATE_HOME` nor `HOME` is an absolute path.
+    pub fn state(&self) -> Result<PathBuf, Failure> {
+        match (&self.state_home, &self.home) {
+            (Some(state), _) => Ok(state.join("rampart")),
+            (None, Some(home)) => Ok(home.join(".local/state/rampart")),
+            (None, None) => Err(Failure::other(
+                "neither HOME nor XDG_STATE_HOME is set to an absolute path, so there is no \
+                 place for compiled policies and the audit log; set HOME",
+            )),
+        }
+    }
+
+    /// Where compiled policies are kept.
+    ///
+    /// # Errors
+    /// As [`Directories::state`].
+    pub fn images(&self) -> Result<PathBuf, Failure> {
+        Ok(self.state()?.join("images"))
+    }
+
+    /// `RAMPART_AUDIT_DIR` made absolute, else `audit` in the state directory.
+    ///
+    /// # Errors
+    /// As [`Directories::state`]; or if `RAMPART_AUDIT_DIR` is relative and the working directory
+    /// is gone.
+    pub fn audit(&self) -> Result<PathBuf, Failure> {
+        match &self.audit {
+            Some(path) => std::path::absolute(path).map_err(|error| {
+                Failure::other(format!(
+                    "cannot make RAMPART_AUDIT_DIR `{}` absolute: {}",
+                    path.display(),
+                    reason(&error)
+                ))
+            }),
+            None => Ok(self.state()?.join("audit")),
+        }
+    }
+}
+
+/// Creates `directory` and what is missing above it, for this user alone (0700), or checks that
+/// the one that exists can be trusted.
+///
+/// # Errors
+/// If it cannot be created, is no directory, belongs to somebody else (root excepted), or others
+/// may write to it and that cannot be changed.
+pub fn make_private(directory: &Path) -> Result<(), Failure> {
+    let failed = |what: &str| {
+        Failure::other(format!(
+            "cannot use directory `{}`: {what}",
+            directory.display()
+        ))
+    };
+    if let Err(error) = DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        && error.kind() != ErrorKind::AlreadyExists
+    {
+        return Err(failed(&reason(&error)));
+    }
+    let found = fs::metadata(directory).map_err(|error| failed(&reason(&error)))?;
+    if !found.is_dir() {
+        return Err(failed("it is no directory; move it out of the way"));
+    }
+    let own = rustix::process::geteuid().as_raw();
+    if found.uid() != own {
+        return Err(match found.uid() {
+            0 => failed("it belongs to root; `chown` it to yourself"),
+            other => failed(&format!("it belongs to another user (uid {other})")),
+        });
+    }
+    if found.mode() & 0o077 != 0 {
+        fs::set_permissions(directory, Permissions::from_mode(0o700))
+            .map_err(|error| failed(&reason(&error)))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(home: Option<&str>, state: Option<&str>, audit: Option<&str>) -> Directories {
+        Directories {
+            home: home.map(PathBuf::from),
+            state_home: state.map(PathBuf::from),
+            audit: audit.map(PathBuf::from),
+        }
+    }
+
+    #[test]
+    fn where_things_live() {
+        let home = Some("/h");
+        let cases = [
+            (
+                with(home, None, None),
+                "/h/.local/state/rampart/images",
+                "/h/.local/state/rampart/audit",
+            ),
+            (
+                with(home, Some("/s"), None),
+                "/s/rampart/images",
+                "/s/rampart/audit",
+            ),
+            (
+                with(None, Some("/s"), None),
+                "/s/rampart/images",
+                "/s/rampart/audit",
+            ),
+            (
+                with(home, None, Some("/a/b")),
+                "/h/.local/state/rampart/images",
+                "/a/b",
+            ),
+        ];
+        for (directories, images, audit) in cases {
+            assert_eq!(directories.images().unwrap(), Path::new(images));
+            assert_eq!(directories.audit().unwrap(), Path::new(audit));
+        }
+        let relative = with(home, None, Some("x")).audit().unwrap();
+        assert_eq!(relative, env::current_dir().unwrap().join("x"));
+        assert!(with(None, None, None).images().is_err());
+    }
+
+    #[test]
+    fn own_directories_become_private() {
+        let temporary = tempfile::tempdir().unwrap();
+        let deep = temporary.path().join("a/b");
+        make_private(&deep).unwrap();
+        assert_eq!(fs::metadata(&deep).unwrap().mode() & 0o777, 0o700);
+        fs::set_permissions(&deep, Permissions::from_mode(0o777)).unwrap();
+        make_private(&deep).unwrap();
+        assert_eq!(fs::metadata(&deep).unwrap().mode() & 0o777, 0o700);
+        let file = temporary.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(
+            make_private(&file)
+                .unwrap_err()
+                .message
+                .contains("no directory")
+        );
+        assert!(make_private(&file.join("below")).is_err());
+    }
+}

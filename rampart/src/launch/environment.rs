@@ -1,0 +1,169 @@
+//! The environment: as a snapshot that can be asked, and as what a guarded program gets.
+
+use super::library;
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+/// A copy of an environment, as whole entries in their order, so that nothing that a program
+/// could see gets lost: std would not show an entry without `=`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    entries: Vec<Vec<u8>>,
+}
+
+impl Environment {
+    /// The environment that this process was started with (it never changes its own).
+    pub fn own() -> Self {
+        let entries = match std::fs::read("/proc/self/environ") {
+            Ok(bytes) if !bytes.is_empty() => Self::of_block(&bytes),
+            _ => env::vars_os()
+                .map(|(name, value)| entry(&name, &value))
+                .collect(),
+        };
+        Self { entries }
+    }
+
+    /// The entries of a block as in `/proc/PID/environ` (proc(5)): each ends with a NUL.
+    fn of_block(bytes: &[u8]) -> Vec<Vec<u8>> {
+        let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
+        bytes.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect()
+    }
+
+    /// The value of `name`, the first if there are several.
+    pub fn value(&self, name: &str) -> Option<&OsStr> {
+        let found = evaluator::Env::get(self, name.as_bytes())?;
+        Some(OsStr::from_bytes(found))
+    }
+
+    /// Sets `name`: the first entry of that name in its place, the others go; else at the end.
+    pub fn set(&mut self, name: &str, value: &OsStr) {
+        let new = entry(OsStr::new(name), value);
+        let first = self
+            .entries
+            .iter()
+            .position(|entry| is_named(entry, name.as_bytes()));
+        self.entries.retain({
+            let mut seen = false;
+            move |entry| !is_named(entry, name.as_bytes()) || !std::mem::replace(&mut seen, true)
+        });
+        match first.and_then(|at| self.entries.get_mut(at)) {
+            Some(slot) => *slot = new,
+            None => self.entries.push(new),
+        }
+    }
+
+    /// Removes every entry of `name`.
+    pub fn remove(&mut self, name: &str) {
+        self.entries
+            .retain(|entry| !is_named(entry, name.as_bytes()));
+    }
+
+    /// Puts `library` first in `LD_PRELOAD` and keeps what else stands there.
+    pub fn preload(&mut self, library: &Path) {
+        let own = library.as_os_str().as_bytes();
+        let mut value = own.to_vec();
+        if let Some(old) = self.value("LD_PRELOAD") {
+            for entry in library::entries(old).filter(|entry| *entry != own) {
+                value.push(b':');
+                value.extend_from_slice(entry);
+            }
+        }
+        self.set("LD_PRELOAD", &OsString::from_vec(value));
+    }
+
+    /// The entries, for execve(2).
+    pub fn entries(&self) -> &[Vec<u8>] {
+        &self.entries
+    }
+}
+
+impl evaluator::Env for Environment {
+    fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        let found = self.entries.iter().find(|entry| is_named(entry, name))?;
+        found.get(name.len().saturating_add(1)..)
+    }
+}
+
+fn entry(name: &OsStr, value: &OsStr) -> Vec<u8> {
+    [name.as_bytes(), b"=", value.as_bytes()].concat()
+}
+
+fn is_named(entry: &[u8], name: &[u8]) -> bool {
+    entry
+        .strip_prefix(name)
+        .is_some_and(|rest| rest.first() == Some(&b'='))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(entries: &[&str]) -> Environment {
+        Environment {
+            entries: entries
+                .iter()
+                .map(|entry| entry.as_bytes().to_vec())
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn blocks_are_kept_whole() {
+        let cases: [(&[u8], &[&str]); 3] = [
+            (b"A=1\0B\0", &["A=1", "B"]),
+            (b"A=1\0\0=x\0", &["A=1", "", "=x"]),
+            (b"A=1", &["A=1"]),
+        ];
+        for (block, entries) in cases {
+            assert_eq!(Environment::of_block(block), environment(entries).entries);
+        }
+        assert!(!Environment::own().entries().is_empty());
+    }
+
+    #[test]
+    fn setting_keeps_everything_else() {
+        let cases: [(&[&str], &str, &str, &[&str]); 4] = [
+            (&[], "A", "1", &["A=1"]),
+            (&["A=0", "B=2"], "A", "1", &["A=1", "B=2"]),
+            (
+                &["AB=0", "A=0", "C=", "A=9"],
+                "A",
+                "1",
+                &["AB=0", "A=1", "C="],
+            ),
+            (&["A"], "A", "1", &["A", "A=1"]),
+        ];
+        for (before, name, value, after) in cases {
+            let mut found = environment(before);
+            found.set(name, OsStr::new(value));
+            assert_eq!(found, environment(after));
+            assert_eq!(found.value(name), Some(OsStr::new(value)));
+            found.remove(name);
+            assert_eq!(found.value(name), None);
+        }
+    }
+
+    #[test]
+    fn the_library_stands_first_and_once() {
+        let cases = [
+            (None, "/r.so"),
+            (Some(""), "/r.so"),
+            (Some("/a.so /b.so"), "/r.so:/a.so:/b.so"),
+            (Some("/a.so:/r.so::/r.so"), "/r.so:/a.so"),
+        ];
+        for (before, after) in cases {
+            let mut found = Environment::default();
+            if let Some(before) = before {
+                found.set("LD_PRELOAD", OsStr::new(before));
+            }
+            found.preload(Path::new("/r.so"));
+            assert_eq!(
+                found.value("LD_PRELOAD"),
+                Some(OsStr::new(after)),
+                "{before:?}"
+            );
+        }
+    }
+}

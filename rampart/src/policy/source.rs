@@ -1,0 +1,112 @@
+//! Policy files on their way to an image.
+
+use super::{Layer, Origin};
+use crate::failure::{Failure, reason};
+use evaluator::image::format::MAGIC;
+use policy_schema::diagnostic::Level as Severity;
+use policy_schema::{Diagnostic, Layer as Level, Options, Source, compile_with_warnings};
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Nothing that is read as a policy may be larger, so that a wrong path cannot fill the memory.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// The bytes of a regular file.
+///
+/// # Errors
+/// If it cannot be read, is no regular file, or is larger than 64 MiB.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::Error::other("it is larger than 64 MiB"));
+    }
+    Ok(bytes)
+}
+
+/// The layer in the one file that somebody named: YAML, or an image.
+///
+/// # Errors
+/// As [`compile`].
+pub fn file(path: &Path) -> Result<Layer, Failure> {
+    let bytes = trusted(path)?;
+    if bytes.starts_with(&MAGIC) {
+        return Ok(Layer {
+            origin: Origin::Image(path.to_owned()),
+            bytes: Cow::Owned(bytes),
+        });
+    }
+    compile_texts(&[(path.to_owned(), bytes)], Level::User)
+}
+
+/// Compiles `paths` to one layer. Warnings go to standard error.
+///
+/// # Errors
+/// Exit status 2 with every diagnostic if they do not compile, or if one cannot be read or others
+/// may write to it.
+pub fn compile(paths: &[PathBuf], level: Level) -> Result<Layer, Failure> {
+    let texts = paths.iter().map(|path| Ok((path.clone(), trusted(path)?)));
+    compile_texts(&texts.collect::<Result<Vec<_>, _>>()?, level)
+}
+
+fn trusted(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed =
+        |what: &str| Failure::usage(format!("cannot use policy `{}`: {what}", path.display()));
+    let bytes = read(path).map_err(|error| failed(&reason(&error)))?;
+    let found = std::fs::metadata(path).map_err(|error| failed(&reason(&error)))?;
+    if found.mode() & 0o002 != 0 {
+        return Err(failed(
+            "everybody may write to it; `chmod o-w` it if you trust what is in it",
+        ));
+    }
+    Ok(bytes)
+}
+
+fn compile_texts(texts: &[(PathBuf, Vec<u8>)], level: Level) -> Result<Layer, Failure> {
+    let names: Vec<String> = texts
+        .iter()
+        .map(|(path, _)| path.display().to_string())
+        .collect();
+    let sources: Vec<Source<'_>> = names
+        .iter()
+        .zip(texts)
+        .map(|(name, (_, text))| Source { name, text })
+        .collect();
+    let options = Options {
+        layer: level,
+        ..Options::default()
+    };
+    match compile_with_warnings(&sources, &options) {
+        Ok(compiled) => {
+            for warning in &compiled.warnings {
+                eprintln!("{warning}");
+            }
+            Ok(Layer {
+                origin: Origin::Files(texts.iter().map(|(path, _)| path.clone()).collect()),
+                bytes: Cow::Owned(compiled.image),
+            })
+        }
+        Err(found) => Err(refused(&found)),
+    }
+}
+
+fn refused(found: &[Diagnostic]) -> Failure {
+    let errors = found
+        .iter()
+        .filter(|found| found.level == Severity::Error)
+        .count();
+    let shown: Vec<String> = found.iter().map(Diagnostic::to_string).collect();
+    Failure::usage(format!(
+        "the policy does not compile ({errors} {})\n{}",
+        if errors == 1 { "error" } else { "errors" },
+        shown.join("\n")
+    ))
+}

@@ -1,0 +1,134 @@
+//! `rampart check`: what the policy says about one call, without running it.
+
+use crate::cases::{Call, Case};
+use crate::failure::{Failure, status};
+use crate::output::Output;
+use crate::policy::{Choice, Layers};
+use crate::verdict::ask::Surroundings;
+use crate::verdict::json::Explanation;
+use crate::verdict::judge::Judge;
+use crate::verdict::text::explain;
+use crate::verdict::world::FileSystem;
+use evaluator::Action;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+/// Says what the policy says about a call, without running it
+///
+/// Exit status: 0 allow or watch, 1 deny, 3 ask or webhook, 2 an error in usage or policy.
+/// With --jsonl, 0 whatever the verdicts.
+#[derive(clap::Args, Debug)]
+#[command(group(clap::ArgGroup::new("call").required(true).multiple(true)
+    .args(["shell", "argv", "path", "url", "jsonl"])))]
+pub struct Arguments {
+    #[command(flatten)]
+    choice: Choice,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Read one case a line from standard input, as JSON, and write one verdict a line
+    #[arg(long, conflicts_with_all = ["json", "shell", "argv", "path", "url", "tool", "agent", "session"])]
+    pub jsonl: bool,
+    /// Text that a shell would run
+    #[arg(
+        long,
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        conflicts_with = "argv"
+    )]
+    shell: Option<OsString>,
+    /// Tool that is called; `exec` if not stated
+    #[arg(long, value_name = "NAME")]
+    tool: Option<OsString>,
+    /// File that the tool would touch
+    #[arg(long, value_name = "PATH")]
+    path: Option<OsString>,
+    /// Address that the tool would open
+    #[arg(long, value_name = "URL")]
+    url: Option<OsString>,
+    /// Name of the agent
+    #[arg(long, value_name = "NAME")]
+    agent: Option<OsString>,
+    /// Session label
+    #[arg(long, value_name = "LABEL")]
+    session: Option<OsString>,
+    /// The command and its arguments
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
+    argv: Vec<OsString>,
+}
+
+/// Runs the verb and returns the exit status.
+///
+/// # Errors
+/// Exit status 2 if the policy cannot be used.
+pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let surroundings = Surroundings::own();
+    let layers = arguments.choice.load(&surroundings.environment)?;
+    if arguments.jsonl {
+        super::check_jsonl::run(&layers, &surroundings)?;
+        return Ok(0);
+    }
+    let case = arguments.case();
+    let (text, action) = judged(&case, &layers, &surroundings, arguments.json)?;
+    let mut output = Output::new();
+    output.line(&text)?;
+    output.flush()?;
+    Ok(match action {
+        Action::Allow | Action::Watch => 0,
+        Action::Ask | Action::Webhook => status::NEEDS_CONSENT,
+        Action::Deny => status::DENIED,
+    })
+}
+
+fn judged(
+    case: &Case,
+    layers: &Layers,
+    surroundings: &Surroundings,
+    json: bool,
+) -> Result<(String, Action), Failure> {
+    let origins: Vec<String> = layers
+        .all
+        .iter()
+        .map(|layer| layer.origin.to_string())
+        .collect();
+    let mut judge = Judge::new(layers)?;
+    surroundings.ask(case, |request| {
+        judge.judge(request, &FileSystem, |verdict, images| {
+            let text = if json {
+                let explanation = Explanation::of(verdict, images, origins);
+                serde_json::to_string(&explanation)
+                    .map_err(|error| Failure::other(format!("cannot write the verdict: {error}")))?
+            } else {
+                explain(verdict, images, &origins)
+            };
+            Ok((text, verdict.action))
+        })
+    })
+}
+
+impl Arguments {
+    fn case(&self) -> Case {
+        let bytes = |value: &Option<OsString>| value.clone().map(OsStringExt::into_vec);
+        let argv = self.argv.iter().map(|word| word.clone().into_vec());
+        let starts_nothing = self.argv.is_empty() && self.shell.is_none();
+        let call = match bytes(&self.shell) {
+            Some(text) => Call::Shell(text),
+            None if starts_nothing => Call::Nothing,
+            None => Call::Argv(argv.collect()),
+        };
+        let implied = match (starts_nothing, &self.path) {
+            (false, _) => "exec",
+            (true, Some(_)) => "read",
+            (true, None) => "fetch",
+        };
+        Case {
+            tool: bytes(&self.tool).unwrap_or_else(|| implied.as_bytes().to_vec()),
+            call,
+            path: bytes(&self.path),
+            url: bytes(&self.url),
+            agent: bytes(&self.agent).unwrap_or_default(),
+            session: bytes(&self.session).unwrap_or_default(),
+            ..Case::default()
+        }
+    }
+}

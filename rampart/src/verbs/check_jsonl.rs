@@ -1,0 +1,78 @@
+//! `rampart check --jsonl`: many calls, one policy. One line out for each line in, in order, so
+//! that input and output can be read side by side.
+
+use crate::cases::{self, Parsed};
+use crate::failure::{Failure, reason};
+use crate::output::Output;
+use crate::policy::Layers;
+use crate::verdict::ask::Surroundings;
+use crate::verdict::json::Answer;
+use crate::verdict::judge::Judge;
+use crate::verdict::world::FileSystem;
+use serde::Serialize;
+use serde_json::Value;
+use std::io::{self, BufRead, BufReader};
+
+/// What is written for a line that holds no case.
+#[derive(Serialize)]
+struct BadLine<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a Value>,
+    /// 1-based.
+    line: u64,
+    error: String,
+}
+
+/// Judges every line of standard input.
+///
+/// # Errors
+/// If standard input cannot be read or standard output not written. Bad lines are no error.
+pub fn run(layers: &Layers, surroundings: &Surroundings) -> Result<(), Failure> {
+    let mut judge = Judge::new(layers)?;
+    let mut input = BufReader::with_capacity(64 * 1024, io::stdin().lock());
+    let mut output = Output::new();
+    let mut line = Vec::new();
+    let mut number = 0;
+    loop {
+        line.clear();
+        let count = input.read_until(b'\n', &mut line).map_err(|error| {
+            Failure::other(format!("cannot read standard input: {}", reason(&error)))
+        })?;
+        if count == 0 {
+            return output.flush();
+        }
+        number += 1;
+        let mut written = answer(&line, number, surroundings, &mut judge);
+        written.push(b'\n');
+        output.write(&written)?;
+        // Whoever sends one line and waits for its verdict must get it.
+        if input.buffer().is_empty() {
+            output.flush()?;
+        }
+    }
+}
+
+/// The line that answers `line`, without its newline.
+fn answer(line: &[u8], number: u64, surroundings: &Surroundings, judge: &mut Judge<'_>) -> Vec<u8> {
+    let cases::Line { id, parsed } = cases::parse(line.trim_ascii_end());
+    let id = id.as_ref();
+    let bad = |why: &str| {
+        let error = format!("line {number}: {why}");
+        serde_json::to_vec(&BadLine {
+            id,
+            line: number,
+            error,
+        })
+        .unwrap_or_default()
+    };
+    let written = match &parsed {
+        Err(why) => return bad(why),
+        Ok(Parsed::Refused(refusal)) => serde_json::to_vec(&Answer::refused(id, refusal)),
+        Ok(Parsed::Case(case)) => surroundings.ask(case, |request| {
+            judge.judge(request, &FileSystem, |verdict, images| {
+                serde_json::to_vec(&Answer::of(id, verdict, images))
+            })
+        }),
+    };
+    written.unwrap_or_else(|error| bad(&format!("cannot write the verdict: {error}")))
+}

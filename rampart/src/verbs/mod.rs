@@ -1,0 +1,8 @@
+//! The verbs of the command line, one module each.
+
+pub mod audit_tail;
+pub mod check;
+pub mod check_jsonl;
+pub mod policy_compile;
+pub mod policy_show;
+pub mod run;

@@ -1,0 +1,79 @@
+//! `rampart policy compile`: YAML to the image that the library maps.
+
+use crate::directories::Directories;
+use crate::failure::{Failure, reason};
+use crate::output::Output;
+use crate::policy::{Layers, digest, image_store, source};
+use crate::verdict::names::counts;
+use policy_schema::Layer;
+use std::path::{Path, PathBuf};
+
+/// Compiles policy files to one image
+///
+/// Prints where it is, its digest, and what is in it. Every error of the files is shown; then the
+/// exit status is 2 and nothing is written.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    /// YAML files, joined to one layer
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Where to write the image, in place of the user's image store
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+    /// The layer that it is for
+    #[arg(long, value_enum, default_value_t = Level::User)]
+    layer: Level,
+}
+
+/// The layers that can be compiled from files.
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+enum Level {
+    /// /etc/rampart
+    System,
+    /// A user's own policy
+    User,
+    /// A project's policy, which may only restrict
+    Project,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// Exit status 2 if the files do not compile.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let level = match arguments.layer {
+        Level::System => Layer::System,
+        Level::User => Layer::User,
+        Level::Project => Layer::Project,
+    };
+    let layers = Layers {
+        all: vec![source::compile(&arguments.files, level)?],
+    };
+    let images = layers.images()?;
+    for (layer, image) in layers.all.iter().zip(&images) {
+        let name = digest(image);
+        let path = match &arguments.output {
+            Some(path) => written(path, &layer.bytes)?,
+            None => image_store::put(&Directories::from_environment(), &layer.bytes, &name)?,
+        };
+        let (policies, rules) = counts(image);
+        let mut output = Output::new();
+        output.line(&format!("image     {}", path.display()))?;
+        output.line(&format!("digest    sha256:{name}"))?;
+        output.line(&format!("contents  {policies} policies, {rules} rules"))?;
+        output.line(&format!("size      {} bytes", layer.bytes.len()))?;
+        output.flush()?;
+    }
+    Ok(())
+}
+
+fn written(path: &Path, bytes: &[u8]) -> Result<PathBuf, Failure> {
+    image_store::write_atomically(path, bytes)?;
+    std::path::absolute(path).map_err(|error| {
+        Failure::other(format!(
+            "cannot name `{}`: {}",
+            path.display(),
+            reason(&error)
+        ))
+    })
+}

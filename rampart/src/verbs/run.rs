@@ -1,0 +1,219 @@
+//! `rampart run`: a command under the interposer, in this process's place.
+
+use crate::audit::record;
+use crate::cases::{Call, Case};
+use crate::directories::{Directories, make_private};
+use crate::failure::{Failure, reason, status};
+use crate::launch::environment::Environment;
+use crate::launch::program::{self, Missing};
+use crate::launch::{exec, library};
+use crate::policy::{Choice, Layers, Origin, digest, image_store};
+use crate::verdict::ask::Surroundings;
+use crate::verdict::judge::Judge;
+use crate::verdict::world::FileSystem;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// Runs a command, and everything that it starts, under the policy
+///
+/// The command takes this process's place: its exit status and signals are its own. Otherwise 2
+/// for an error in usage or policy, 126 if the command may not or cannot be executed, 127 if
+/// there is no such command.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    #[command(flatten)]
+    choice: Choice,
+    /// Whether the policy is enforced, only recorded, or switched off
+    #[arg(long, value_enum)]
+    mode: Option<Mode>,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// What is done with verdicts.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// What the policy denies does not run
+    Enforce,
+    /// Everything runs; what would have been stopped is recorded
+    Monitor,
+    /// Nothing is judged
+    Disabled,
+}
+
+impl Mode {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Monitor => "monitor",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+/// Runs the verb. Returns only if the command was not started.
+pub fn run(arguments: &Arguments) -> Failure {
+    match prepared(arguments) {
+        Err(failure) => failure,
+        Ok((file, environment)) => {
+            let argv: Vec<&OsStr> = arguments.command.iter().map(OsString::as_os_str).collect();
+            let error = exec::replace(&file, &argv, environment.entries());
+            let status = match error.kind() {
+                std::io::ErrorKind::NotFound => status::NOT_FOUND,
+                _ => status::NOT_EXECUTABLE,
+            };
+            let what = format!("cannot execute `{}`: {}", file.display(), reason(&error));
+            Failure::with(status, what)
+        }
+    }
+}
+
+/// The file to execute and its environment.
+fn prepared(arguments: &Arguments) -> Result<(PathBuf, Environment), Failure> {
+    let mut environment = Environment::own();
+    let is_guarded = is_guarded(&environment);
+    if is_guarded && (arguments.choice.is_explicit() || arguments.mode.is_some()) {
+        return Err(Failure::usage(
+            "this process is already inside a guarded tree, whose policy and mode stay in force; \
+             --policy, --profile and --mode can only be given by whoever starts the tree. Run the \
+             command without them",
+        ));
+    }
+    let name = arguments
+        .command
+        .first()
+        .map_or(OsStr::new(""), OsString::as_os_str);
+    let file = program::find(Path::new("."), name, environment.value("PATH"));
+    let file = file.map_err(|missing| not_runnable(name, missing))?;
+    if is_guarded {
+        return Ok((file, environment));
+    }
+    let layers = arguments.choice.load(&environment)?;
+    let library = library::find()?;
+    guard(&mut environment, &library, &layers)?;
+    if let Some(mode) = arguments.mode {
+        environment.set("RAMPART_MODE", OsStr::new(mode.name()));
+    }
+    if let Some(why) = program::unfollowed(program::loaded(&file).1.kinds) {
+        eprintln!(
+            "rampart: warning: `{}` {why}, so librampart.so cannot follow it: what it starts is \
+             not judged",
+            file.display()
+        );
+        judge_here(&arguments.command, &layers, environment.clone())?;
+    }
+    Ok((file, environment))
+}
+
+/// Whether the library is loaded in this very process, as a part of some tree.
+fn is_guarded(environment: &Environment) -> bool {
+    let (Some(_), Some(preload)) = (
+        environment.value("RAMPART_TREE"),
+        environment.value("LD_PRELOAD"),
+    ) else {
+        return false;
+    };
+    match environment.value("RAMPART_LIB") {
+        Some(own) if !own.is_empty() => library::is_preloaded(preload, Path::new(own)),
+        _ => library::entries(preload).any(|entry| entry.ends_with(b"/librampart.so")),
+    }
+}
+
+fn not_runnable(name: &OsStr, missing: Missing) -> Failure {
+    let shown = crate::bytes::visible(name.as_bytes());
+    let is_path = name.as_bytes().contains(&b'/');
+    match missing {
+        Missing::NotFound if is_path => {
+            Failure::with(status::NOT_FOUND, format!("no such file: `{shown}`"))
+        }
+        Missing::NotFound => Failure::with(
+            status::NOT_FOUND,
+            format!("command not found: `{shown}` is in no directory of PATH"),
+        ),
+        Missing::NotExecutable => Failure::with(
+            status::NOT_EXECUTABLE,
+            format!("cannot execute `{shown}`: it is no executable file, or permission is denied"),
+        ),
+    }
+}
+
+/// Sets what the library reads at the root of a tree.
+fn guard(environment: &mut Environment, library: &Path, layers: &Layers) -> Result<(), Failure> {
+    let directories = Directories::from_environment();
+    environment.preload(library);
+    // A tree that has ended, or one that this process has left, is not ours.
+    environment.remove("RAMPART_TREE");
+    environment.remove("RAMPART_WARNED");
+    if layers.is_built_in_standard() {
+        environment.remove("RAMPART_IMAGE");
+    } else {
+        environment.set("RAMPART_IMAGE", &image_list(&directories, layers)?);
+    }
+    match directories.audit() {
+        Ok(audit) => {
+            if let Err(failure) = make_private(&audit) {
+                let what = "the audit log goes to a substitute directory";
+                eprintln!("rampart: warning: {}; {what}", failure.message);
+            }
+            environment.set("RAMPART_AUDIT_DIR", audit.as_os_str());
+        }
+        Err(failure) => eprintln!("rampart: warning: {}", failure.message),
+    }
+    Ok(())
+}
+
+/// The absolute paths of the layers' images, lowest first, joined with `:`.
+fn image_list(directories: &Directories, layers: &Layers) -> Result<OsString, Failure> {
+    let mut list: Vec<Vec<u8>> = Vec::new();
+    for (layer, image) in layers.all.iter().zip(layers.images()?) {
+        let path = match &layer.origin {
+            Origin::Image(path) if path.is_absolute() => path.clone(),
+            _ => image_store::put(directories, &layer.bytes, &digest(&image))?,
+        };
+        let bytes = path.into_os_string().into_vec();
+        if bytes.contains(&b':') {
+            let shown = crate::bytes::visible(&bytes);
+            return Err(Failure::usage(format!(
+                "RAMPART_IMAGE cannot hold a path with a colon, `{shown}`; set XDG_STATE_HOME to \
+                 a directory without one"
+            )));
+        }
+        list.push(bytes);
+    }
+    Ok(OsString::from_vec(list.join(&b':')))
+}
+
+/// Judges a command that the library will not judge, because it cannot be loaded into it.
+fn judge_here(
+    command: &[OsString],
+    layers: &Layers,
+    environment: Environment,
+) -> Result<(), Failure> {
+    let mode = environment.value("RAMPART_MODE").map(OsStr::to_owned);
+    if mode.as_deref() == Some(OsStr::new(Mode::Disabled.name())) {
+        return Ok(());
+    }
+    let is_enforced = mode.as_deref() != Some(OsStr::new(Mode::Monitor.name()));
+    let surroundings = Surroundings {
+        environment,
+        ..Surroundings::own()
+    };
+    let case = Case {
+        tool: b"exec".to_vec(),
+        call: Call::Argv(
+            command
+                .iter()
+                .map(|word| word.as_bytes().to_vec())
+                .collect(),
+        ),
+        ..Case::default()
+    };
+    let mut judge = Judge::new(layers)?;
+    surroundings.ask(&case, |request| {
+        judge.judge(request, &FileSystem, |verdict, _| {
+            record::conclude(request, verdict, &surroundings.environment, is_enforced)
+        })
+    })
+}

@@ -1,0 +1,8 @@
+//! Asking the evaluator, and saying what it answered.
+
+pub mod ask;
+pub mod json;
+pub mod judge;
+pub mod names;
+pub mod text;
+pub mod world;
