@@ -33,6 +33,7 @@ pub mod redact;
 pub mod request;
 pub mod scratch;
 pub mod settle;
+pub mod sql;
 pub mod verdict;
 pub mod world;
 

@@ -259,6 +259,10 @@ impl Builder {
                 number: set.0,
                 ..plain(node::COMMAND_FACT)
             },
+            Condition::Sql(set) => NodeRecord {
+                number: *set,
+                ..plain(node::SQL)
+            },
             Condition::AgentDepth { compare, depth } => NodeRecord {
                 flags: *compare,
                 number: *depth,

@@ -212,6 +212,8 @@ pub enum Condition {
     Target(TargetKinds),
     /// The command has one of these properties.
     Fact(CommandFlags),
+    /// SQL that the command gets does one of these (`evaluator::sql::effect`).
+    Sql(u32),
     /// The agent depth compares.
     AgentDepth {
         /// 1 for at least, 2 for at most, 3 for equal.
@@ -264,7 +266,7 @@ impl Condition {
                     | node::ENV_ASSIGNS
                     | node::SUBCOMMAND
             ),
-            Self::Inside(_) | Self::Fact(_) => true,
+            Self::Inside(_) | Self::Fact(_) | Self::Sql(_) => true,
             _ => false,
         }
     }

@@ -4,6 +4,7 @@
 use evaluator::TargetKinds;
 use evaluator::command::{CommandFlags, Via};
 use evaluator::image::format::{node, pattern};
+use evaluator::sql::effect;
 
 use crate::document::{Condition, Pattern};
 use crate::read_patterns::{checked, nonempty, patterns};
@@ -40,6 +41,7 @@ pub const KEYS: &[&str] = &[
     "inside",
     "target",
     "fact",
+    "sql",
     "any",
     "all",
     "not",
@@ -180,7 +182,7 @@ fn flags(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>)
     }
 }
 
-/// Conditions that are a set of fixed names: `inside`, `target`, `fact`.
+/// Conditions that are a set of fixed names: `inside`, `target`, `fact`, `sql`.
 fn sets(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>) {
     const FACTS: &[(&str, u32)] = &[
         ("unknown-code", CommandFlags::UNKNOWN_CODE.0),
@@ -205,7 +207,8 @@ fn sets(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>) 
     let inside = bits("inside", &inside).map(Condition::Inside);
     let target = bits("target", &target).map(|set| Condition::Target(TargetKinds(set)));
     let fact = bits("fact", FACTS).map(|set| Condition::Fact(CommandFlags(set)));
-    all.extend([inside, target, fact].into_iter().flatten());
+    let sql = bits("sql", &effect::NAMES).map(Condition::Sql);
+    all.extend([inside, target, fact, sql].into_iter().flatten());
 }
 
 /// `agent_depth` and `call_count`.

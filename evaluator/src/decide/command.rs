@@ -5,6 +5,7 @@ use crate::image::Image;
 use crate::image::format::{NodeRecord, node};
 use crate::path::file_name;
 use crate::request::Call;
+use crate::sql;
 
 use super::condition::{At, Judge, Tri, patterns};
 use super::found::Fault;
@@ -47,6 +48,7 @@ impl Judge<'_, '_> {
             node::PIPES_INTO => self.pipes_into(image, record, command),
             node::INSIDE => Ok(Tri::from(self.inside(record.number, command))),
             node::ENV_ASSIGNS => self.assigns(image, record, command),
+            node::SQL => Ok(Tri::from(self.sql(command) & record.number != 0)),
             node::COMMAND_FACT => Ok(Tri::from(command.flags.0 & record.number != 0)),
             _ => Err(Fault::Corrupt),
         }
@@ -235,6 +237,20 @@ impl Judge<'_, '_> {
         false
     }
 
+    /// What SQL that the command gets does (`sql::effect`).
+    fn sql(&self, command: &Command) -> u32 {
+        let words = self.tree.words(command.words).iter().skip(1);
+        let arguments = words.map(|word| option_value(self.tree.bytes(word.text)));
+        let redirects = self.tree.redirects(command).iter();
+        let inputs = redirects
+            .filter(|redirect| matches!(redirect.op, RedirectOp::HereDoc | RedirectOp::HereString))
+            .map(|redirect| self.tree.bytes(redirect.target.text));
+        arguments
+            .chain(inputs)
+            .chain([self.tree.bytes(command.stdin)])
+            .fold(0, |found, text| found | sql::effects(text))
+    }
+
     fn assigns(
         &self,
         image: &Image<'_>,
@@ -267,6 +283,19 @@ fn assigned(image: &Image<'_>, record: &NodeRecord, word: &[u8]) -> Result<Tri, 
         record.count,
         name.strip_suffix(b"+").unwrap_or(name),
     )
+}
+
+/// What an option is given in the same word (`--command=x`, `-ex`); a word that is none, whole.
+fn option_value(text: &[u8]) -> &[u8] {
+    match text {
+        [b'-', b'-', name @ ..] => {
+            let at = name.iter().position(|byte| *byte == b'=');
+            at.and_then(|at| name.get(at.saturating_add(1)..))
+                .unwrap_or(&[])
+        }
+        [b'-', _, value @ ..] => value,
+        _ => text,
+    }
 }
 
 /// Whether a word has the form of an option.

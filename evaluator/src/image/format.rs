@@ -290,6 +290,9 @@ pub mod node {
     /// *command*: the first operand equals a pattern (`push` in `git push`), options before it
     /// skipped.
     pub const SUBCOMMAND: u8 = 25;
+    /// *command*: SQL among its arguments or in what flows into it does something in `number`
+    /// (`sql::effect`).
+    pub const SQL: u8 = 26;
 }
 
 record! {
