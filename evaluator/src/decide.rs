@@ -105,8 +105,10 @@ fn combine<'a>(images: &[Image<'a>], tree: Tree<'a>, matched: &'a [RuleMatch]) -
         on_no_approver: stated(images, |image| image.header.on_no_approver),
     };
     match fired(images, &tree, matched) {
-        Ok(Some(winner)) => answer(&mut verdict, images, winner),
-        Ok(None) => {}
+        Ok(Some(winner)) if winner.own || winner.hit.action > verdict.action as u32 => {
+            answer(&mut verdict, images, winner.hit);
+        }
+        Ok(_) => {}
         Err(fault) => return refused(tree, matched, fault),
     }
     let (limit, reason) = match tree.outcome {
@@ -153,14 +155,23 @@ fn answer<'a>(verdict: &mut Verdict<'a>, images: &[Image<'a>], winner: RuleMatch
     verdict.command = winner.command;
 }
 
+/// The rule that answers.
+struct Winner {
+    hit: RuleMatch,
+    /// Whether some layer that is no project's has an answer: only then the default is overruled
+    /// by an answer that is looser.
+    own: bool,
+}
+
 /// The strictest of the first firing rules of all policies; the earliest of equals.
 fn fired(
     images: &[Image<'_>],
     tree: &Tree<'_>,
     matched: &[RuleMatch],
-) -> Result<Option<RuleMatch>, Fault> {
+) -> Result<Option<Winner>, Fault> {
     let needed = cover::needed(tree);
     let mut winner: Option<RuleMatch> = None;
+    let mut own = false;
     let mut answered = None;
     for hit in matched {
         let image = images.get(hit.image as usize).ok_or(Fault::Corrupt)?;
@@ -176,11 +187,12 @@ fn fired(
             continue;
         }
         answered = policy;
+        own |= image.header.level != level::PROJECT;
         if winner.is_none_or(|best| u32::from(rule.action) > best.action) {
             winner = Some(*hit);
         }
     }
-    Ok(winner)
+    Ok(winner.map(|hit| Winner { hit, own }))
 }
 
 /// What happens to a call that no rule mentions: the highest layer that is no project's and

@@ -1,0 +1,311 @@
+//! What each key of a policy means, through the compiler and the evaluator: one line per key and
+//! per rule of the language.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use evaluator::request::Params;
+use evaluator::{Action, Call, Caller, Request, Target, TargetKinds};
+use policy_schema::Layer;
+use support::{argv, image, judge, request};
+
+struct Named(&'static [(&'static str, &'static str)]);
+
+impl Params for Named {
+    fn any(&self, each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> bool {
+        self.0
+            .iter()
+            .any(|(name, value)| each(name.as_bytes(), value.as_bytes()))
+    }
+}
+
+/// A policy with one rule under a default.
+fn one_rule(default: &str, action: &str, when: &str) -> Vec<u8> {
+    let text = format!(
+        "default_action: {default}\non_unparseable: allow\npolicies:\n  - name: p\n    rules:\n      - action: {action}\n        when: {when}\n"
+    );
+    image(&text, Layer::User)
+}
+
+#[test]
+fn conditions_on_commands() {
+    #[rustfmt::skip]
+    let cases = [
+        ("{program: rm}", "rm x", true),
+        ("{program: [rm]}", "/bin/rm x", true),
+        ("{program: [RM]}", "rm x", true),
+        ("{program: [rm, dd]}", "dd x", true),
+        ("{program: rm}", "rmdir x", false),
+        ("{program: python*}", "python3.11 x", true),
+        ("{program: python*}", "ipython x", false),
+        ("{subcommand: push}", "git push", true),
+        ("{subcommand: push}", "git -C dir push", true),
+        ("{subcommand: push}", "git log push", false),
+        ("{flags: -r}", "rm -fr x", true),
+        ("{flags: [-r, -f]}", "rm -fr x", true),
+        ("{flags: [-r, -f]}", "rm -r x", false),
+        ("{flags: [[-r, --recursive], -f]}", "rm --recursive -f x", true),
+        ("{flags: [[-r, -R, --recursive]]}", "rm --recurs x", true),
+        ("{flags: -r}", "rm -- -r", false),
+        ("{operands: [/etc/**]}", "cat ../../etc/./passwd", true),
+        ("{operands: [/etc/**]}", "cat etc/passwd", false),
+        ("{operands: [~/.ssh/**]}", "cat /home/user/.ssh/id", true),
+        ("{operands: [~/.ssh/**]}", "cat /root/.ssh/id", true),
+        ("{operands: [~]}", "rm /home/user/", true),
+        ("{operands: [/work/project/**]}", "cat a/b", true),
+        ("{operands: [/dev/sd*]}", "dd of=/dev/sda", true),
+        ("{operands: [/etc/*]}", "cat /etc/a/b", false),
+        ("{operand_matches: [\"*:/*\"]}", "docker run -v /:/host", true),
+        ("{operand_matches: [now]}", "at now", true),
+        ("{operand_matches: [now]}", "at -now", false),
+        ("{writes_to: [/etc/**]}", "tee /etc/x", true),
+        ("{writes_to: [/etc/**]}", "cp a /etc/x", true),
+        ("{writes_to: [/etc/**]}", "cp /etc/x a", false),
+        ("{writes_to: [/dev/sd*]}", "dd if=x of=/dev/sdb", true),
+        ("{reads_from: [/dev/sd*]}", "dd if=/dev/sdb of=x", true),
+        ("{command_env_assignments: [LD_*]}", "env LD_PRELOAD=x ls", true),
+        ("{command_env_assignments: [LD_*]}", "env PATH=x ls", false),
+        ("{command_matches: ['rm -rf *']}", "rm -rf /", true),
+        ("{command_matches: ['rm -rf *']}", "/bin/rm -rf /", true),
+        ("{command_matches: ['rm -rf *']}", "rm -r /", false),
+        ("{command_matches: ['git push ** --force']}", "git push a/b --force", true),
+        ("{command_contains: [SECRET]}", "echo the_secret", true),
+        ("{command_matches: ['a *'], command_contains: [zz]}", "b zz", true),
+        ("{command_matches: ['a *'], command_contains: [zz]}", "a b", true),
+        ("{command_matches: ['a *'], command_contains: [zz]}", "b c", false),
+        ("{command_matches: ['a *'], command_not_matches: ['a b*']}", "a c", true),
+        ("{command_matches: ['a *'], command_not_matches: ['a b*']}", "a b", false),
+        ("{command_not_matches: ['a b*']}", "c", true),
+        ("{command_not_matches: ['a b*']}", "a b", false),
+        ("{sql: drop-table}", "psql -c drop/**/table", true),
+        ("{sql: [drop-database, truncate]}", "mysql --execute=truncate", true),
+        ("{sql: drop-table}", "psql -c 'drop", false),
+        ("{fact: fork-bomb}", "ls", false),
+        ("{any: [{program: rm}, {program: dd}]}", "dd x", true),
+        ("{any: [{program: rm}, {flags: -x}]}", "ls -y", false),
+        ("{all: [{program: rm}, {flags: -x}]}", "rm -x", true),
+        ("{all: [{program: rm}, {flags: -x}]}", "rm -y", false),
+        ("{not: {program: rm}}", "ls", true),
+        ("{not: {program: rm}}", "rm", false),
+        ("{not: {program: rm, flags: -r}}", "rm x", true),
+        ("{program: rm, not: {any: [{flags: -i}, {operands: [/tmp/**]}]}}", "rm /tmp/x", false),
+        ("{program: rm, not: {any: [{flags: -i}, {operands: [/tmp/**]}]}}", "rm /x", true),
+        ("{program: rm, flags: -r, operands: [/]}", "rm -r /", true),
+        ("{program: rm, flags: -r, operands: [/]}", "rm -r x", false),
+        ("{default: true}", "ls", true),
+        ("{default: true, program: rm}", "ls", false),
+        ("{default: true, program: rm}", "rm", true),
+        ("{}", "ls", true),
+        ("{path_matches: ['**']}", "ls", false),
+        ("{path_not_matches: ['/x']}", "ls", false),
+        ("{url_matches: ['*']}", "ls", false),
+        ("{response_matches: [x]}", "ls", false),
+        ("{response_not_matches: [x]}", "ls", false),
+        ("{not: {response_matches: [x]}}", "ls", false),
+        ("{session_not_matches: [x]}", "ls", true),
+        ("{agent_depth: {gte: 1}}", "ls", false),
+        ("{agent_depth: {lte: 1}}", "ls", true),
+        ("{agent_depth: {eq: 0}}", "ls", true),
+        ("{call_count: {gte: 3, window: 1h}}", "ls", true),
+        ("{target: [static]}", "ls", false),
+    ];
+    for (when, line, fires) in cases {
+        let policy = one_rule("allow", "deny", when);
+        let expected = if fires { Action::Deny } else { Action::Allow };
+        assert_eq!(argv(&[&policy], line), expected, "{when} on {line}");
+    }
+}
+
+#[test]
+fn grants_are_exact() {
+    #[rustfmt::skip]
+    let cases = [
+        ("{program: ls}", "ls x", true),
+        ("{program: ls}", "rm x", false),
+        ("{command_contains: [SECRET]}", "echo secret", false),
+        ("{command_contains: [secret]}", "echo secret", true),
+        ("{operands: [~/x]}", "cat /root/x", false),
+        ("{operands: [~/x]}", "cat /home/user/x", true),
+        ("{flags: --recursive}", "ls --recurs", false),
+        ("{call_count: {gte: 3, window: 1h}}", "ls", false),
+    ];
+    for (when, line, fires) in cases {
+        let policy = one_rule("deny", "allow", when);
+        let expected = if fires { Action::Allow } else { Action::Deny };
+        assert_eq!(argv(&[&policy], line), expected, "{when} on {line}");
+    }
+}
+
+#[test]
+fn conditions_on_requests() {
+    let base = request("read", Call::Nothing);
+    let caller = |agent: &'static str, session: &'static str| Caller {
+        agent: agent.as_bytes(),
+        session: session.as_bytes(),
+        agent_depth: 2,
+    };
+    let path = |path: &'static str| Request {
+        path: Some(path.as_bytes()),
+        ..base
+    };
+    let url = |url: &'static str| Request {
+        url: Some(url.as_bytes()),
+        ..base
+    };
+    let params = Named(&[("Env", "PROD-1"), ("other", "x")]);
+    let called = Request {
+        params: &params,
+        ..base
+    };
+    let by = |agent, session| Request {
+        caller: caller(agent, session),
+        ..base
+    };
+    let linked = Target {
+        kinds: TargetKinds::STATIC,
+        ..Target::default()
+    };
+    #[rustfmt::skip]
+    let cases = [
+        ("{path_matches: ['**/.env']}", path("/a/.env"), true),
+        ("{path_matches: ['**/.env']}", path("sub/.env"), true),
+        ("{path_matches: ['/etc/*']}", path("/etc/a/b"), false),
+        ("{path_matches: ['/etc/**']}", path("/work/../etc/a"), true),
+        ("{path_matches: [~/.aws/credentials]}", path("/home/user/.aws/credentials"), true),
+        ("{path_matches: ['/**'], path_not_matches: ['/work/**']}", path("/work/x"), false),
+        ("{path_matches: ['/**'], path_not_matches: ['/work/**']}", path("/etc/x"), true),
+        ("{path_not_matches: ['/work/**']}", path("/etc/x"), true),
+        ("{path_not_matches: ['/work/**']}", base, false),
+        ("{url_matches: ['https://x.com/*']}", url("https://x.com/a/b"), true),
+        ("{url_matches: ['https://x.com/*']}", url("https://y.com/a"), false),
+        ("{domain_matches: ['*.X.com']}", url("https://a.x.COM:8080/b"), true),
+        ("{domain_matches: ['x.com']}", url("https://x.com./"), true),
+        ("{session_matches: ['main*']}", by("", "main/2"), true),
+        ("{session_matches: ['main*']}", by("", "other"), false),
+        ("{session_not_matches: ['main*']}", by("", "other"), true),
+        ("{agent_depth: {gte: 2}}", by("", ""), true),
+        ("{agent_depth: {gte: 1, lte: 1}}", by("", ""), false),
+        ("{tool_param_matches: {env: 'prod*'}}", called, true),
+        ("{tool_param_matches: {env: 'dev*', OTHER: X}}", called, true),
+        ("{tool_param_matches: {env: 'dev*'}}", called, false),
+        ("{tool_param_matches: {env: ['dev*', 'prod*']}}", called, true),
+        ("{target: [static, memfd]}", Request { target: linked, ..base }, true),
+        ("{target: [set-id]}", Request { target: linked, ..base }, false),
+        ("{program: rm}", base, false),
+    ];
+    for (when, request, fires) in cases {
+        let policy = one_rule("allow", "deny", when);
+        let expected = if fires { Action::Deny } else { Action::Allow };
+        assert_eq!(judge(&[&policy], &request), expected, "{when}");
+    }
+}
+
+#[test]
+fn scopes() {
+    #[rustfmt::skip]
+    let cases = [
+        ("{}", true),
+        ("{tool: exec}", true),
+        ("{tool: [read, exec]}", true),
+        ("{tool: [read]}", false),
+        ("{tool: []}", true),
+        ("{tool: 'e*'}", true),
+        ("{tool: EXEC}", false),
+        ("{agent: 'claude*'}", true),
+        ("{agent: '*'}", true),
+        ("{agent: codex}", false),
+        ("{session: s}", true),
+        ("{session: t}", false),
+    ];
+    let words: &[&[u8]] = &[b"ls"];
+    let caller = Caller {
+        agent: b"claude-code",
+        session: b"s",
+        agent_depth: 0,
+    };
+    let call = Call::Exec {
+        file: b"ls",
+        argv: &words,
+    };
+    for (scope, fires) in cases {
+        let text = format!(
+            "default_action: allow\npolicies: [{{name: p, match: {scope}, rules: [{{action: deny}}]}}]"
+        );
+        let policy = image(&text, Layer::User);
+        let expected = if fires { Action::Deny } else { Action::Allow };
+        let request = Request {
+            caller,
+            ..request("exec", call)
+        };
+        assert_eq!(judge(&[&policy], &request), expected, "{scope}");
+    }
+}
+
+#[test]
+fn order_and_layers() {
+    let policy = |text: &str, layer| image(text, layer);
+    let user = |rules: &str| {
+        policy(
+            &format!("default_action: allow\npolicies: {rules}"),
+            Layer::User,
+        )
+    };
+    #[rustfmt::skip]
+    let cases = [
+        // Inside a policy the first rule that holds answers.
+        ("[{name: a, rules: [{action: allow, when: {program: ls}}, {action: deny}]}]", Action::Allow),
+        ("[{name: a, rules: [{action: deny}, {action: allow, when: {program: ls}}]}]", Action::Deny),
+        // Across policies the strictest counts, whatever the priority.
+        ("[{name: a, priority: 1, rules: [{action: allow}]}, {name: b, rules: [{action: ask}]}]", Action::Ask),
+        ("[{name: a, rules: [{action: watch}]}, {name: b, rules: [{action: allow}]}]", Action::Watch),
+        ("[{name: a, rules: [{action: log}]}]", Action::Watch),
+        ("[{name: a, enabled: false, rules: [{action: deny}]}]", Action::Allow),
+        ("[{name: a, rules: [{action: deny, expires_at: 2001-01-01}]}]", Action::Deny),
+        ("[{name: a, rules: [{action: deny, once: true}]}]", Action::Deny),
+    ];
+    for (policies, expected) in cases {
+        assert_eq!(argv(&[&user(policies)], "ls"), expected, "{policies}");
+    }
+    let granting = policy(
+        "default_action: deny\npolicies: [{name: a, rules: [{action: allow, once: true}]}]",
+        Layer::User,
+    );
+    assert_eq!(
+        argv(&[&granting], "ls"),
+        Action::Deny,
+        "nobody can use a once rule up here"
+    );
+    let silent = policy("policies: []", Layer::User);
+    let open = policy("default_action: allow", Layer::BuiltIn);
+    assert_eq!(
+        argv(&[&silent], "ls"),
+        Action::Deny,
+        "no layer states a default"
+    );
+    assert_eq!(
+        argv(&[&open, &silent], "ls"),
+        Action::Allow,
+        "a lower layer states it"
+    );
+    let strict = policy("default_action: ask", Layer::Project);
+    assert_eq!(
+        argv(&[&open, &strict], "ls"),
+        Action::Ask,
+        "a project may be stricter"
+    );
+    let loose = policy(
+        "default_action: allow\npolicies: [{name: a, rules: [{action: allow}]}]",
+        Layer::Project,
+    );
+    let closed = policy("default_action: deny", Layer::User);
+    assert_eq!(
+        argv(&[&closed, &loose], "ls"),
+        Action::Deny,
+        "and never looser"
+    );
+}
