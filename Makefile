@@ -30,7 +30,7 @@ test: ## everything: installs what the tests need, builds, runs all tests and ga
 	cargo test --workspace
 
 bench: build ## ratios against a bare run of the same minute
-	bench/run.sh $(BIN) $(LIB)
+	cargo run --release --quiet -p bench -- $(LIB)
 
 fuzz: ## fuzz targets, 10 minutes each (needs nightly and cargo-fuzz)
 	fuzz/run.sh 600

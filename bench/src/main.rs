@@ -1,0 +1,103 @@
+//! `make bench`: the budgets, each as a ratio against a bare run of the same minute.
+//!
+//! The machine is shared and drifts, so nothing is compared with a number from another day: the
+//! variants take turns, one sample each, and medians of the same run are divided.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+mod memory;
+mod report;
+mod spawn;
+mod verdict;
+
+use report::Report;
+
+/// What every measurement gets.
+pub struct Setup {
+    /// librampart.so.
+    pub library: PathBuf,
+    /// An empty library, for the price of preloading at all.
+    pub empty: PathBuf,
+    /// The standard policy with `record: notable`, compiled.
+    pub notable: PathBuf,
+    /// A directory that is removed afterwards.
+    pub work: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        ["worker", rest @ ..] => spawn::work(rest),
+        [library] => match run(Path::new(library)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                eprintln!("bench: {message}");
+                ExitCode::FAILURE
+            }
+        },
+        _ => {
+            eprintln!("usage: bench path/to/librampart.so   (or: make bench)");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(library: &Path) -> Result<(), String> {
+    let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
+    let library = library
+        .canonicalize()
+        .map_err(|error| format!("{}: {error}; run `make build` first", library.display()))?;
+    let setup = Setup {
+        library,
+        empty: empty_library(work.path())?,
+        notable: notable_image(work.path())?,
+        work: work.path().to_path_buf(),
+    };
+    let mut report = Report::default();
+    spawn::measure(&setup, &mut report)?;
+    memory::measure(&setup, &mut report)?;
+    verdict::measure(&mut report)?;
+    report.print();
+    Ok(())
+}
+
+fn empty_library(work: &Path) -> Result<PathBuf, String> {
+    let path = work.join("empty.so");
+    let status = std::process::Command::new("cc")
+        .args(["-shared", "-nostdlib", "-x", "c", "/dev/null", "-o"])
+        .arg(&path)
+        .status()
+        .map_err(|error| format!("cc: {error}"))?;
+    if status.success() {
+        Ok(path)
+    } else {
+        Err(format!("cc: {status}"))
+    }
+}
+
+fn notable_image(work: &Path) -> Result<PathBuf, String> {
+    let standard = policies::SOURCES
+        .iter()
+        .find(|(name, _)| *name == "standard");
+    let (_, yaml) = standard.ok_or("no standard profile")?;
+    let yaml = format!("record: notable\n{yaml}");
+    let source = policy_schema::Source {
+        name: "standard.yaml",
+        text: yaml.as_bytes(),
+    };
+    let options = policy_schema::Options {
+        run_examples: false,
+        ..Default::default()
+    };
+    let image = policy_schema::compile(&[source], &options)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<String>())?;
+    let path = work.join("notable.img");
+    std::fs::write(&path, image).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(path)
+}

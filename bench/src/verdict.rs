@@ -1,0 +1,154 @@
+//! Single verdicts in process: how long understanding and deciding take, and how that grows with
+//! the number of rules.
+
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use evaluator::request::{NoEnv, NoParams};
+use evaluator::world::NoWorld;
+use evaluator::{Call, Caller, Cwd, Image, Request, Target, decide};
+use policy_schema::{Options, OwnedScratch, Source, compile};
+
+use crate::report::{Report, quantile};
+
+/// Commands as agents run them; used where no corpus is at hand.
+const TYPICAL: [&str; 8] = [
+    "ls -la src",
+    "git status --short && git diff --stat",
+    "cargo test --workspace 2>&1 | tail -20",
+    "grep -rn 'fn main' --include='*.rs' .",
+    "cd /work && python3 -m pytest -q tests/test_api.py",
+    "find . -name '*.py' -not -path './.venv/*' | xargs wc -l",
+    "bash -lc 'npm run build && npm test -- --watch=false'",
+    "cat > notes.txt <<'EOF'\nrm -rf / is only text here\nEOF",
+];
+
+/// Every command of the corpora beside the checkout, else the typical ones.
+fn commands() -> (String, Vec<String>) {
+    let mut found = Vec::new();
+    for directory in ["../shared/corpora", "tests/corpus"] {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+            let rows = text
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok());
+            found.extend(rows.filter_map(|row: serde_json::Value| {
+                row.get("command")?.as_str().map(str::to_owned)
+            }));
+        }
+    }
+    if found.is_empty() {
+        return (
+            "8 typical commands".into(),
+            TYPICAL.map(String::from).to_vec(),
+        );
+    }
+    (format!("{} commands of the corpora", found.len()), found)
+}
+
+/// Nanoseconds of the fastest of a few runs of one verdict.
+fn time(images: &[Image<'_>], command: &[u8], rules: usize, scratch: &mut OwnedScratch) -> f64 {
+    let request = Request {
+        tool: b"exec",
+        call: Call::Shell(command),
+        cwd: Cwd::Known(b"/work/project"),
+        env: &NoEnv,
+        target: Target::default(),
+        caller: Caller::default(),
+        path: None,
+        url: None,
+        params: &NoParams,
+    };
+    scratch.fit(&request, rules);
+    let mut best = f64::MAX;
+    for _ in 0..3 {
+        let mut memory = scratch.borrow();
+        let start = Instant::now();
+        let verdict = decide(images, &request, &NoWorld, &mut memory);
+        std::hint::black_box(verdict.action);
+        best = best.min(start.elapsed().as_nanos() as f64);
+    }
+    best
+}
+
+fn all(image: &Image<'_>, commands: &[String], rules: usize) -> Vec<f64> {
+    let mut scratch = OwnedScratch::default();
+    let images = std::slice::from_ref(image);
+    commands
+        .iter()
+        .map(|command| time(images, command.as_bytes(), rules, &mut scratch))
+        .collect()
+}
+
+/// A layer of `count` rules, each for a program of its own, in files of 1,000.
+fn generated(count: usize) -> Result<Vec<u8>, String> {
+    let mut files = Vec::new();
+    for file in 0..count.div_ceil(1000) {
+        let mut yaml = format!(
+            "version: '1'\ndefault_action: allow\npolicies:\n  - name: p{file}\n    rules:\n"
+        );
+        for number in (file * 1000..count).take(1000) {
+            let _ = writeln!(
+                yaml,
+                "      - {{action: deny, when: {{program: [tool{number}], operands: ['/data/{number}/**']}}}}"
+            );
+        }
+        files.push((format!("generated-{file}.yaml"), yaml));
+    }
+    let sources: Vec<Source<'_>> = files
+        .iter()
+        .map(|(name, yaml)| Source {
+            name,
+            text: yaml.as_bytes(),
+        })
+        .collect();
+    compile(&sources, &Options::default())
+        .map_err(|errors| errors.iter().take(3).map(ToString::to_string).collect())
+}
+
+fn open(bytes: &[u8]) -> Result<Image<'_>, String> {
+    Image::open(bytes).map_err(|error| error.text().to_owned())
+}
+
+/// Measures verdicts.
+pub fn measure(report: &mut Report) -> Result<(), String> {
+    let standard = open(policies::STANDARD)?;
+    let (what, commands) = commands();
+    let mut times = all(&standard, &commands, 1000);
+    let (p50, p99) = (
+        quantile(&mut times, 0.5) / 1e3,
+        quantile(&mut times, 0.99) / 1e3,
+    );
+    report.absolute(
+        &format!("verdict p50, standard, {what}"),
+        p50,
+        "µs",
+        Some(5.0),
+    );
+    report.absolute("verdict p99", p99, "µs", Some(50.0));
+    report.absolute(
+        "verdict, slowest",
+        quantile(&mut times, 1.0) / 1e3,
+        "µs",
+        None,
+    );
+
+    let few = generated(200)?;
+    let many = generated(10_000)?;
+    let median = |bytes: &[u8]| -> Result<f64, String> {
+        Ok(quantile(&mut all(&open(bytes)?, &commands, 10_000), 0.5) / 1e3)
+    };
+    report.ratio(
+        "verdict p50, 10,000 rules against 200",
+        median(&many)?,
+        median(&few)?,
+        "µs",
+        Some(2.0),
+    );
+
+    let hostile = "$(".repeat(4096);
+    let mut scratch = OwnedScratch::default();
+    let took = time(&[standard], hostile.as_bytes(), 1000, &mut scratch) / 1e3;
+    report.absolute("verdict, 8 KiB of `$(`", took, "µs", Some(500.0));
+    Ok(())
+}
