@@ -1,0 +1,67 @@
+//! Links `librampart.so` so that it loads everywhere: against a stub libc without symbol versions,
+//! so that no version of the build machine's glibc is required of the target, and without
+//! anything else. Only for the `preload` profile (`panic = "abort"`); the other profiles build
+//! the crate as an ordinary library, so that tests and lints of the workspace need no set-up.
+
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs};
+
+/// What the library takes from libc. `.ci/symbols.sh` holds the built file to this list.
+const FROM_LIBC: &str = include_str!("imports.txt");
+
+fn main() -> Result<(), String> {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=imports.txt");
+    if env::var("CARGO_CFG_PANIC").as_deref() != Ok("abort") {
+        return Ok(());
+    }
+    let out = env::var("OUT_DIR").map_err(|error| format!("OUT_DIR: {error}"))?;
+    build_stub_libc(Path::new(&out))?;
+    println!("cargo:rustc-link-search=native={out}");
+    for argument in [
+        "-nostartfiles",
+        "-nodefaultlibs",
+        "-Wl,-z,now",
+        "-Wl,-z,defs",
+        "-Wl,-z,initfirst",
+        "-Wl,-z,relro",
+        "-Wl,-z,noexecstack",
+        "-Wl,-e,rampart_stub",
+        "-Wl,-soname,librampart.so",
+    ] {
+        println!("cargo:rustc-cdylib-link-arg={argument}");
+    }
+    println!("cargo:rustc-cdylib-link-arg=-L{out}");
+    Ok(())
+}
+
+/// A `libc.so` that has the names and nothing else: `DT_NEEDED` becomes `libc.so.6`, which musl's
+/// loader recognises as itself, and no version is recorded.
+fn build_stub_libc(out: &Path) -> Result<(), String> {
+    let source: String = FROM_LIBC
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(|name| format!("char {name}[8];\n"))
+        .collect();
+    let file = out.join("stub_libc.c");
+    fs::write(&file, source).map_err(|error| format!("{}: {error}", file.display()))?;
+    let arch = env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
+    let host = env::var("HOST").unwrap_or_default();
+    let compiler = match env::var("CC") {
+        Ok(compiler) => compiler,
+        Err(_) if !host.starts_with(&arch) => format!("{arch}-linux-gnu-gcc"),
+        Err(_) => "cc".to_owned(),
+    };
+    let status = Command::new(&compiler)
+        .args(["-shared", "-nostdlib", "-fno-builtin", "-w", "-Wl,-soname,libc.so.6", "-o"])
+        .arg(out.join("libc.so"))
+        .arg(&file)
+        .status()
+        .map_err(|error| format!("cannot run {compiler}: {error}; install gcc or set CC"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{compiler} could not build {}: {status}", file.display()))
+    }
+}

@@ -1,0 +1,200 @@
+//! The policy images of a tree: mapped when the process starts, checked against their files with
+//! one `stat(2)` a verdict. A file that cannot be used is replaced by what was mapped at the
+//! start, else by the policy that is compiled in: never by nothing.
+
+use core::ffi::CStr;
+
+use evaluator::Image;
+use libc::{AT_FDCWD, O_NOCTTY, O_NONBLOCK, O_RDONLY};
+
+use crate::snapshot::{MAX_IMAGES, Snapshot};
+use crate::sys::{self, Errno, Fd};
+use crate::warn;
+
+/// The policy that holds where no image is given.
+const STANDARD: &[u8] = policies::STANDARD;
+
+/// Which file it was, and in which state.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    size: i64,
+    seconds: i64,
+    nanos: i64,
+}
+
+impl Identity {
+    fn of(stat: &libc::stat) -> Self {
+        Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size: stat.st_size,
+            seconds: stat.st_mtime,
+            nanos: stat.st_mtime_nsec,
+        }
+    }
+}
+
+/// One layer as the process found it when it started.
+#[derive(Clone, Copy)]
+pub struct Slot {
+    /// The file, absolute; empty for the compiled-in policy.
+    path: &'static CStr,
+    /// Its bytes; those of the compiled-in policy if the file could not be used.
+    bytes: &'static [u8],
+    identity: Identity,
+}
+
+impl Slot {
+    /// The compiled-in policy.
+    pub const BUILT_IN: Self = Self {
+        path: c"",
+        bytes: STANDARD,
+        identity: Identity {
+            device: 0,
+            inode: 0,
+            size: 0,
+            seconds: 0,
+            nanos: 0,
+        },
+    };
+
+    /// Maps the image at `path` for as long as the process lives. If it cannot be used, the slot
+    /// holds the compiled-in policy, and every verdict tries the file again.
+    pub fn open(path: &'static CStr) -> Self {
+        match map(path) {
+            Ok((bytes, identity)) => Self {
+                path,
+                bytes,
+                identity,
+            },
+            Err(_) => Self {
+                path,
+                ..Self::BUILT_IN
+            },
+        }
+    }
+}
+
+/// Why a file is no usable image.
+enum Problem {
+    System(Errno),
+    Writable,
+    Format(&'static str),
+}
+
+impl Problem {
+    fn text(&self) -> &'static [u8] {
+        match self {
+            Self::System(Errno(libc::ENOENT | libc::ENOTDIR)) => b"does not exist",
+            Self::System(Errno(libc::EACCES | libc::EPERM)) => b"may not be read",
+            Self::System(_) => b"cannot be read",
+            Self::Writable => b"can be changed by others (it must belong to root or to you, and not be writable for group or others)",
+            Self::Format(text) => text.as_bytes(),
+        }
+    }
+}
+
+/// Maps a whole image file. The bytes stay mapped until [`Layers`] unmaps them, or for ever.
+fn map(path: &CStr) -> Result<(&'static [u8], Identity), Problem> {
+    let flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+    let fd = Fd::open(AT_FDCWD, path, flags, 0).map_err(Problem::System)?;
+    let stat = fd.stat().map_err(Problem::System)?;
+    if stat.st_mode & libc::S_IFMT != libc::S_IFREG || stat.st_size <= 0 {
+        return Err(Problem::Format("is no compiled policy"));
+    }
+    let is_trusted = stat.st_uid == 0 || stat.st_uid == sys::effective_user();
+    if !is_trusted || stat.st_mode & 0o022 != 0 {
+        return Err(Problem::Writable);
+    }
+    let len = stat.st_size as usize;
+    let start = fd.map(len).map_err(Problem::System)?;
+    // SAFETY: `len` readable bytes were mapped at `start`, and stay until they are unmapped. A
+    // file that shrinks under the mapping is the owner's own doing (images are replaced by
+    // rename, never rewritten).
+    let bytes: &'static [u8] = unsafe { core::slice::from_raw_parts(start, len) };
+    if let Err(error) = Image::open(bytes) {
+        // SAFETY: mapped just above, and `bytes` is not used any more.
+        unsafe { sys::unmap(start, len) };
+        return Err(Problem::Format(error.text()));
+    }
+    Ok((bytes, Identity::of(&stat)))
+}
+
+/// The layers that one verdict is made from.
+pub struct Layers {
+    images: [Option<Image<'static>>; MAX_IMAGES],
+    fresh: [&'static [u8]; MAX_IMAGES],
+    /// Whether some layer is not what its file says.
+    pub is_fallback: bool,
+}
+
+impl Layers {
+    /// The layers of `snapshot`, each as its file is now.
+    pub fn load(snapshot: &Snapshot) -> Self {
+        let mut layers = Self {
+            images: [None; MAX_IMAGES],
+            fresh: [&[]; MAX_IMAGES],
+            is_fallback: false,
+        };
+        let slots = snapshot.images().iter();
+        let targets = layers.images.iter_mut().zip(layers.fresh.iter_mut());
+        for (slot, (image, fresh)) in slots.zip(targets) {
+            let mut bytes = slot.bytes;
+            if !slot.path.is_empty() && !is_unchanged(slot) {
+                match map(slot.path) {
+                    Ok((new, _)) => {
+                        bytes = new;
+                        *fresh = new;
+                    }
+                    Err(problem) => {
+                        layers.is_fallback = true;
+                        complain(snapshot, slot, &problem);
+                    }
+                }
+            }
+            *image = Image::open(bytes).ok();
+        }
+        layers
+    }
+
+    /// The images, lowest layer first, in `out`.
+    pub fn images<'b>(&self, out: &'b mut [Image<'static>; MAX_IMAGES]) -> &'b [Image<'static>] {
+        let mut count = 0;
+        for (to, from) in out.iter_mut().zip(self.images.iter().flatten()) {
+            *to = *from;
+            count += 1;
+        }
+        out.get(..count).unwrap_or(&[])
+    }
+
+    /// Any image, to fill an array with. `None` if there is none at all.
+    pub fn first(&self) -> Option<Image<'static>> {
+        self.images.iter().flatten().next().copied()
+    }
+}
+
+impl Drop for Layers {
+    fn drop(&mut self) {
+        for bytes in self.fresh.iter().filter(|bytes| !bytes.is_empty()) {
+            // SAFETY: mapped by `load` for this verdict only, which is over.
+            unsafe { sys::unmap(bytes.as_ptr().cast_mut(), bytes.len()) };
+        }
+    }
+}
+
+fn is_unchanged(slot: &Slot) -> bool {
+    slot.identity != Identity::default()
+        && sys::stat(AT_FDCWD, slot.path, 0).is_ok_and(|now| Identity::of(&now) == slot.identity)
+}
+
+fn complain(snapshot: &Snapshot, slot: &Slot, problem: &Problem) {
+    let instead: &[u8] = if slot.identity == Identity::default() {
+        b"; the built-in standard policy holds in its place"
+    } else {
+        b"; the policy that was loaded at the start holds"
+    };
+    let path = slot.path.to_bytes();
+    warn::once(snapshot, &[b"the policy image ", path, b" ", problem.text(), instead]);
+}

@@ -1,0 +1,201 @@
+//! The file that would be executed: what kind it is, and whether the new process will load us.
+//! One open, `fstat`, `pread` and close for a native binary; a `#!` chain adds the same for each
+//! interpreter, as the kernel would follow it.
+
+use core::ffi::{CStr, c_int};
+
+use evaluator::TargetKinds;
+use libc::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY};
+
+use crate::observe::{Call, elf};
+use crate::strings::{LongPath, PathBytes};
+use crate::sys::{self, Errno, Fd};
+use crate::world;
+
+/// Bytes of a file that are looked at first: the ELF header with the usual program headers, and
+/// more than the kernel reads of a `#!` line (`BINPRM_BUF_SIZE`, 256).
+const HEAD: usize = 1024;
+
+/// How many `#!` interpreters the kernel follows (`exec_binprm`).
+const CHAIN: usize = 5;
+
+/// What was found out.
+pub struct Target {
+    /// For policies and events.
+    pub kinds: TargetKinds,
+    /// Major version of the `libasan.so` that must stand before us, 0 if none.
+    pub asan: u8,
+    /// Whether the new process surely loads us, and so judges itself and records its start.
+    pub loads_us: bool,
+    /// The path behind a descriptor or a `/proc` link; empty where the caller's spelling will do.
+    pub name: LongPath,
+    /// The `#!` line's interpreter; empty if there is none.
+    pub interpreter: PathBytes<256>,
+    /// The `#!` line's argument; empty if there is none.
+    pub argument: PathBytes<256>,
+}
+
+impl Target {
+    /// Looks at what `call` would execute.
+    pub fn of(call: &Call<'_>) -> Self {
+        let mut target = Self {
+            kinds: TargetKinds::default(),
+            asan: 0,
+            loads_us: true,
+            name: LongPath::new(),
+            interpreter: PathBytes::new(),
+            argument: PathBytes::new(),
+        };
+        match open(call) {
+            Ok(file) => {
+                if is_indirect(call) {
+                    target.find_name(&file);
+                }
+                target.follow(file);
+            }
+            Err(_) => target.unreadable(call),
+        }
+        target
+    }
+
+    /// Puts the interpreter's name and argument into the evaluator's form.
+    pub fn facts(&self) -> evaluator::Target<'_> {
+        let some = |bytes: &'_ [u8]| !bytes.is_empty();
+        evaluator::Target {
+            kinds: self.kinds,
+            interpreter: Some(self.interpreter.as_bytes()).filter(|bytes| some(bytes)),
+            interpreter_arg: Some(self.argument.as_bytes()).filter(|bytes| some(bytes)),
+        }
+    }
+
+    fn add(&mut self, kind: TargetKinds) {
+        self.kinds = self.kinds.with(kind);
+    }
+
+    fn doubt(&mut self, kind: TargetKinds) {
+        self.add(kind);
+        self.loads_us = false;
+    }
+
+    fn find_name(&mut self, file: &Fd) {
+        let mut buffer = [0; 4096];
+        let Some(name) = world::name_of(file, &mut buffer) else {
+            return;
+        };
+        if name.starts_with(b"/memfd:") {
+            self.add(TargetKinds::MEMFD);
+        }
+        let _ = self.name.push(name);
+    }
+
+    fn unreadable(&mut self, call: &Call<'_>) {
+        self.doubt(TargetKinds::UNREADABLE);
+        if let Ok(stat) = sys::stat(call.dir, call.file, call.flags) {
+            self.privileges(&stat);
+        }
+    }
+
+    /// Set-ID bits. They cost us the new process only if they really change who it is.
+    fn privileges(&mut self, stat: &libc::stat) {
+        let sets_user = stat.st_mode & libc::S_ISUID != 0;
+        let sets_group = stat.st_mode & (libc::S_ISGID | libc::S_IXGRP) == libc::S_ISGID | libc::S_IXGRP;
+        if sets_user || sets_group {
+            self.add(TargetKinds::SETID);
+        }
+        if (sets_user && stat.st_uid != sys::real_user())
+            || (sets_group && stat.st_gid != sys::real_group())
+        {
+            self.loads_us = false;
+        }
+    }
+
+    /// Looks at the file, and at its interpreters if it is a script.
+    fn follow(&mut self, file: Fd) {
+        let mut file = file;
+        for depth in 0..=CHAIN {
+            let mut head = [0; HEAD];
+            let read = file.read_at(&mut head, 0).unwrap_or(0);
+            let head = head.get(..read).unwrap_or(&[]);
+            let Some((interpreter, argument)) = script_line(head) else {
+                self.binary(&file, head);
+                return;
+            };
+            self.add(TargetKinds::SCRIPT);
+            if depth == 0 {
+                let _ = self.interpreter.push(interpreter);
+                let _ = self.argument.push(argument);
+            }
+            let mut path = PathBytes::<257>::new();
+            let opened = path
+                .push(interpreter)
+                .map(|path| Fd::open(AT_FDCWD, path.as_c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY, 0));
+            let Some(Ok(next)) = opened else {
+                self.doubt(TargetKinds::UNREADABLE);
+                return;
+            };
+            file = next;
+        }
+    }
+
+    fn binary(&mut self, file: &Fd, head: &[u8]) {
+        if let Ok(stat) = file.stat() {
+            self.privileges(&stat);
+        }
+        if sys::real_user() != 0 && file.has_capabilities() {
+            self.doubt(TargetKinds::FILE_CAPS);
+        }
+        if !elf::is_elf(head) {
+            self.doubt(TargetKinds::FOREIGN);
+            return;
+        }
+        let facts = elf::look(file, head);
+        if facts.is_foreign {
+            self.doubt(TargetKinds::OTHER_ARCH);
+        } else if facts.is_static {
+            self.doubt(TargetKinds::STATIC);
+        }
+        self.asan = facts.asan;
+    }
+}
+
+fn open(call: &Call<'_>) -> Result<Fd, Errno> {
+    let flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+    if call.file.is_empty() && call.flags & AT_EMPTY_PATH != 0 {
+        // The caller's descriptor may be O_PATH, and its offset is the caller's.
+        let mut link = PathBytes::<40>::new();
+        let link = link
+            .push(b"/proc/self/fd/")
+            .and_then(|link| link.push_number(call.dir.unsigned_abs()))
+            .ok_or(Errno(libc::ENAMETOOLONG))?;
+        return Fd::open(AT_FDCWD, link.as_c_str(), flags, 0);
+    }
+    let follow: c_int = if call.flags & AT_SYMLINK_NOFOLLOW != 0 {
+        O_NOFOLLOW
+    } else {
+        0
+    };
+    Fd::open(call.dir, call.file, flags | follow, 0)
+}
+
+/// Whether the caller's spelling does not say which file it is.
+fn is_indirect(call: &Call<'_>) -> bool {
+    let path: &CStr = call.file;
+    let path = path.to_bytes();
+    path.starts_with(b"/proc/")
+        || path.starts_with(b"/dev/fd/")
+        || (call.dir != AT_FDCWD && !path.starts_with(b"/"))
+}
+
+/// The interpreter and its one argument, as the kernel reads them (`load_script`): the first 256
+/// bytes up to a newline, blanks around each part dropped. `None` if the file is no script.
+fn script_line(head: &[u8]) -> Option<(&[u8], &[u8])> {
+    let line = head.strip_prefix(b"#!")?;
+    let line = line.get(..254).unwrap_or(line);
+    let line = line.split(|byte| matches!(byte, b'\n' | 0)).next()?;
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = line.iter().position(|byte| !is_blank(byte))?;
+    let line = line.get(start..)?;
+    let end = line.iter().position(is_blank).unwrap_or(line.len());
+    let (interpreter, rest) = line.split_at_checked(end)?;
+    Some((interpreter, rest.trim_ascii()))
+}

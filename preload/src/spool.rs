@@ -1,0 +1,115 @@
+//! Stage 6, record: one event is one `write(2)` of one line to `spool-<uid>.jsonl` in the audit
+//! directory, opened with `O_APPEND` and closed again. Short-lived processes leave their events
+//! there; the next reader merges them into the log.
+
+use libc::{AT_FDCWD, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_WRONLY};
+
+use crate::snapshot::Snapshot;
+use crate::strings::PathBytes;
+use crate::sys::{self, Errno, Fd};
+use crate::warn;
+
+/// Room for the paths that events are written to.
+pub type Path = PathBytes<1024>;
+
+/// What a record could not be written for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The tree's audit directory.
+    Audit,
+    /// A private directory that stands in for it.
+    Substitute,
+}
+
+/// Finds out whether the audit directory can be appended to, and opens where the next event goes.
+/// `None` if neither it nor the substitute can be used; the tree is then warned.
+pub fn open(snapshot: &Snapshot) -> Option<(Fd, Place)> {
+    let user = sys::effective_user();
+    let mut path = Path::new();
+    let first = path
+        .push(snapshot.audit_dir)
+        .filter(|_| !snapshot.audit_dir.is_empty())
+        .map_or(Err(Errno(libc::ENOENT)), |path| open_in(path, user));
+    let errno = match first {
+        Ok(fd) => return Some((fd, Place::Audit)),
+        Err(errno) => errno,
+    };
+    let mut path = Path::new();
+    if private_dir(&mut path).is_some()
+        && let Ok(fd) = open_in(&mut path, user)
+    {
+        let at = b"; events of this tree go to ";
+        let dir = path.as_bytes();
+        warn::once(snapshot, &[b"cannot write to the audit directory ", snapshot.audit_dir, b" (", reason(errno), b")", at, dir]);
+        return Some((fd, Place::Substitute));
+    }
+    lost(snapshot, errno);
+    None
+}
+
+/// Appends `line`, which ends with a newline. A line that was torn by a full disk gets its
+/// newline, so that the next one starts clean.
+pub fn append(snapshot: &Snapshot, file: &Fd, line: &[u8]) {
+    let errno = loop {
+        match file.write(line) {
+            Ok(written) if written >= line.len() => return,
+            Ok(_) => {
+                let _ = file.write(b"\n");
+                break Errno(libc::ENOSPC);
+            }
+            Err(Errno(libc::EINTR)) => {}
+            Err(errno) => break errno,
+        }
+    };
+    lost(snapshot, errno);
+}
+
+fn lost(snapshot: &Snapshot, errno: Errno) {
+    let rest = b"); events of this tree are being lost, verdicts are not affected; set RAMPART_AUDIT_DIR to a directory that you can write to";
+    warn::once(snapshot, &[b"cannot write to the audit directory ", snapshot.audit_dir, b" (", reason(errno), rest]);
+}
+
+fn open_in(dir: &mut Path, user: u32) -> Result<Fd, Errno> {
+    let named = dir
+        .push(b"/spool-")
+        .and_then(|path| path.push_number(user))
+        .and_then(|path| path.push(b".jsonl"));
+    let path = named.ok_or(Errno(libc::ENAMETOOLONG))?;
+    let flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = Fd::open(AT_FDCWD, path.as_c_str(), flags, 0o600)?;
+    Ok(file)
+}
+
+/// Puts the path of this user's own directory into `path`: `rampart-<uid>` below `/dev/shm`, else
+/// below `/tmp`, created if need be, 0700, ours, and no symbolic link.
+pub fn private_dir(path: &mut Path) -> Option<()> {
+    let user = sys::effective_user();
+    for parent in [&b"/dev/shm/rampart-"[..], b"/tmp/rampart-"] {
+        path.truncate(0);
+        let dir = path.push(parent)?.push_number(user)?.as_c_str();
+        if !matches!(sys::make_dir(dir, 0o700), Ok(()) | Err(Errno(libc::EEXIST))) {
+            continue;
+        }
+        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+        let stat = Fd::open(AT_FDCWD, dir, flags, 0).and_then(|fd| fd.stat());
+        if stat.is_ok_and(|stat| stat.st_uid == user && stat.st_mode & 0o077 == 0) {
+            return Some(());
+        }
+    }
+    None
+}
+
+/// An error number in words, for the few that a directory can give.
+fn reason(errno: Errno) -> &'static [u8] {
+    match errno.0 {
+        libc::EACCES | libc::EPERM => b"permission denied",
+        libc::ENOSPC | libc::EDQUOT => b"the disk is full",
+        libc::EROFS => b"read-only file system",
+        libc::ENOENT => b"it does not exist",
+        libc::ENOTDIR => b"it is no directory",
+        libc::ELOOP => b"its spool is a symbolic link",
+        libc::EMFILE | libc::ENFILE => b"too many open files",
+        libc::ENAMETOOLONG => b"its name is too long",
+        _ => b"input/output error",
+    }
+}

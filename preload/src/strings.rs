@@ -1,0 +1,171 @@
+//! The caller's `char *const[]`, read in place: what the evaluator sees of argv and environment
+//! without a copy.
+
+use core::ffi::{CStr, c_char};
+use core::marker::PhantomData;
+
+use evaluator::{Argv, Env};
+
+use crate::sys::Strings;
+
+/// A NULL-terminated array of C strings that belongs to the caller. A NULL array is an empty one.
+#[derive(Clone, Copy)]
+pub struct Vector<'a> {
+    start: Strings,
+    len: usize,
+    lifetime: PhantomData<&'a CStr>,
+}
+
+impl<'a> Vector<'a> {
+    /// Wraps `start`, counting its entries.
+    ///
+    /// # Safety
+    /// `start` is NULL, or a NULL-terminated array of pointers to C strings that live for `'a`.
+    pub unsafe fn new(start: Strings) -> Self {
+        let mut len = 0;
+        if !start.is_null() {
+            // SAFETY: the array ends with a NULL, which is where this stops.
+            while unsafe { !(*start.add(len)).is_null() } {
+                len += 1;
+            }
+        }
+        Self {
+            start,
+            len,
+            lifetime: PhantomData,
+        }
+    }
+
+    /// The array as the caller gave it.
+    pub const fn as_ptr(&self) -> Strings {
+        self.start
+    }
+
+    /// Number of entries.
+    pub const fn count(&self) -> usize {
+        self.len
+    }
+
+    /// The pointer at `index`.
+    pub fn pointer(&self, index: usize) -> Option<*const c_char> {
+        if index >= self.len {
+            return None;
+        }
+        // SAFETY: `index` is before the terminating NULL.
+        Some(unsafe { *self.start.add(index) })
+    }
+
+    /// The string at `index`.
+    pub fn string(&self, index: usize) -> Option<&'a CStr> {
+        // SAFETY: entries before the terminator are C strings that live for `'a`. Another thread
+        // may change the bytes meanwhile; what runs is judged again by the self-check.
+        self.pointer(index)
+            .filter(|pointer| !pointer.is_null())
+            .map(|pointer| unsafe { CStr::from_ptr(pointer) })
+    }
+
+    /// All strings, without their NULs.
+    pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let this = *self;
+        (0..this.len).filter_map(move |index| this.string(index).map(CStr::to_bytes))
+    }
+
+    /// Bytes of all strings together, a NUL each.
+    pub fn size(&self) -> usize {
+        self.iter()
+            .fold(0, |sum, string| sum.saturating_add(string.len()).saturating_add(1))
+    }
+
+    /// The value of the first entry `name=value`.
+    pub fn value(&self, name: &[u8]) -> Option<&'a [u8]> {
+        self.iter()
+            .find_map(|entry| entry.strip_prefix(name)?.strip_prefix(b"="))
+    }
+}
+
+impl Argv for Vector<'_> {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn get(&self, index: usize) -> Option<&[u8]> {
+        self.string(index).map(CStr::to_bytes)
+    }
+}
+
+impl Env for Vector<'_> {
+    fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        self.value(name)
+    }
+}
+
+/// A path being put together, NUL-terminated for the kernel.
+pub struct PathBytes<const ROOM: usize> {
+    bytes: [u8; ROOM],
+    len: usize,
+}
+
+/// Room for any path that the kernel takes.
+pub type LongPath = PathBytes<4097>;
+
+impl<const ROOM: usize> PathBytes<ROOM> {
+    /// An empty path.
+    pub const fn new() -> Self {
+        Self {
+            bytes: [0; ROOM],
+            len: 0,
+        }
+    }
+
+    /// Appends `part`; `None` if there is no room for it and a NUL, or it holds a NUL.
+    #[must_use]
+    pub fn push(&mut self, part: &[u8]) -> Option<&mut Self> {
+        let end = self.len.checked_add(part.len())?;
+        if end >= ROOM || part.contains(&0) {
+            return None;
+        }
+        for (to, from) in self.bytes.get_mut(self.len..end)?.iter_mut().zip(part) {
+            *to = *from;
+        }
+        *self.bytes.get_mut(end)? = 0;
+        self.len = end;
+        Some(self)
+    }
+
+    /// Appends `number` in decimal.
+    #[must_use]
+    pub fn push_number(&mut self, number: u32) -> Option<&mut Self> {
+        let mut digits = [b'0'; 10];
+        let mut rest = number;
+        let mut first = digits.len();
+        for (index, digit) in digits.iter_mut().enumerate().rev() {
+            *digit = b'0'.wrapping_add((rest % 10) as u8);
+            rest /= 10;
+            first = index;
+            if rest == 0 {
+                break;
+            }
+        }
+        self.push(digits.get(first..)?)
+    }
+
+    /// Forgets everything behind `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        if let Some(end) = self.bytes.get_mut(len)
+            && len <= self.len
+        {
+            *end = 0;
+            self.len = len;
+        }
+    }
+
+    /// The path, without its NUL.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or(&[])
+    }
+
+    /// The path, for the kernel.
+    pub fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.bytes).unwrap_or(c"")
+    }
+}

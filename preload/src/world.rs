@@ -1,0 +1,75 @@
+//! The evaluator's questions, answered by raw system calls. The buffers are the evaluator's, the
+//! descriptors live for one question.
+
+use core::ffi::CStr;
+
+use evaluator::{Answer, World};
+use libc::{AT_FDCWD, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY};
+
+use crate::strings::{LongPath, PathBytes};
+use crate::sys::{self, Errno, Fd};
+
+/// The file system as this process sees it.
+pub struct Files;
+
+impl World for Files {
+    fn resolve<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        let mut buffer = LongPath::new();
+        let Some(path) = buffer.push(path) else {
+            return Answer::Unavailable;
+        };
+        match Fd::open(AT_FDCWD, path.as_c_str(), O_PATH, 0) {
+            Ok(fd) => name_of(&fd, out).map_or(Answer::Unavailable, Answer::Value),
+            Err(Errno(libc::ENOENT | libc::ENOTDIR)) => Answer::Absent,
+            Err(_) => Answer::Unavailable,
+        }
+    }
+
+    fn read<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        let mut buffer = LongPath::new();
+        let Some(path) = buffer.push(path) else {
+            return Answer::Unavailable;
+        };
+        let flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+        let fd = match Fd::open(AT_FDCWD, path.as_c_str(), flags, 0) {
+            Ok(fd) => fd,
+            Err(Errno(libc::ENOENT | libc::ENOTDIR)) => return Answer::Absent,
+            Err(_) => return Answer::Unavailable,
+        };
+        let size = match fd.stat() {
+            Ok(stat) if stat.st_mode & libc::S_IFMT == libc::S_IFREG => stat.st_size as usize,
+            _ => return Answer::Unavailable,
+        };
+        if size > out.len() {
+            return Answer::Unavailable;
+        }
+        read_whole(&fd, size, out).map_or(Answer::Unavailable, Answer::Value)
+    }
+}
+
+/// Reads exactly `size` bytes; `None` if the file ends early (it is being changed).
+fn read_whole<'b>(fd: &Fd, size: usize, out: &'b mut [u8]) -> Option<&'b [u8]> {
+    let mut at = 0;
+    while at < size {
+        match fd.read_at(out.get_mut(at..size)?, at as u64) {
+            Ok(0) => return None,
+            Ok(count) => at = at.checked_add(count)?,
+            Err(Errno(libc::EINTR)) => {}
+            Err(_) => return None,
+        }
+    }
+    out.get(..size)
+}
+
+/// The absolute path behind an open descriptor (`/proc/self/fd/N`). `None` where `/proc` is not
+/// mounted, the name does not fit or the file has none below our root.
+pub fn name_of<'b>(fd: &Fd, out: &'b mut [u8]) -> Option<&'b [u8]> {
+    let mut link = PathBytes::<40>::new();
+    let link: &CStr = link
+        .push(b"/proc/self/fd/")?
+        .push_number(fd.number().unsigned_abs())?
+        .as_c_str();
+    let room = out.len();
+    let name = sys::read_link(link, out).ok()?;
+    (name.len() < room && name.starts_with(b"/")).then_some(name)
+}
