@@ -5,14 +5,12 @@
 use core::ffi::CStr;
 
 use evaluator::Image;
+use evaluator::image::format::{Section, level, record_events};
 use libc::{AT_FDCWD, O_NOCTTY, O_NONBLOCK, O_RDONLY};
 
 use crate::snapshot::{MAX_IMAGES, Snapshot};
 use crate::sys::{self, Errno, Fd};
 use crate::warn;
-
-/// The policy that holds where no image is given.
-const STANDARD: &[u8] = policies::STANDARD;
 
 /// Which file it was, and in which state.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -47,18 +45,19 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// The compiled-in policy.
-    pub const BUILT_IN: Self = Self {
-        path: c"",
-        bytes: STANDARD,
-        identity: Identity {
-            device: 0,
-            inode: 0,
-            size: 0,
-            seconds: 0,
-            nanos: 0,
-        },
-    };
+    /// How many rules it holds.
+    pub fn rules(&self) -> usize {
+        Image::open(self.bytes).map_or(0, |image| image.count(Section::Rules) as usize)
+    }
+
+    /// The compiled-in policy, which holds where no image is given.
+    pub fn built_in() -> Self {
+        Self {
+            path: c"",
+            bytes: policies::STANDARD,
+            identity: Identity::default(),
+        }
+    }
 
     /// Maps the image at `path` for as long as the process lives. If it cannot be used, the slot
     /// holds the compiled-in policy, and every verdict tries the file again.
@@ -71,7 +70,7 @@ impl Slot {
             },
             Err(_) => Self {
                 path,
-                ..Self::BUILT_IN
+                ..Self::built_in()
             },
         }
     }
@@ -124,17 +123,21 @@ fn map(path: &CStr) -> Result<(&'static [u8], Identity), Problem> {
 
 /// The layers that one verdict is made from.
 pub struct Layers {
-    images: [Option<Image<'static>>; MAX_IMAGES],
+    images: [Image<'static>; MAX_IMAGES],
+    count: usize,
     fresh: [&'static [u8]; MAX_IMAGES],
     /// Whether some layer is not what its file says.
     pub is_fallback: bool,
 }
 
 impl Layers {
-    /// The layers of `snapshot`, each as its file is now.
-    pub fn load(snapshot: &Snapshot) -> Self {
+    /// The layers of `snapshot`, each as its file is now. `None` if one holds no image, not even
+    /// a substitute.
+    pub fn load(snapshot: &Snapshot) -> Option<Self> {
+        let built_in = Image::open(policies::STANDARD).ok()?;
         let mut layers = Self {
-            images: [None; MAX_IMAGES],
+            images: [built_in; MAX_IMAGES],
+            count: 0,
             fresh: [&[]; MAX_IMAGES],
             is_fallback: false,
         };
@@ -154,24 +157,24 @@ impl Layers {
                     }
                 }
             }
-            *image = Image::open(bytes).ok();
+            *image = Image::open(bytes).ok()?;
+            layers.count = layers.count.saturating_add(1);
         }
-        layers
+        Some(layers)
     }
 
-    /// The images, lowest layer first, in `out`.
-    pub fn images<'b>(&self, out: &'b mut [Image<'static>; MAX_IMAGES]) -> &'b [Image<'static>] {
-        let mut count = 0;
-        for (to, from) in out.iter_mut().zip(self.images.iter().flatten()) {
-            *to = *from;
-            count += 1;
-        }
-        out.get(..count).unwrap_or(&[])
+    /// The images, lowest layer first.
+    pub fn images(&self) -> &[Image<'static>] {
+        self.images.get(..self.count).unwrap_or(&[])
     }
 
-    /// Any image, to fill an array with. `None` if there is none at all.
-    pub fn first(&self) -> Option<Image<'static>> {
-        self.images.iter().flatten().next().copied()
+    /// Whether every event is to be recorded: unless a layer that may loosen says
+    /// `record: notable`.
+    pub fn records_all(&self) -> bool {
+        let headers = self.images().iter().map(|image| &image.header);
+        !headers
+            .filter(|header| header.level != level::PROJECT)
+            .any(|header| header.record == record_events::NOTABLE)
     }
 }
 

@@ -103,14 +103,16 @@ pub fn mark_warned() -> bool {
     !WARNED.swap(true, Ordering::Relaxed)
 }
 
-/// Whether a denial with this digest (of process and arguments) was reported within the last
-/// second. Programs that search `PATH` themselves try the next directory when they are refused:
-/// what was just said is not said again. The one exception to write-once state; a lost update
-/// repeats a line.
-pub fn is_repeated(digest: u64, now_ms: u64) -> bool {
-    const TIME: u64 = 0xff_ffff;
-    let entry = digest & !TIME | now_ms & TIME;
+/// Whether the last denial was of the same `call` (a digest of process and arguments) for another
+/// `file`, within the last second. Programs that search `PATH` themselves try the next directory
+/// when they are refused: what was just said is not said again. The one exception to write-once
+/// state; a lost update repeats a line.
+pub fn is_repeated(call: u64, file: u64, now_ms: u64) -> bool {
+    const TIME: u64 = 0xffff;
+    const CALL: u64 = 0xffff_ff00_0000_0000;
+    const FILE: u64 = !(TIME | CALL);
+    let entry = (call & CALL) | (file & FILE) | (now_ms & TIME);
     let last = LAST_DENIAL.swap(entry, Ordering::Relaxed);
     let age = now_ms.wrapping_sub(last) & TIME;
-    last != 0 && (last ^ entry) & !TIME == 0 && age < 1000
+    (last ^ entry) & CALL == 0 && (last ^ entry) & FILE != 0 && age < 1000
 }

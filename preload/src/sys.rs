@@ -66,11 +66,17 @@ unsafe fn call6(number: i64, args: [usize; 6]) -> isize {
 unsafe fn call(number: i64, args: [usize; 6]) -> Result<usize, Errno> {
     // SAFETY: the caller's promise.
     let result = unsafe { call6(number, args) };
-    if (-4095..0).contains(&result) {
-        Err(Errno(result.unsigned_abs() as c_int))
-    } else {
-        Ok(result.unsigned_abs())
+    match errno_of(result) {
+        Some(errno) => Err(errno),
+        None => Ok(result.cast_unsigned()),
     }
+}
+
+/// The error in the kernel's answer to a system call, if it is one.
+pub fn errno_of(answer: isize) -> Option<Errno> {
+    (-4095..0)
+        .contains(&answer)
+        .then(|| Errno(answer.unsigned_abs() as c_int))
 }
 
 const fn int(value: c_int) -> usize {
@@ -111,6 +117,13 @@ impl Fd {
         let args = [int(self.0), out.as_mut_ptr() as usize, out.len(), offset as usize, 0, 0];
         // SAFETY: `out` is valid for writes of its length.
         unsafe { call(libc::SYS_pread64, args) }
+    }
+
+    /// `read(2)`.
+    pub fn read(&self, out: &mut [u8]) -> Result<usize, Errno> {
+        let args = [int(self.0), out.as_mut_ptr() as usize, out.len(), 0, 0, 0];
+        // SAFETY: `out` is valid for writes of its length.
+        unsafe { call(libc::SYS_read, args) }
     }
 
     /// `write(2)`.

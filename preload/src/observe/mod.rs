@@ -2,6 +2,7 @@
 //! possible and without a copy of what the caller passed.
 
 pub mod elf;
+pub mod process;
 pub mod target;
 pub mod walk;
 
@@ -37,11 +38,13 @@ pub enum Stage {
     BeforeElsewhere,
     /// In the new program, before its `main`.
     Started,
+    /// The same, where the loader was run by name (`ld.so ./prog`).
+    StartedByLoader,
 }
 
 impl Stage {
     /// Whether this is the load-time self-check.
     pub const fn is_start(self) -> bool {
-        matches!(self, Self::Started)
+        matches!(self, Self::Started | Self::StartedByLoader)
     }
 }

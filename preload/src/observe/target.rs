@@ -4,10 +4,10 @@
 
 use core::ffi::{CStr, c_int};
 
-use evaluator::TargetKinds;
+use evaluator::{Argv, TargetKinds};
 use libc::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY};
 
-use crate::observe::{Call, elf};
+use crate::observe::{Call, Stage, elf, process};
 use crate::strings::{LongPath, PathBytes};
 use crate::sys::{self, Errno, Fd};
 use crate::world;
@@ -38,14 +38,7 @@ pub struct Target {
 impl Target {
     /// Looks at what `call` would execute.
     pub fn of(call: &Call<'_>) -> Self {
-        let mut target = Self {
-            kinds: TargetKinds::default(),
-            asan: 0,
-            loads_us: true,
-            name: LongPath::new(),
-            interpreter: PathBytes::new(),
-            argument: PathBytes::new(),
-        };
+        let mut target = Self::unknown();
         match open(call) {
             Ok(file) => {
                 if is_indirect(call) {
@@ -56,6 +49,48 @@ impl Target {
             Err(_) => target.unreadable(call),
         }
         target
+    }
+
+    /// The program that this process is: it has loaded us, so only its name is to be found. The
+    /// kernel's `AT_EXECFN` is the script if there is one, and says nothing where the loader was
+    /// started by name or the file by descriptor.
+    pub fn of_this_process(call: &Call<'_>) -> Self {
+        let mut target = Self::unknown();
+        let file = call.file.to_bytes();
+        let by_loader = call.stage == Stage::StartedByLoader;
+        let is_script = (1..=2 * CHAIN).any(|index| call.argv.get(index) == Some(file));
+        if is_script {
+            target.add(TargetKinds::SCRIPT);
+        }
+        let mut buffer = [0; 4096];
+        let name = if by_loader {
+            process::mapped_program(&mut buffer)
+        } else if is_script || is_proc(file) {
+            sys::read_link(c"/proc/self/exe", &mut buffer).ok()
+        } else {
+            None
+        };
+        target.set_name(name.unwrap_or(&[]));
+        target
+    }
+
+    /// The name that was found, else `spelling`.
+    pub fn name_or<'b>(&'b self, spelling: &'b [u8]) -> &'b [u8] {
+        match self.name.as_bytes() {
+            b"" => spelling,
+            name => name,
+        }
+    }
+
+    fn unknown() -> Self {
+        Self {
+            kinds: TargetKinds::default(),
+            asan: 0,
+            loads_us: true,
+            name: LongPath::new(),
+            interpreter: PathBytes::new(),
+            argument: PathBytes::new(),
+        }
     }
 
     /// Puts the interpreter's name and argument into the evaluator's form.
@@ -79,9 +114,11 @@ impl Target {
 
     fn find_name(&mut self, file: &Fd) {
         let mut buffer = [0; 4096];
-        let Some(name) = world::name_of(file, &mut buffer) else {
-            return;
-        };
+        let name = world::name_of(file, &mut buffer).unwrap_or(&[]);
+        self.set_name(name);
+    }
+
+    fn set_name(&mut self, name: &[u8]) {
         if name.starts_with(b"/memfd:") {
             self.add(TargetKinds::MEMFD);
         }
@@ -181,9 +218,12 @@ fn open(call: &Call<'_>) -> Result<Fd, Errno> {
 fn is_indirect(call: &Call<'_>) -> bool {
     let path: &CStr = call.file;
     let path = path.to_bytes();
-    path.starts_with(b"/proc/")
-        || path.starts_with(b"/dev/fd/")
-        || (call.dir != AT_FDCWD && !path.starts_with(b"/"))
+    is_proc(path) || (call.dir != AT_FDCWD && !path.starts_with(b"/"))
+}
+
+/// Whether a path leads through links that only the kernel can follow.
+fn is_proc(path: &[u8]) -> bool {
+    path.starts_with(b"/proc/") || path.starts_with(b"/dev/fd/")
 }
 
 /// The interpreter and its one argument, as the kernel reads them (`load_script`): the first 256

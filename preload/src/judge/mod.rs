@@ -1,0 +1,279 @@
+//! Stages 3, 4 and 6: one verdict from observation to record, on a stack and memory of its own.
+//!
+//! Each start is judged twice, before the exec and in the new process, and recorded once: an
+//! allow by the self-check, a denial by whoever denied. Where nobody says that the new process
+//! will load us, the hook records the allow as `unconfirmed`.
+
+mod memory;
+
+use core::ffi::{CStr, c_void};
+
+use evaluator::event::{self, Event, EventFlags, Outcome};
+use evaluator::request::{NoParams, Request};
+use evaluator::settle::{Settled, settle};
+use evaluator::{Action, Argv, Caller, Cwd, TargetKinds, Verdict, decide, notice};
+
+use crate::images::Layers;
+use crate::observe::target::Target;
+use crate::observe::{Call, Stage};
+use crate::on_stack::on_stack;
+use crate::snapshot::{self, Mode, Snapshot};
+use crate::spool::{self, Place};
+use crate::sys::{self, Errno};
+use crate::world::Files;
+use memory::{Memory, Parts};
+
+/// What a verdict comes to.
+pub struct Judged {
+    memory: Option<Memory>,
+    notice_len: usize,
+    /// Whether the call goes ahead.
+    pub permitted: bool,
+    /// The error of a call that does not.
+    pub errno: Errno,
+    /// Major version of the `libasan.so` that the target wants first, 0 if none.
+    pub asan: u8,
+    /// What the target is.
+    pub kinds: TargetKinds,
+    /// Whether the new process surely loads us.
+    pub loads_us: bool,
+    /// Whether the same was just denied to the same process: nothing is to be said again.
+    pub is_repeated: bool,
+}
+
+impl Judged {
+    /// The one line for whoever is stopped, newline included.
+    pub fn notice(&self) -> &[u8] {
+        match &self.memory {
+            Some(memory) => memory.notice(self.notice_len),
+            None => b"rampart: denied: there is no memory to judge this call in (nothing was run; free some, or raise the limit on address space)\n",
+        }
+    }
+}
+
+impl Judged {
+    /// Puts `parts` together in the verdict's memory, for something that is started in place of
+    /// the denied call. `None` if there is no memory, no room, or a part holds a NUL. The result
+    /// of an earlier call is overwritten.
+    pub fn compose(&self, parts: &[&[u8]]) -> Option<&CStr> {
+        self.memory.as_ref()?.compose(parts)
+    }
+}
+
+/// One verdict in the making.
+struct Job<'a> {
+    snapshot: &'a Snapshot,
+    call: &'a Call<'a>,
+    memory: &'a Memory,
+    judged: Judged,
+}
+
+/// Judges `call` and records what is to be recorded.
+pub fn judge(snapshot: &Snapshot, call: &Call<'_>) -> Judged {
+    let mut judged = Judged {
+        memory: None,
+        notice_len: 0,
+        permitted: false,
+        errno: Errno(libc::EPERM),
+        asan: 0,
+        kinds: TargetKinds::default(),
+        loads_us: true,
+        is_repeated: false,
+    };
+    let rules = snapshot.images().iter().map(|slot| slot.rules()).sum();
+    let Ok(memory) = Memory::new(call.argv.size(), call.argv.count(), rules) else {
+        judged.permitted = snapshot.fail_open == Some(true);
+        judged.errno = Errno(libc::ENOMEM);
+        return judged;
+    };
+    let mut job = Job {
+        snapshot,
+        call,
+        memory: &memory,
+        judged,
+    };
+    // SAFETY: the stack is the memory's own, 16-byte aligned and used by this call only, and
+    // `run` gets the job that it expects and does not unwind.
+    unsafe { on_stack((&raw mut job).cast(), run, memory.stack_top()) };
+    let mut judged = job.judged;
+    judged.memory = Some(memory);
+    judged
+}
+
+extern "C" fn run(job: *mut c_void) {
+    // SAFETY: `judge` passes a `Job` that nothing else uses meanwhile.
+    let job = unsafe { &mut *job.cast::<Job<'_>>() };
+    // SAFETY: once for each memory.
+    let mut parts = unsafe { job.memory.parts() };
+    deliberate(job.snapshot, job.call, &mut parts, &mut job.judged);
+}
+
+fn deliberate(snapshot: &Snapshot, call: &Call<'_>, parts: &mut Parts<'_>, judged: &mut Judged) {
+    let target = if call.stage.is_start() {
+        Target::of_this_process(call)
+    } else {
+        Target::of(call)
+    };
+    judged.asan = target.asan;
+    judged.kinds = target.kinds;
+    judged.loads_us = target.loads_us;
+    let Some(layers) = Layers::load(snapshot) else {
+        return;
+    };
+    let mut buffer = [0; 4096];
+    let request = Request {
+        tool: b"exec",
+        call: evaluator::Call::Exec {
+            file: target.name_or(call.file.to_bytes()),
+            argv: &call.argv,
+        },
+        cwd: directory(call, &mut buffer),
+        env: &call.env,
+        target: target.facts(),
+        caller: Caller {
+            agent: snapshot.agent,
+            session: snapshot.session,
+            agent_depth: snapshot.agent_depth,
+        },
+        path: None,
+        url: None,
+        params: &NoParams,
+    };
+    let Parts { event, notice, scratch } = parts;
+    let verdict = decide(layers.images(), &request, &Files, scratch);
+    let settled = settle(&verdict, snapshot.fail_open);
+    judged.permitted = settled.permitted || snapshot.mode == Mode::Monitor;
+    judged.is_repeated = !judged.permitted && is_repeated(snapshot, call);
+    let mut record = Record {
+        snapshot,
+        call,
+        request: &request,
+        verdict: &verdict,
+        settled: &settled,
+        id: new_id(),
+        is_fallback: layers.is_fallback,
+    };
+    if let Some(outcome) = record.outcome(judged, &layers) {
+        record.write(outcome, event);
+    }
+    if !judged.permitted {
+        judged.notice_len = notice::denial(notice, &verdict, &request, &settled, &record.id);
+    }
+}
+
+/// The working directory, where it is known: spawn file actions may change it before the exec.
+/// The evaluator then leaves rules about it to the self-check, if there will be one.
+fn directory<'b>(call: &Call<'_>, buffer: &'b mut [u8]) -> Cwd<'b> {
+    if call.stage == Stage::BeforeElsewhere {
+        return Cwd::Unknown;
+    }
+    match sys::current_dir(buffer) {
+        Ok(path) if path.starts_with(b"/") => Cwd::Known(path),
+        _ => Cwd::Unknown,
+    }
+}
+
+fn new_id() -> [u8; 26] {
+    let mut random = [0; 10];
+    sys::random(&mut random);
+    event::ulid(sys::wall_time() / 1000, random)
+}
+
+/// Whether another file was denied to this process with the same arguments a moment ago: a search
+/// along `PATH` that goes on after a refusal.
+fn is_repeated(snapshot: &Snapshot, call: &Call<'_>) -> bool {
+    if call.stage.is_start() || (!snapshot.deny_by_errno && sys::process_id() != snapshot.pid) {
+        return false;
+    }
+    let mut digest = Digest::new();
+    digest.add(&sys::process_id().to_le_bytes());
+    for argument in call.argv.iter() {
+        digest.add(argument);
+        digest.add(&[0]);
+    }
+    let mut file = Digest::new();
+    file.add(call.file.to_bytes());
+    snapshot::is_repeated(digest.0, file.0, sys::coarse_time())
+}
+
+/// FNV-1a, 64 bits: short, and good enough to tell two calls apart.
+struct Digest(u64);
+
+impl Digest {
+    const fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+}
+
+/// All that an event says.
+struct Record<'a> {
+    snapshot: &'a Snapshot,
+    call: &'a Call<'a>,
+    request: &'a Request<'a>,
+    verdict: &'a Verdict<'a>,
+    settled: &'a Settled,
+    id: [u8; 26],
+    is_fallback: bool,
+}
+
+impl Record<'_> {
+    /// Whether this verdict is to be recorded here, and as what.
+    fn outcome(&self, judged: &Judged, layers: &Layers) -> Option<Outcome> {
+        if judged.is_repeated {
+            return None;
+        }
+        if !judged.permitted {
+            return Some(Outcome::Denied);
+        }
+        let is_confirmed = self.call.stage.is_start();
+        if !is_confirmed && judged.loads_us {
+            return None;
+        }
+        if !self.settled.permitted {
+            return Some(Outcome::NotEnforced);
+        }
+        let is_plain = self.verdict.action == Action::Allow && self.verdict.matched.is_empty();
+        if is_plain && !layers.records_all() {
+            return None;
+        }
+        Some(if is_confirmed { Outcome::Allowed } else { Outcome::Unconfirmed })
+    }
+
+    fn write(&mut self, outcome: Outcome, line: &mut [u8]) {
+        let Some((file, place)) = spool::open(self.snapshot) else {
+            return;
+        };
+        let mut flags = EventFlags::default();
+        for (holds, flag) in [
+            (self.is_fallback, EventFlags::FALLBACK_IMAGE),
+            (place == Place::Substitute, EventFlags::FALLBACK_AUDIT),
+            (self.snapshot.fail_open == Some(true), EventFlags::FAIL_OPEN),
+        ] {
+            if holds {
+                flags = flags.with(flag);
+            }
+        }
+        let event = Event {
+            id: self.id,
+            time_us: sys::wall_time(),
+            pid: sys::process_id(),
+            ppid: sys::parent_id(),
+            uid: sys::real_user(),
+            hook: self.call.hook,
+            request: self.request,
+            verdict: self.verdict,
+            outcome,
+            answered_by: self.settled.answered_by,
+            tree: self.snapshot.tree,
+            flags,
+        };
+        let len = event::write_line(&event, line);
+        spool::append(self.snapshot, &file, line.get(..len).unwrap_or(&[]));
+    }
+}

@@ -1,0 +1,176 @@
+//! What the kernel and the loader know about this process: its real arguments, the file it was
+//! started from, and where this library lies.
+
+use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
+
+use libc::{AT_FDCWD, O_PATH, O_RDONLY};
+
+use crate::strings::LongPath;
+use crate::sys::{Fd, Strings};
+use crate::world;
+
+unsafe extern "C" {
+    static environ: Strings;
+    fn getauxval(kind: c_ulong) -> c_ulong;
+    fn dl_iterate_phdr(
+        each: extern "C" fn(*const libc::dl_phdr_info, usize, *mut c_void) -> c_int,
+        data: *mut c_void,
+    ) -> c_int;
+}
+
+/// The environment as libc has it now.
+pub fn environment() -> Strings {
+    // SAFETY: a plain read of libc's variable, as every `exec*` function without `envp` does.
+    unsafe { environ }
+}
+
+/// Where libc keeps the environment, for callers that must change it for a moment.
+pub fn environment_variable() -> *mut Strings {
+    (&raw const environ).cast_mut()
+}
+
+/// The path that the kernel was asked to execute (`AT_EXECFN`); empty if it does not say.
+pub fn executed_file() -> &'static CStr {
+    match auxiliary(libc::AT_EXECFN) {
+        0 => c"",
+        // SAFETY: the kernel's own string at the top of the stack, there for the whole process.
+        address => unsafe { CStr::from_ptr(address as *const c_char) },
+    }
+}
+
+/// Whether the loader was executed itself, with the program as its argument: then the kernel
+/// loaded no interpreter (`AT_BASE` is 0).
+pub fn is_run_by_loader() -> bool {
+    auxiliary(libc::AT_BASE) == 0
+}
+
+/// Whether the kernel gave this process privileges that its caller lacks (`AT_SECURE`). Then the
+/// environment is not to be trusted.
+pub fn is_privileged() -> bool {
+    auxiliary(libc::AT_SECURE) != 0
+}
+
+fn auxiliary(kind: c_ulong) -> c_ulong {
+    // SAFETY: reads the auxiliary vector; unknown kinds give 0.
+    unsafe { getauxval(kind) }
+}
+
+/// The arguments, found from the environment that follows them on the initial stack (System V
+/// ABI): musl passes constructors none. `None` if `env` is not where the kernel put it.
+///
+/// # Safety
+/// `env` must point to the initial environment, as in a constructor before anybody replaced it.
+pub unsafe fn arguments_before(env: Strings) -> Option<Strings> {
+    const MOST: usize = 1 << 20;
+    for count in 0..MOST {
+        // argc, argv[0..count], NULL, env: the slot before argv holds its length.
+        // SAFETY: below the environment lie the NULL, the argument pointers and argc, and the
+        // walk ends at argc: no earlier slot equals the number of slots behind it, because all of
+        // them are addresses.
+        let slot = unsafe { *env.sub(count.saturating_add(2)) } as usize;
+        if slot == count {
+            return Some(env.wrapping_sub(count.saturating_add(1)));
+        }
+    }
+    None
+}
+
+/// The file behind the program headers that the loader reports: the program itself, whoever was
+/// executed. Reads `/proc/self/maps`.
+pub fn mapped_program(out: &mut [u8]) -> Option<&[u8]> {
+    let headers = usize::try_from(auxiliary(libc::AT_PHDR)).ok()?;
+    let maps = Fd::open(AT_FDCWD, c"/proc/self/maps", O_RDONLY, 0).ok()?;
+    let mut filled = 0;
+    loop {
+        let count = maps.read(out.get_mut(filled..)?).ok()?;
+        filled = filled.checked_add(count)?;
+        let text = out.get(..filled)?;
+        let line_end = text.iter().rposition(|byte| *byte == b'\n');
+        if let Some((start, len)) = line_end.and_then(|end| find_mapping(text.get(..end)?, headers)) {
+            return out.get(start..start.checked_add(len)?);
+        }
+        if count == 0 {
+            return None;
+        }
+        // Keep the piece of a line behind the last newline.
+        let keep = line_end.map_or(0, |end| end.saturating_add(1));
+        out.copy_within(keep.min(filled)..filled, 0);
+        filled = filled.saturating_sub(keep);
+    }
+}
+
+/// Where in `text` the path of the mapping around `address` stands, and its length.
+fn find_mapping(text: &[u8], address: usize) -> Option<(usize, usize)> {
+    let mut at = 0_usize;
+    for line in text.split(|byte| *byte == b'\n') {
+        let mut range = line.split(|byte| matches!(byte, b'-' | b' '));
+        let (start, end) = (hexadecimal(range.next()?)?, hexadecimal(range.next()?)?);
+        if (start..end).contains(&address) {
+            let path = line.iter().position(|byte| *byte == b'/')?;
+            return Some((at.checked_add(path)?, line.len().checked_sub(path)?));
+        }
+        at = at.checked_add(line.len())?.checked_add(1)?;
+    }
+    None
+}
+
+fn hexadecimal(digits: &[u8]) -> Option<usize> {
+    digits.iter().try_fold(0_usize, |value, digit| {
+        let digit = (*digit as char).to_digit(16)?;
+        value.checked_mul(16)?.checked_add(digit as usize)
+    })
+}
+
+/// Finds the absolute path of this library, as the loader opened it: through every link, unless
+/// the result could not stand in an `LD_PRELOAD` list.
+pub fn own_library(cwd: &[u8], out: &mut LongPath) -> Option<()> {
+    let mut found = Own {
+        address: own_library as *const () as usize,
+        name: core::ptr::null(),
+    };
+    // SAFETY: the callback matches the signature in dl_iterate_phdr(3) and gets what it expects.
+    unsafe { dl_iterate_phdr(is_own, (&raw mut found).cast()) };
+    if found.name.is_null() {
+        return None;
+    }
+    // SAFETY: the loader's name of an object that stays loaded.
+    let name = unsafe { CStr::from_ptr(found.name) };
+    let mut buffer = [0; 4096];
+    if let Ok(file) = Fd::open(AT_FDCWD, name, O_PATH, 0)
+        && let Some(path) = world::name_of(&file, &mut buffer)
+        && can_be_listed(path)
+    {
+        return out.push(path).map(drop);
+    }
+    let name = name.to_bytes();
+    if !name.starts_with(b"/") && can_be_listed(cwd) && !cwd.is_empty() {
+        let _ = out.push(cwd)?.push(b"/")?;
+    }
+    out.push(name).map(drop)
+}
+
+/// Whether a path holds no separator of an `LD_PRELOAD` list.
+fn can_be_listed(path: &[u8]) -> bool {
+    !path.iter().any(|byte| matches!(byte, b' ' | b':'))
+}
+
+struct Own {
+    address: usize,
+    name: *const c_char,
+}
+
+extern "C" fn is_own(info: *const libc::dl_phdr_info, _size: usize, data: *mut c_void) -> c_int {
+    // SAFETY: the loader passes a valid object, and `own_library` its own record.
+    let (info, own) = unsafe { (&*info, &mut *data.cast::<Own>()) };
+    for index in 0..usize::from(info.dlpi_phnum) {
+        // SAFETY: the object has that many program headers.
+        let header = unsafe { &*info.dlpi_phdr.add(index) };
+        let start = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
+        let inside = own.address.wrapping_sub(start) < header.p_memsz as usize;
+        if header.p_type == libc::PT_LOAD && inside {
+            own.name = info.dlpi_name;
+            return 1;
+        }
+    }
+    0
+}
