@@ -2,6 +2,10 @@
 //! so that no version of the build machine's glibc is required of the target, and without
 //! anything else. Only for the `preload` profile (`panic = "abort"`); the other profiles build
 //! the crate as an ordinary library, so that tests and lints of the workspace need no set-up.
+//!
+//! Cargo does not tell a build script the profile's name or panic strategy (`CARGO_CFG_PANIC`
+//! is the target's default), so the name is read from the path of `OUT_DIR`
+//! (`<target>/<profile>/build/<package>/out`). `.ci/symbols.sh` notices if that ever changes.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,10 +17,11 @@ const FROM_LIBC: &str = include_str!("imports.txt");
 fn main() -> Result<(), String> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=imports.txt");
-    if env::var("CARGO_CFG_PANIC").as_deref() != Ok("abort") {
+    let out = env::var("OUT_DIR").map_err(|error| format!("OUT_DIR: {error}"))?;
+    let profile = Path::new(&out).ancestors().nth(3).and_then(Path::file_name);
+    if profile.is_none_or(|name| name != "preload") {
         return Ok(());
     }
-    let out = env::var("OUT_DIR").map_err(|error| format!("OUT_DIR: {error}"))?;
     build_stub_libc(Path::new(&out))?;
     println!("cargo:rustc-link-search=native={out}");
     for argument in [
@@ -42,7 +47,10 @@ fn build_stub_libc(out: &Path) -> Result<(), String> {
     let source: String = FROM_LIBC
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(|name| format!("char {name}[8];\n"))
+        .map(|name| match name {
+            "environ" => "char **environ;\n".to_owned(),
+            name => format!("void {name}(void) {{}}\n"),
+        })
         .collect();
     let file = out.join("stub_libc.c");
     fs::write(&file, source).map_err(|error| format!("{}: {error}", file.display()))?;

@@ -33,6 +33,7 @@ mod start;
 mod strings;
 mod stub;
 mod sys;
+mod tree;
 mod warn;
 mod world;
 

@@ -11,7 +11,7 @@ use core::ffi::{CStr, c_void};
 use evaluator::event::{self, Event, EventFlags, Outcome};
 use evaluator::request::{NoParams, Request};
 use evaluator::settle::{Settled, settle};
-use evaluator::{Action, Argv, Caller, Cwd, TargetKinds, Verdict, decide, notice};
+use evaluator::{Action, Caller, Cwd, TargetKinds, Verdict, decide, notice};
 
 use crate::images::Layers;
 use crate::observe::target::Target;
