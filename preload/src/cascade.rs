@@ -123,10 +123,16 @@ impl Plan<'_> {
     /// The other libraries that the caller wants preloaded: those of the last `LD_PRELOAD`, which
     /// is the one that glibc uses. Space and colon separate (`ld.so(8)`).
     fn others(&self) -> impl Iterator<Item = &[u8]> {
-        let last = self.env.iter().filter_map(|entry| entry.strip_prefix(PRELOAD)).last();
+        let last = self
+            .env
+            .iter()
+            .filter_map(|entry| entry.strip_prefix(PRELOAD))
+            .last();
         last.unwrap_or(&[])
             .split(|byte| matches!(byte, b' ' | b':'))
-            .filter(|name| !name.is_empty() && file_name(name) != file_name(self.snapshot.library.to_bytes()))
+            .filter(|name| {
+                !name.is_empty() && file_name(name) != file_name(self.snapshot.library.to_bytes())
+            })
     }
 
     /// Puts the `LD_PRELOAD` entry together; `None` if it does not fit or would name nothing.
@@ -148,7 +154,9 @@ impl Plan<'_> {
         }
         if self.fit.asan != 0 && !has_asan {
             let mut name = PathBytes::<24>::new();
-            let _ = name.push(b"libasan.so.")?.push_number(self.fit.asan.into())?;
+            let _ = name
+                .push(b"libasan.so.")?
+                .push_number(self.fit.asan.into())?;
             add(out, name.as_bytes())?;
         }
         if self.fit.loads_us {
@@ -180,10 +188,7 @@ impl Plan<'_> {
     }
 
     /// The usual entry where nothing else is preloaded, else the one put together in `room`.
-    fn preload<'p, const ROOM: usize>(
-        &'p self,
-        room: &'p mut PathBytes<ROOM>,
-    ) -> Option<&'p CStr> {
+    fn preload<'p, const ROOM: usize>(&'p self, room: &'p mut PathBytes<ROOM>) -> Option<&'p CStr> {
         if self.fit.asan == 0 && self.fit.loads_us && self.others().next().is_none() {
             return Some(self.snapshot.preload);
         }

@@ -199,5 +199,8 @@ fn complain(snapshot: &Snapshot, slot: &Slot, problem: &Problem) {
         b"; the policy that was loaded at the start holds"
     };
     let path = slot.path.to_bytes();
-    warn::once(snapshot, &[b"the policy image ", path, b" ", problem.text(), instead]);
+    warn::once(
+        snapshot,
+        &[b"the policy image ", path, b" ", problem.text(), instead],
+    );
 }

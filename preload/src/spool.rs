@@ -40,7 +40,18 @@ pub fn open(snapshot: &Snapshot) -> Option<(Fd, Place)> {
     {
         let at = b"; events of this tree go to ";
         let dir = path.as_bytes();
-        warn::once(snapshot, &[b"cannot write to the audit directory ", snapshot.audit_dir, b" (", reason(errno), b")", at, dir]);
+        warn::once(
+            snapshot,
+            &[
+                b"cannot write to the audit directory ",
+                snapshot.audit_dir,
+                b" (",
+                reason(errno),
+                b")",
+                at,
+                dir,
+            ],
+        );
         return Some((fd, Place::Substitute));
     }
     lost(snapshot, errno);
@@ -66,7 +77,16 @@ pub fn append(snapshot: &Snapshot, file: &Fd, line: &[u8]) {
 
 fn lost(snapshot: &Snapshot, errno: Errno) {
     let rest = b"); events of this tree are being lost, verdicts are not affected; set RAMPART_AUDIT_DIR to a directory that you can write to";
-    warn::once(snapshot, &[b"cannot write to the audit directory ", snapshot.audit_dir, b" (", reason(errno), rest]);
+    warn::once(
+        snapshot,
+        &[
+            b"cannot write to the audit directory ",
+            snapshot.audit_dir,
+            b" (",
+            reason(errno),
+            rest,
+        ],
+    );
 }
 
 fn open_in(dir: &mut Path, user: u32) -> Result<Fd, Errno> {

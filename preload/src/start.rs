@@ -34,7 +34,10 @@ extern "C" fn constructor(_argc: c_int, argv: Strings, env: Strings) {
     if let Some(snapshot) = ready(env) {
         check(snapshot, argv, env);
     } else {
-        let _ = sys::write(2, b"rampart: denied: there is no memory to start the guard in (nothing was run)\n");
+        let _ = sys::write(
+            2,
+            b"rampart: denied: there is no memory to start the guard in (nothing was run)\n",
+        );
         sys::exit(stub::STATUS);
     }
 }

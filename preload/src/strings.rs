@@ -72,8 +72,9 @@ impl<'a> Vector<'a> {
 
     /// Bytes of all strings together, a NUL each.
     pub fn size(&self) -> usize {
-        self.iter()
-            .fold(0, |sum, string| sum.saturating_add(string.len()).saturating_add(1))
+        self.iter().fold(0, |sum, string| {
+            sum.saturating_add(string.len()).saturating_add(1)
+        })
     }
 
     /// The value of the first entry `name=value`.

@@ -97,7 +97,14 @@ impl Fd {
     /// `openat(2)`, with `O_CLOEXEC` added.
     pub fn open(dir: c_int, path: &CStr, flags: c_int, mode: u32) -> Result<Self, Errno> {
         let flags = flags | libc::O_CLOEXEC;
-        let args = [int(dir), path.as_ptr() as usize, int(flags), mode as usize, 0, 0];
+        let args = [
+            int(dir),
+            path.as_ptr() as usize,
+            int(flags),
+            mode as usize,
+            0,
+            0,
+        ];
         // SAFETY: `path` is NUL-terminated.
         unsafe { call(libc::SYS_openat, args) }.map(|fd| Self(fd as c_int))
     }
@@ -114,7 +121,14 @@ impl Fd {
 
     /// `pread(2)`.
     pub fn read_at(&self, out: &mut [u8], offset: u64) -> Result<usize, Errno> {
-        let args = [int(self.0), out.as_mut_ptr() as usize, out.len(), offset as usize, 0, 0];
+        let args = [
+            int(self.0),
+            out.as_mut_ptr() as usize,
+            out.len(),
+            offset as usize,
+            0,
+            0,
+        ];
         // SAFETY: `out` is valid for writes of its length.
         unsafe { call(libc::SYS_pread64, args) }
     }
@@ -156,7 +170,14 @@ pub fn write(fd: c_int, bytes: &[u8]) -> Result<usize, Errno> {
 /// `newfstatat(2)`.
 pub fn stat(dir: c_int, path: &CStr, flags: c_int) -> Result<libc::stat, Errno> {
     let mut out = core::mem::MaybeUninit::<libc::stat>::zeroed();
-    let args = [int(dir), path.as_ptr() as usize, out.as_mut_ptr() as usize, int(flags), 0, 0];
+    let args = [
+        int(dir),
+        path.as_ptr() as usize,
+        out.as_mut_ptr() as usize,
+        int(flags),
+        0,
+        0,
+    ];
     // SAFETY: `path` is NUL-terminated and `out` has the kernel's layout of `struct stat`.
     unsafe { call(libc::SYS_newfstatat, args) }?;
     // SAFETY: all-zero bytes are a valid `struct stat`, and the kernel filled it.
@@ -182,7 +203,14 @@ pub fn may_execute(dir: c_int, path: *const c_char, flags: c_int) -> Result<(), 
 /// `readlinkat(2)`: the part of `out` that was filled.
 pub fn read_link<'b>(path: &CStr, out: &'b mut [u8]) -> Result<&'b [u8], Errno> {
     let at = path.as_ptr() as usize;
-    let args = [int(AT_FDCWD), at, out.as_mut_ptr() as usize, out.len(), 0, 0];
+    let args = [
+        int(AT_FDCWD),
+        at,
+        out.as_mut_ptr() as usize,
+        out.len(),
+        0,
+        0,
+    ];
     // SAFETY: `path` is NUL-terminated and `out` is valid for writes of its length.
     let len = unsafe { call(libc::SYS_readlinkat, args) }?;
     out.get(..len).ok_or(Errno(libc::ENAMETOOLONG))
@@ -198,7 +226,14 @@ pub fn current_dir(out: &mut [u8]) -> Result<&[u8], Errno> {
 
 /// `mkdirat(2)`.
 pub fn make_dir(path: &CStr, mode: u32) -> Result<(), Errno> {
-    let args = [int(AT_FDCWD), path.as_ptr() as usize, mode as usize, 0, 0, 0];
+    let args = [
+        int(AT_FDCWD),
+        path.as_ptr() as usize,
+        mode as usize,
+        0,
+        0,
+        0,
+    ];
     // SAFETY: `path` is NUL-terminated.
     unsafe { call(libc::SYS_mkdirat, args) }.map(drop)
 }
@@ -206,7 +241,14 @@ pub fn make_dir(path: &CStr, mode: u32) -> Result<(), Errno> {
 /// A private, zeroed, lazily backed mapping of `len` bytes.
 pub fn map_memory(len: usize) -> Result<*mut u8, Errno> {
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    let args = [0, len, int(PROT_READ | PROT_WRITE), int(flags), usize::MAX, 0];
+    let args = [
+        0,
+        len,
+        int(PROT_READ | PROT_WRITE),
+        int(flags),
+        usize::MAX,
+        0,
+    ];
     // SAFETY: a fresh mapping at an address of the kernel's choice changes nothing of ours.
     match unsafe { call(libc::SYS_mmap, args) } {
         Ok(address) if address != MAP_FAILED as usize => Ok(address as *mut u8),
@@ -221,7 +263,13 @@ pub fn map_memory(len: usize) -> Result<*mut u8, Errno> {
 /// The pages must be ours, and nothing may use them against `protection` afterwards.
 pub unsafe fn protect(address: *mut u8, len: usize, protection: c_int) -> Result<(), Errno> {
     // SAFETY: the caller's promise.
-    unsafe { call(libc::SYS_mprotect, [address as usize, len, int(protection), 0, 0, 0]) }.map(drop)
+    unsafe {
+        call(
+            libc::SYS_mprotect,
+            [address as usize, len, int(protection), 0, 0, 0],
+        )
+    }
+    .map(drop)
 }
 
 /// `munmap(2)`.
@@ -266,13 +314,17 @@ fn identity(number: i64) -> u32 {
 /// Microseconds since the Unix epoch.
 pub fn wall_time() -> u64 {
     let (seconds, nanos) = clock(CLOCK_REALTIME);
-    seconds.saturating_mul(1_000_000).saturating_add(nanos / 1000)
+    seconds
+        .saturating_mul(1_000_000)
+        .saturating_add(nanos / 1000)
 }
 
 /// Milliseconds of a clock that never goes back; a few milliseconds coarse.
 pub fn coarse_time() -> u64 {
     let (seconds, nanos) = clock(CLOCK_MONOTONIC_COARSE);
-    seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000)
+    seconds
+        .saturating_mul(1000)
+        .saturating_add(nanos / 1_000_000)
 }
 
 fn clock(which: c_int) -> (u64, u64) {
@@ -308,9 +360,10 @@ pub fn exit(status: c_int) -> ! {
 
 /// `execve(2)`; returns only if it failed. The kernel checks the pointers itself.
 pub fn execute(path: *const c_char, argv: Strings, env: Strings) -> Errno {
-    // SAFETY: on success nothing of this process is left to be harmed.
     let args = [path as usize, argv as usize, env as usize, 0, 0, 0];
-    failure(unsafe { call(libc::SYS_execve, args) })
+    // SAFETY: on success nothing of this process is left to be harmed.
+    let result = unsafe { call(libc::SYS_execve, args) };
+    result.err().unwrap_or(Errno(0))
 }
 
 /// `execveat(2)`; returns only if it failed, or for `AT_EXECVE_CHECK`.
@@ -321,11 +374,15 @@ pub fn execute_at(
     env: Strings,
     flags: c_int,
 ) -> Errno {
-    let args = [int(dir), path as usize, argv as usize, env as usize, int(flags), 0];
+    let args = [
+        int(dir),
+        path as usize,
+        argv as usize,
+        env as usize,
+        int(flags),
+        0,
+    ];
     // SAFETY: as for `execute`.
-    failure(unsafe { call(libc::SYS_execveat, args) })
-}
-
-fn failure(result: Result<usize, Errno>) -> Errno {
+    let result = unsafe { call(libc::SYS_execveat, args) };
     result.err().unwrap_or(Errno(0))
 }

@@ -26,7 +26,10 @@ const PREFIX: &[u8] = b"RAMPART_";
 /// Reads `env`, and fixes what it leaves open. `None` if there is no memory.
 pub fn read(env: Vector<'_>) -> Option<&'static Snapshot> {
     let trusted = !process::is_privileged();
-    let inherited = || env.iter().filter(|entry| trusted && entry.starts_with(PREFIX));
+    let inherited = || {
+        env.iter()
+            .filter(|entry| trusted && entry.starts_with(PREFIX))
+    };
     let strings = inherited().fold(ROOM, |sum, entry| sum.saturating_add(entry.len() + 1));
     let len = strings.saturating_add(size_of::<Snapshot>());
     let start = sys::map_memory(len).ok()?;
@@ -42,7 +45,11 @@ pub fn read(env: Vector<'_>) -> Option<&'static Snapshot> {
     for entry in inherited() {
         vars.add(pen.string(&[entry])?);
     }
-    let root = Root { env, vars: &mut vars, pen: &mut pen };
+    let root = Root {
+        env,
+        vars: &mut vars,
+        pen: &mut pen,
+    };
     let (audit_dir, problem) = root.fix(trusted)?;
     let snapshot = assemble(&vars, &mut pen, audit_dir)?;
     // SAFETY: the start of a fresh mapping, aligned to a page and large enough.
@@ -89,7 +96,8 @@ fn assemble(vars: &Vars, pen: &mut Pen, audit_dir: &'static [u8]) -> Option<Snap
         agent_depth: depth
             .take_while(|byte| byte.is_ascii_digit())
             .fold(0_u32, |sum, digit| {
-                sum.saturating_mul(10).saturating_add(u32::from(digit.wrapping_sub(b'0')))
+                sum.saturating_mul(10)
+                    .saturating_add(u32::from(digit.wrapping_sub(b'0')))
             }),
         vars: vars.all,
         var_count: vars.count,
@@ -101,7 +109,10 @@ fn assemble(vars: &Vars, pen: &mut Pen, audit_dir: &'static [u8]) -> Option<Snap
 /// Opens the images that `list` names, separated by colons. A list that is empty or too long is
 /// no list: then the compiled-in policy holds.
 fn open_images(snapshot: &mut Snapshot, list: &'static [u8], pen: &mut Pen) {
-    let paths = || list.split(|byte| *byte == b':').filter(|path| !path.is_empty());
+    let paths = || {
+        list.split(|byte| *byte == b':')
+            .filter(|path| !path.is_empty())
+    };
     let count = paths().count();
     if count > MAX_IMAGES {
         let message = b"RAMPART_IMAGE names more than 16 policy images; the built-in standard policy holds in their place";
@@ -143,21 +154,27 @@ impl Vars {
 
     fn value(&self, name: &[u8]) -> Option<&'static [u8]> {
         let known = self.all.iter().take(self.count);
-        known.map(|entry| entry.to_bytes()).find_map(|entry| {
-            entry.strip_prefix(name)?.strip_prefix(b"=")
-        })
+        known
+            .map(|entry| entry.to_bytes())
+            .find_map(|entry| entry.strip_prefix(name)?.strip_prefix(b"="))
     }
 
     fn remove(&mut self, name: &[u8]) {
         let is_named = |entry: &&CStr| {
-            entry.to_bytes().strip_prefix(name).is_some_and(|rest| rest.starts_with(b"="))
+            entry
+                .to_bytes()
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with(b"="))
         };
         let known = self.all.get(..self.count).unwrap_or(&[]);
         let Some(index) = known.iter().position(is_named) else {
             return;
         };
         self.count -= 1;
-        self.all.swap(index, self.count);
+        let last = self.all.get(self.count).copied();
+        if let (Some(slot), Some(last)) = (self.all.get_mut(index), last) {
+            *slot = last;
+        }
     }
 }
 
@@ -171,7 +188,9 @@ impl Pen {
     /// The parts as one C string; `None` if there is no room, or a part holds a NUL.
     fn string(&mut self, parts: &[&[u8]]) -> Option<&'static CStr> {
         let start = self.next;
-        let len = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.len()));
+        let len = parts
+            .iter()
+            .fold(0_usize, |sum, part| sum.saturating_add(part.len()));
         if len >= (self.end as usize).saturating_sub(start as usize) {
             return None;
         }
@@ -211,7 +230,11 @@ impl Root<'_, '_> {
             self.set(b"RAMPART_TREE=", &new_tree_id())?;
             self.absolute_images(cwd)?;
         }
-        if self.vars.value(b"RAMPART_LIB").is_none_or(|path| !path.starts_with(b"/")) {
+        if self
+            .vars
+            .value(b"RAMPART_LIB")
+            .is_none_or(|path| !path.starts_with(b"/"))
+        {
             let mut path = LongPath::new();
             process::own_library(cwd, &mut path)?;
             self.set(b"RAMPART_LIB=", path.as_bytes())?;
@@ -235,7 +258,10 @@ impl Root<'_, '_> {
             return Some(());
         };
         let mut absolute = PathBytes::<IMAGE_LIST>::new();
-        for path in list.split(|byte| *byte == b':').filter(|path| !path.is_empty()) {
+        for path in list
+            .split(|byte| *byte == b':')
+            .filter(|path| !path.is_empty())
+        {
             if !absolute.as_bytes().is_empty() {
                 let _ = absolute.push(b":")?;
             }
@@ -255,7 +281,10 @@ impl Root<'_, '_> {
         given: Option<&[u8]>,
     ) -> Option<(&'static [u8], Option<&'static [u8]>)> {
         let mut dir = spool::Path::new();
-        let state = self.env.value(b"XDG_STATE_HOME").filter(|dir| dir.starts_with(b"/"));
+        let state = self
+            .env
+            .value(b"XDG_STATE_HOME")
+            .filter(|dir| dir.starts_with(b"/"));
         let home = self.env.value(b"HOME").filter(|dir| dir.starts_with(b"/"));
         let named = match (given, state, home) {
             (Some(given), _, _) if given.starts_with(b"/") => dir.push(given),
@@ -289,7 +318,11 @@ fn new_tree_id() -> [u8; 26] {
 
 /// Creates `dir` and what is missing above it, each 0700.
 fn make_dirs(dir: &[u8]) -> Result<(), Errno> {
-    let ends = dir.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/');
+    let ends = dir
+        .iter()
+        .enumerate()
+        .skip(1)
+        .filter(|(_, byte)| **byte == b'/');
     let make = |end: usize| {
         let mut path = spool::Path::new();
         let part = dir.get(..end).unwrap_or(dir);

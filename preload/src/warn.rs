@@ -37,7 +37,9 @@ fn marked(snapshot: &Snapshot) -> bool {
     if snapshot.tree.is_empty() || spool::private_dir(&mut path).is_none() {
         return false;
     }
-    let named = path.push(b"/warned-").and_then(|path| path.push(snapshot.tree));
+    let named = path
+        .push(b"/warned-")
+        .and_then(|path| path.push(snapshot.tree));
     let Some(path) = named else {
         return false;
     };

@@ -35,8 +35,11 @@ impl<'s> Found<'s> {
             }
             Err(at) => {
                 let room = self.table.get_mut(at..=self.len).ok_or(Fault::NoMemory)?;
-                room.rotate_right(1);
-                *room.first_mut().ok_or(Fault::NoMemory)? = hit;
+                // `rotate_right` would bring a panic path into the library.
+                let mut carried = hit;
+                for slot in room {
+                    core::mem::swap(slot, &mut carried);
+                }
                 self.len = self.len.saturating_add(1);
             }
         }

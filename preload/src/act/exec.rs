@@ -55,6 +55,10 @@ pub unsafe fn at(
         }
         _ => sys::execute_at(dir, path, argv, env, flags),
     };
+    if errno.0 == 0 {
+        // AT_EXECVE_CHECK: the answer was yes.
+        return 0;
+    }
     set_errno(errno);
     -1
 }
@@ -63,11 +67,21 @@ pub unsafe fn at(
 ///
 /// # Safety
 /// As `execvpe(3)`.
-pub unsafe fn search(hook: &'static str, file: *const c_char, argv: Strings, env: Strings) -> c_int {
+pub unsafe fn search(
+    hook: &'static str,
+    file: *const c_char,
+    argv: Strings,
+    env: Strings,
+) -> c_int {
     // SAFETY: the caller's promise; libc reads all of them too.
     let (file, argv, env, own) = unsafe {
         let own = Vector::new(process::environment());
-        (CStr::from_ptr(file), Vector::new(argv), Vector::new(env), own)
+        (
+            CStr::from_ptr(file),
+            Vector::new(argv),
+            Vector::new(env),
+            own,
+        )
     };
     let snapshot = start::state();
     let is_glibc = snapshot.is_none_or(|snapshot| snapshot.is_glibc);
@@ -88,7 +102,12 @@ pub unsafe fn search(hook: &'static str, file: *const c_char, argv: Strings, env
             errno
         }
     };
-    set_errno(walk::search(file, own.value(b"PATH"), is_glibc, &mut attempt));
+    set_errno(walk::search(
+        file,
+        own.value(b"PATH"),
+        is_glibc,
+        &mut attempt,
+    ));
     -1
 }
 
@@ -140,12 +159,15 @@ fn by_shell(snapshot: Option<&Snapshot>, call: &Call<'_>) -> Errno {
     } else if count.saturating_add(2) <= MANY {
         shell_call::<MANY>(snapshot, call)
     } else {
-        let len = count.saturating_add(3).saturating_mul(size_of::<*const c_char>());
+        let len = count
+            .saturating_add(3)
+            .saturating_mul(size_of::<*const c_char>());
         let Ok(start) = sys::map_memory(len) else {
             return Errno(libc::ENOMEM);
         };
         // SAFETY: the mapping is page-aligned, zeroed and has room for that many pointers.
-        let array = unsafe { core::slice::from_raw_parts_mut(start.cast(), count.saturating_add(3)) };
+        let array =
+            unsafe { core::slice::from_raw_parts_mut(start.cast(), count.saturating_add(3)) };
         let errno = shell_exec(snapshot, call, array);
         // SAFETY: mapped above; the array is not used any more.
         unsafe { sys::unmap(start, len) };
@@ -159,11 +181,7 @@ fn shell_call<const ROOM: usize>(snapshot: Option<&Snapshot>, call: &Call<'_>) -
     shell_exec(snapshot, call, &mut array)
 }
 
-fn shell_exec(
-    snapshot: Option<&Snapshot>,
-    call: &Call<'_>,
-    array: &mut [*const c_char],
-) -> Errno {
+fn shell_exec(snapshot: Option<&Snapshot>, call: &Call<'_>, array: &mut [*const c_char]) -> Errno {
     let shell = c"/bin/sh";
     let rest = (1..call.argv.count()).filter_map(|index| call.argv.pointer(index));
     let words = [shell.as_ptr(), call.file.as_ptr()].into_iter().chain(rest);

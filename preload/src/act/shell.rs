@@ -87,7 +87,8 @@ pub unsafe fn popen(command: *const c_char, mode: *const c_char) -> *mut c_void 
 /// # Safety
 /// As `wordexp(3)`.
 pub unsafe fn wordexp(words: *const c_char, result: *mut c_void, flags: c_int) -> c_int {
-    let Some((snapshot, next)) = start::state().and_then(|state| Some((state, state.next.wordexp?)))
+    let Some((snapshot, next)) =
+        start::state().and_then(|state| Some((state, state.next.wordexp?)))
     else {
         return libc::ENOSYS;
     };
@@ -117,9 +118,16 @@ fn shell<R>(
     run: &mut dyn FnMut(*const c_char) -> R,
 ) -> Answer<R> {
     if snapshot.mode == Mode::Disabled {
-        return Answer::Ran(in_environment(snapshot, Fit::ORDINARY, &mut || run(text.as_ptr())));
+        return Answer::Ran(in_environment(snapshot, Fit::ORDINARY, &mut || {
+            run(text.as_ptr())
+        }));
     }
-    let argv = [c"sh".as_ptr(), c"-c".as_ptr(), text.as_ptr(), core::ptr::null()];
+    let argv = [
+        c"sh".as_ptr(),
+        c"-c".as_ptr(),
+        text.as_ptr(),
+        core::ptr::null(),
+    ];
     let judged = judge_shell(snapshot, hook, &argv);
     if judged.permitted {
         let fit = fit_of(&judged);
@@ -147,8 +155,12 @@ fn shell<R>(
 /// Judges the shell that libc starts.
 fn judge_shell(snapshot: &Snapshot, hook: &'static str, argv: &[*const c_char]) -> Judged {
     // SAFETY: the callers pass C strings with a NULL behind them, and libc's environment.
-    let (argv, env) =
-        unsafe { (Vector::new(argv.as_ptr()), Vector::new(process::environment())) };
+    let (argv, env) = unsafe {
+        (
+            Vector::new(argv.as_ptr()),
+            Vector::new(process::environment()),
+        )
+    };
     let call = Call {
         hook,
         file: SHELL,

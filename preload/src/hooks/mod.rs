@@ -93,7 +93,11 @@ pub unsafe extern "C" fn posix_spawn(
     argv: Strings,
     env: Strings,
 ) -> c_int {
-    let request = spawn::Request { pid, actions, attributes };
+    let request = spawn::Request {
+        pid,
+        actions,
+        attributes,
+    };
     // SAFETY: the caller's promise.
     unsafe { spawn::spawn("posix_spawn", false, request, path, argv, env) }
 }
@@ -111,7 +115,11 @@ pub unsafe extern "C" fn posix_spawnp(
     argv: Strings,
     env: Strings,
 ) -> c_int {
-    let request = spawn::Request { pid, actions, attributes };
+    let request = spawn::Request {
+        pid,
+        actions,
+        attributes,
+    };
     // SAFETY: the caller's promise.
     unsafe { spawn::spawn("posix_spawnp", true, request, file, argv, env) }
 }
@@ -129,7 +137,11 @@ pub unsafe extern "C" fn pidfd_spawn(
     argv: Strings,
     env: Strings,
 ) -> c_int {
-    let request = spawn::Request { pid: pidfd, actions, attributes };
+    let request = spawn::Request {
+        pid: pidfd,
+        actions,
+        attributes,
+    };
     // SAFETY: the caller's promise.
     unsafe { spawn::spawn_for_descriptor("pidfd_spawn", false, request, path, argv, env) }
 }
@@ -147,7 +159,11 @@ pub unsafe extern "C" fn pidfd_spawnp(
     argv: Strings,
     env: Strings,
 ) -> c_int {
-    let request = spawn::Request { pid: pidfd, actions, attributes };
+    let request = spawn::Request {
+        pid: pidfd,
+        actions,
+        attributes,
+    };
     // SAFETY: the caller's promise.
     unsafe { spawn::spawn_for_descriptor("pidfd_spawnp", true, request, file, argv, env) }
 }
@@ -188,22 +204,24 @@ pub unsafe extern "C" fn _IO_popen(command: *const c_char, mode: *const c_char) 
 /// # Safety
 /// As the function of that name.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wordexp(
-    words: *const c_char,
-    result: *mut c_void,
-    flags: c_int,
-) -> c_int {
+pub unsafe extern "C" fn wordexp(words: *const c_char, result: *mut c_void, flags: c_int) -> c_int {
     // SAFETY: the caller's promise.
     unsafe { shell::wordexp(words, result, flags) }
 }
 
 /// `syscall(2)` with `SYS_execve`: what the naked entry hands on.
+///
+/// # Safety
+/// As the call.
 unsafe extern "C" fn syscall_execve(path: *const c_char, argv: Strings, env: Strings) -> c_long {
     // SAFETY: the caller's promise.
     c_long::from(unsafe { exec::at("syscall", AT_FDCWD, path, argv, env, 0) })
 }
 
 /// `syscall(2)` with `SYS_execveat`: what the naked entry hands on.
+///
+/// # Safety
+/// As the call.
 unsafe extern "C" fn syscall_execveat(
     dir: c_int,
     path: *const c_char,

@@ -13,16 +13,28 @@ use crate::observe::process::environment;
 use crate::strings::Vector;
 use crate::sys::Strings;
 
+/// What `execl` comes to.
+///
+/// # Safety
+/// As `execl(3)`, with the arguments as an array.
 unsafe extern "C" fn execl_list(path: *const c_char, argv: Strings) -> c_int {
     // SAFETY: the caller's promise.
     unsafe { exec::at("execl", AT_FDCWD, path, argv, environment(), 0) }
 }
 
+/// What `execlp` comes to.
+///
+/// # Safety
+/// As `execlp(3)`, with the arguments as an array.
 unsafe extern "C" fn execlp_list(file: *const c_char, argv: Strings) -> c_int {
     // SAFETY: the caller's promise.
     unsafe { exec::search("execlp", file, argv, environment()) }
 }
 
+/// What `execle` comes to.
+///
+/// # Safety
+/// As `execle(3)`, with the arguments as an array.
 unsafe extern "C" fn execle_list(path: *const c_char, argv: Strings) -> c_int {
     // SAFETY: the caller's promise; the environment stands behind the NULL that ends the list.
     unsafe {

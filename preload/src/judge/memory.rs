@@ -5,10 +5,10 @@
 use core::ffi::CStr;
 use core::marker::PhantomData;
 
+use evaluator::Scratch;
 use evaluator::command::{Command, Redirect, Var, Word};
 use evaluator::scratch::{ScratchLen, scratch_len};
 use evaluator::verdict::RuleMatch;
-use evaluator::Scratch;
 
 use crate::sys::{self, Errno};
 
@@ -84,7 +84,9 @@ impl Memory {
         let sum = sizes.iter().fold(0_usize, |sum, size| {
             sum.saturating_add(*size).saturating_add(15)
         });
-        let len = sum.checked_next_multiple_of(PAGE).ok_or(Errno(libc::ENOMEM))?;
+        let len = sum
+            .checked_next_multiple_of(PAGE)
+            .ok_or(Errno(libc::ENOMEM))?;
         let start = sys::map_memory(len)?;
         let memory = Self { start, len, arenas };
         // SAFETY: the first page of the mapping, which nothing uses: the guard below the stack.
@@ -110,7 +112,9 @@ impl Memory {
         // SAFETY: `parts` puts the event there; it is written to its file by now, and the borrow
         // of it ended with the verdict.
         let room = unsafe { core::slice::from_raw_parts_mut(self.stack_top(), EVENT) };
-        let len = parts.iter().fold(1_usize, |sum, part| sum.saturating_add(part.len()));
+        let len = parts
+            .iter()
+            .fold(1_usize, |sum, part| sum.saturating_add(part.len()));
         let room = room.get_mut(..len)?;
         let bytes = parts.iter().copied().flatten().chain(&[0]);
         for (to, from) in room.iter_mut().zip(bytes) {

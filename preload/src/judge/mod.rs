@@ -139,7 +139,11 @@ fn deliberate(snapshot: &Snapshot, call: &Call<'_>, parts: &mut Parts<'_>, judge
         url: None,
         params: &NoParams,
     };
-    let Parts { event, notice, scratch } = parts;
+    let Parts {
+        event,
+        notice,
+        scratch,
+    } = parts;
     let verdict = decide(layers.images(), &request, &Files, scratch);
     let settled = settle(&verdict, snapshot.fail_open);
     judged.permitted = settled.permitted || snapshot.mode == Mode::Monitor;
@@ -242,7 +246,11 @@ impl Record<'_> {
         if is_plain && !layers.records_all() {
             return None;
         }
-        Some(if is_confirmed { Outcome::Allowed } else { Outcome::Unconfirmed })
+        Some(if is_confirmed {
+            Outcome::Allowed
+        } else {
+            Outcome::Unconfirmed
+        })
     }
 
     fn write(&mut self, outcome: Outcome, line: &mut [u8]) {

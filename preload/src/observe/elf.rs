@@ -145,7 +145,9 @@ fn asan_version(name: &[u8]) -> Option<u8> {
     let digits = name.strip_prefix(b"libasan.so.")?;
     let mut version = 0_u8;
     for digit in digits.iter().take_while(|byte| byte.is_ascii_digit()) {
-        version = version.checked_mul(10)?.checked_add(digit.wrapping_sub(b'0'))?;
+        version = version
+            .checked_mul(10)?
+            .checked_add(digit.wrapping_sub(b'0'))?;
     }
     (version != 0).then_some(version)
 }

@@ -86,7 +86,8 @@ pub fn mapped_program(out: &mut [u8]) -> Option<&[u8]> {
         filled = filled.checked_add(count)?;
         let text = out.get(..filled)?;
         let line_end = text.iter().rposition(|byte| *byte == b'\n');
-        if let Some((start, len)) = line_end.and_then(|end| find_mapping(text.get(..end)?, headers)) {
+        if let Some((start, len)) = line_end.and_then(|end| find_mapping(text.get(..end)?, headers))
+        {
             return out.get(start..start.checked_add(len)?);
         }
         if count == 0 {

@@ -5,7 +5,9 @@
 use core::ffi::{CStr, c_int};
 
 use evaluator::{Argv, TargetKinds};
-use libc::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY};
+use libc::{
+    AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY,
+};
 
 use crate::observe::{Call, Stage, elf, process};
 use crate::strings::{LongPath, PathBytes};
@@ -135,7 +137,8 @@ impl Target {
     /// Set-ID bits. They cost us the new process only if they really change who it is.
     fn privileges(&mut self, stat: &libc::stat) {
         let sets_user = stat.st_mode & libc::S_ISUID != 0;
-        let sets_group = stat.st_mode & (libc::S_ISGID | libc::S_IXGRP) == libc::S_ISGID | libc::S_IXGRP;
+        let sets_group =
+            stat.st_mode & (libc::S_ISGID | libc::S_IXGRP) == libc::S_ISGID | libc::S_IXGRP;
         if sets_user || sets_group {
             self.add(TargetKinds::SETID);
         }
@@ -163,9 +166,14 @@ impl Target {
                 let _ = self.argument.push(argument);
             }
             let mut path = PathBytes::<257>::new();
-            let opened = path
-                .push(interpreter)
-                .map(|path| Fd::open(AT_FDCWD, path.as_c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY, 0));
+            let opened = path.push(interpreter).map(|path| {
+                Fd::open(
+                    AT_FDCWD,
+                    path.as_c_str(),
+                    O_RDONLY | O_NONBLOCK | O_NOCTTY,
+                    0,
+                )
+            });
             let Some(Ok(next)) = opened else {
                 self.doubt(TargetKinds::UNREADABLE);
                 return;
