@@ -70,6 +70,8 @@ fn conditions_on_commands() {
         ("{reads_from: [/dev/sd*]}", "dd if=/dev/sdb of=x", true),
         ("{command_env_assignments: [LD_*]}", "env LD_PRELOAD=x ls", true),
         ("{command_env_assignments: [LD_*]}", "env PATH=x ls", false),
+        ("{command_env_assignments: ['NODE_OPTIONS=**--require**']}", "env NODE_OPTIONS=--require=/x node", true),
+        ("{command_env_assignments: ['NODE_OPTIONS=**--require**']}", "env NODE_OPTIONS=--inspect node", false),
         ("{command_matches: ['rm -rf *']}", "rm -rf /", true),
         ("{command_matches: ['rm -rf *']}", "/bin/rm -rf /", true),
         ("{command_matches: ['rm -rf *']}", "rm -r /", false),

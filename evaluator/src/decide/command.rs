@@ -7,7 +7,7 @@ use crate::path::file_name;
 use crate::request::Call;
 use crate::sql;
 
-use super::condition::{At, Judge, Tri, patterns};
+use super::condition::{At, Judge, Tri, matches, patterns};
 use super::found::Fault;
 
 /// Builtins whose operands `NAME=value` are assignments too.
@@ -271,18 +271,21 @@ impl Judge<'_, '_> {
     }
 }
 
-/// Whether the name in `name=value` (or `name+=value`) matches.
+/// Whether the name in `name=value` (or `name+=value`) matches; a pattern that holds a `=` is
+/// compared with the whole word.
 fn assigned(image: &Image<'_>, record: &NodeRecord, word: &[u8]) -> Result<Tri, Fault> {
     let Some(at) = word.iter().position(|byte| *byte == b'=') else {
         return Ok(Tri::No);
     };
     let name = word.get(..at).unwrap_or(&[]);
-    patterns(
-        image,
-        record.first,
-        record.count,
-        name.strip_suffix(b"+").unwrap_or(name),
-    )
+    let name = name.strip_suffix(b"+").unwrap_or(name);
+    let mut any = Tri::No;
+    for index in record.first..record.first.saturating_add(record.count) {
+        let (pattern, text) = image.pattern(index).ok_or(Fault::Corrupt)?;
+        let value = if text.contains(&b'=') { word } else { name };
+        any = any.or(matches(&pattern, text, value)?);
+    }
+    Ok(any)
 }
 
 /// What an option is given in the same word (`--command=x`, `-ex`); a word that is none, whole.

@@ -263,7 +263,8 @@ pub mod node {
     pub const INSIDE: u8 = 12;
     /// The file to be executed is of a kind in `number` (`TargetKinds`).
     pub const TARGET: u8 = 13;
-    /// *command*: a name assigned before or by the command matches.
+    /// *command*: a name assigned before or by the command matches; a pattern with `=` looks at
+    /// the whole `name=value`.
     pub const ENV_ASSIGNS: u8 = 14;
     /// The request's path matches.
     pub const PATH: u8 = 15;
