@@ -113,41 +113,18 @@ impl<'s, T: Copy> Store<'s, T> {
         Ok((at, count))
     }
 
-    /// Keeps a copy of the elements `start .. start + count`; the index of the first.
-    pub fn keep_copy(&mut self, start: usize, count: usize) -> Result<usize, Stop> {
-        let at = self.len;
-        if at.saturating_add(count) > self.base {
-            return Err(Stop::Limit);
-        }
-        self.copy(start, at, count)?;
-        self.len = at.saturating_add(count);
-        Ok(at)
-    }
-
-    /// Copies within the slice towards lower or disjoint indices.
+    /// Copies stacked elements to the kept part.
     fn copy(&mut self, from: usize, to: usize, count: usize) -> Result<(), Stop> {
-        if from >= self.base && to.saturating_add(count) <= self.base {
-            let (kept, stacked) = self
-                .slice
-                .split_at_mut_checked(self.base)
-                .ok_or(Stop::Limit)?;
-            let from = from.saturating_sub(self.base);
-            let source = stacked.get(from..from.saturating_add(count));
-            let target = kept.get_mut(to..to.saturating_add(count));
-            let (Some(source), Some(target)) = (source, target) else {
-                return Err(Stop::Limit);
-            };
-            for (target, source) in target.iter_mut().zip(source) {
-                *target = *source;
-            }
-            return Ok(());
-        }
-        for step in 0..count {
-            let element = self.get(from.saturating_add(step)).ok_or(Stop::Limit)?;
-            *self
-                .slice
-                .get_mut(to.saturating_add(step))
-                .ok_or(Stop::Limit)? = element;
+        let parts = self.slice.split_at_mut_checked(self.base);
+        let (kept, stacked) = parts.ok_or(Stop::Limit)?;
+        let from = from.saturating_sub(self.base);
+        let source = stacked.get(from..from.saturating_add(count));
+        let target = kept.get_mut(to..to.saturating_add(count));
+        let (Some(source), Some(target)) = (source, target) else {
+            return Err(Stop::Limit);
+        };
+        for (target, source) in target.iter_mut().zip(source) {
+            *target = *source;
         }
         Ok(())
     }

@@ -3,9 +3,31 @@
 //! [`Outcome`] says how far it is complete.
 
 mod arena;
+mod arithmetic;
+mod batch;
+mod braces;
+mod builtin;
+mod compound;
+mod decode;
+mod escapes;
+mod follow;
+mod grammar;
+mod lexer;
 mod limits;
+mod output;
+mod parameter;
+mod pattern;
+mod redirect;
+mod rules;
 mod shell;
+mod shells;
+mod simple;
+mod table;
+mod tools;
 mod tree;
+mod vars;
+mod word;
+mod wrapper;
 
 pub use tree::{
     Command, CommandFlags, Outcome, Redirect, RedirectOp, Run, Span, Tree, UNKNOWN, Var, Via, Word,

@@ -1,10 +1,16 @@
 //! The state of understanding: an abstract shell that reads text as a shell does and notes what
 //! it would run instead of running it.
+//!
+//! There is no syntax tree. Text is parsed and followed in one pass: words come out as values, a
+//! command that runs others (`sudo`, `sh -c`, a function) is followed at once, and bodies that run
+//! more than once (loops, functions) are remembered as pieces of text and read again.
 
 use super::arena::Store;
-use super::limits::{Step, Stop};
+use super::limits::{BASE_FUEL, FUEL_PER_BYTE, MAX_DEPTH, Step, Stop};
+use super::word::Building;
 use super::{Command, CommandFlags, Outcome, Parts, Redirect, Run, Span, Tree, Var, Via, Word};
-use crate::request::{Argv, Call};
+use super::{UNKNOWN, WordFlags};
+use crate::request::{Argv, Call, Cwd, Env};
 use crate::{Request, World};
 
 /// See the module.
@@ -15,13 +21,152 @@ pub(super) struct Shell<'r, 's> {
     pub redirects: Store<'s, Redirect>,
     pub vars: Store<'s, Var>,
     pub outcome: Outcome,
-    #[expect(dead_code, reason = "scripts are read from the next version on")]
     pub world: &'r dyn World,
+    pub env: &'r dyn Env,
+    pub cwd: Cwd<'r>,
+    /// The next byte to read, an index into `text`.
+    pub pos: usize,
+    /// Where the text that is being read ends.
+    pub end: usize,
+    /// Behind the bodies of the here-documents that were opened on this line; 0 if none were.
+    pub here: usize,
+    pub fuel: u32,
+    pub depth: u32,
+    pub place: Place,
+    pub state: State,
+    pub capture: Capture,
+    pub build: Building,
+    pub pick: Pick,
+    /// Reads without following: to find where a body ends.
+    pub dry: bool,
+    /// Length of the request's own shell text, which lies at the start of `text`.
+    pub root_len: usize,
+    /// Number of the next process substitution, counted down as bash does.
+    pub next_fd: u8,
+    /// Bodies of the functions that are being followed.
+    pub active: [u32; 8],
+    pub active_len: usize,
+}
+
+/// Where commands that are found now belong.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    /// Index + 1 of the parent command.
+    pub parent: u32,
+    pub via: Via,
+    /// What they read on standard input.
+    pub stdin: Data,
+    /// The dialect of the shell that reads the text.
+    pub dialect: Dialect,
+}
+
+/// What a subshell gets a copy of.
+#[derive(Clone, Copy, Default)]
+pub(super) struct State {
+    /// Known working directory, absolute; empty if not known or not changed.
+    pub dir: Span,
+    /// Whether `dir`, rather than the request's directory, holds.
+    pub moved: bool,
+    /// The positional parameters.
+    pub args: Run,
+    /// `$0`.
+    pub arg0: Span,
+}
+
+/// Bytes that flow from one command to another.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Data {
+    pub text: Span,
+    pub taint: Taint,
+}
+
+/// What is known of bytes that flow.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Taint(pub u8);
+
+impl Taint {
+    /// There are bytes at all (an empty flow is something else than none).
+    pub const SOME: Self = Self(1);
+    /// Some of them are not known.
+    pub const UNKNOWN: Self = Self(2);
+    /// They come from the network or were decoded from something that is not known.
+    pub const FETCHED: Self = Self(4);
+    /// They were decoded here.
+    pub const DECODED: Self = Self(8);
+
+    pub fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+    pub fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+    /// As flags of a word that holds the bytes.
+    pub fn word_flags(self) -> WordFlags {
+        let mut flags = WordFlags::default();
+        if self.has(Self::FETCHED) {
+            flags = flags.with(WordFlags::FETCHED);
+        }
+        if self.has(Self::DECODED) {
+            flags = flags.with(WordFlags::DECODED);
+        }
+        flags
+    }
+    /// Of the bytes of a word with `flags`.
+    pub fn of(flags: WordFlags) -> Self {
+        let mut taint = Self::SOME;
+        if flags.has(WordFlags::PARTIAL) {
+            taint = taint.with(Self::UNKNOWN);
+        }
+        if flags.has(WordFlags::FETCHED) {
+            taint = taint.with(Self::FETCHED);
+        }
+        if flags.has(WordFlags::DECODED) {
+            taint = taint.with(Self::DECODED);
+        }
+        taint
+    }
+}
+
+/// Standard output of what is being followed: bytes on the text stack.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Capture {
+    /// Whether anybody wants it.
+    pub on: bool,
+    /// Wanted only if a `|` turns out to follow.
+    pub tentative: bool,
+    pub taint: Taint,
+}
+
+/// Which of several possible values of its variables a simple command is read with.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Pick {
+    /// Number of the combination.
+    pub number: u32,
+    /// How many combinations there are, as far as was seen.
+    pub total: u32,
+}
+
+/// Which shell reads a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// bash, and what is near enough: zsh, ksh, mksh.
+    #[default]
+    Bash,
+    /// dash, busybox ash, POSIX `sh`.
+    Posix,
+}
+
+/// What is put back after something was read elsewhere.
+#[derive(Clone, Copy)]
+pub(super) struct Cursor {
+    pos: usize,
+    end: usize,
+    here: usize,
 }
 
 impl<'r, 's> Shell<'r, 's> {
     /// An abstract shell that works in `scratch`.
-    pub fn new(_request: &Request<'r>, world: &'r dyn World, scratch: Parts<'s>) -> Self {
+    pub fn new(request: &Request<'r>, world: &'r dyn World, scratch: Parts<'s>) -> Self {
         Self {
             text: Store::new(scratch.text, 4),
             words: Store::new(scratch.words, 3),
@@ -30,13 +175,35 @@ impl<'r, 's> Shell<'r, 's> {
             vars: Store::new(scratch.vars, 0),
             outcome: Outcome::Complete,
             world,
+            env: request.env,
+            cwd: request.cwd,
+            pos: 0,
+            end: 0,
+            here: 0,
+            fuel: BASE_FUEL,
+            depth: 0,
+            place: Place {
+                parent: 0,
+                via: Via::Call,
+                stdin: Data::default(),
+                dialect: Dialect::Bash,
+            },
+            state: State::default(),
+            capture: Capture::default(),
+            build: Building::default(),
+            pick: Pick::default(),
+            dry: false,
+            root_len: 0,
+            next_fd: 63,
+            active: [0; 8],
+            active_len: 0,
         }
     }
 
     /// Understands `request`; the tree and the unused text.
     pub fn understand(mut self, request: &Request<'r>) -> (Tree<'s>, &'s mut [u8]) {
         let done = match request.call {
-            Call::Exec { argv, .. } => self.call(argv),
+            Call::Exec { file, argv } => self.call(file, argv, request),
             Call::Shell(text) => self.root(text),
             Call::Nothing => Ok(()),
         };
@@ -54,40 +221,182 @@ impl<'r, 's> Shell<'r, 's> {
         (tree, rest)
     }
 
-    fn call(&mut self, argv: &dyn Argv) -> Step {
+    fn call(&mut self, file: &[u8], argv: &dyn Argv, request: &Request<'r>) -> Step {
         let first = self.words.len();
         for index in 0..argv.len() {
-            let word = self.keep_bytes(argv.get(index).unwrap_or(&[]))?;
+            let text = self.keep_bytes(argv.get(index).unwrap_or(&[]))?;
             self.words.push(Word {
-                text: word,
-                flags: super::WordFlags::default(),
+                text,
+                flags: WordFlags::default(),
             })?;
         }
-        self.commands.push(Command {
-            words: Run {
-                first: first as u32,
-                count: self.words.len().saturating_sub(first) as u32,
-            },
+        self.fuel_for(self.text.len());
+        let words = Run {
+            first: first as u32,
+            count: self.words.len().saturating_sub(first) as u32,
+        };
+        let index = self.commands.push(Command {
+            words,
             ..Command::default()
         })?;
-        Ok(())
+        let file = self.keep_bytes(file)?;
+        self.follow_call(index, file, request.target)
     }
 
     fn root(&mut self, text: &[u8]) -> Step {
-        self.keep_bytes(text)?;
+        let text = self.keep_bytes(text)?;
+        self.root_len = text.len as usize;
+        self.fuel_for(self.root_len);
         self.commands.push(Command {
-            via: Via::Call,
             flags: CommandFlags::WRAPPER,
             ..Command::default()
         })?;
+        let place = Place {
+            parent: 1,
+            via: Via::Shell,
+            ..self.place
+        };
+        self.read_text(text, place)
+    }
+
+    fn fuel_for(&mut self, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.fuel = BASE_FUEL.saturating_add(bytes.saturating_mul(FUEL_PER_BYTE));
+    }
+
+    /// Uses up `units` of work.
+    #[inline]
+    pub fn burn(&mut self, units: usize) -> Step {
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        self.fuel = self.fuel.checked_sub(units).ok_or(Stop::Limit)?;
         Ok(())
     }
 
-    fn keep_bytes(&mut self, bytes: &[u8]) -> Step<Span> {
+    /// Runs `body` one level deeper.
+    pub fn nested<T>(&mut self, body: impl FnOnce(&mut Self) -> Step<T>) -> Step<T> {
+        if self.depth >= MAX_DEPTH {
+            return Err(Stop::Limit);
+        }
+        self.depth = self.depth.saturating_add(1);
+        let done = body(self);
+        self.depth = self.depth.saturating_sub(1);
+        done
+    }
+
+    /// Reads `text` as a whole shell text whose commands belong to `place`. A syntax error in it
+    /// is noted and stays there.
+    pub fn read_text(&mut self, text: Span, place: Place) -> Step {
+        self.nested(|shell| {
+            let cursor = shell.enter(text);
+            let outer = shell.place;
+            let build = shell.build;
+            shell.place = place;
+            let done = shell.program();
+            shell.place = outer;
+            shell.build = build;
+            shell.leave(cursor);
+            done
+        })
+    }
+
+    /// Moves the cursor to the start of `text`; what [`Shell::leave`] needs.
+    pub fn enter(&mut self, text: Span) -> Cursor {
+        let cursor = self.cursor();
+        self.pos = text.start as usize;
+        self.end = self.pos.saturating_add(text.len as usize);
+        self.here = 0;
+        cursor
+    }
+
+    /// Where the cursor stands.
+    pub fn cursor(&self) -> Cursor {
+        Cursor {
+            pos: self.pos,
+            end: self.end,
+            here: self.here,
+        }
+    }
+
+    /// Moves the cursor back.
+    pub fn leave(&mut self, cursor: Cursor) {
+        self.pos = cursor.pos;
+        self.end = cursor.end;
+        self.here = cursor.here;
+    }
+
+    /// Runs `body` as a subshell: what it changes is put back.
+    pub fn subshell<T>(&mut self, body: impl FnOnce(&mut Self) -> Step<T>) -> Step<T> {
+        let state = self.state;
+        let vars = self.vars.len();
+        let done = body(self);
+        self.state = state;
+        self.drop_vars(vars);
+        done
+    }
+
+    /// The bytes of `span`.
+    pub fn bytes(&self, span: Span) -> &[u8] {
+        self.text.run(span.start as usize, span.len as usize)
+    }
+
+    /// Keeps a copy of `bytes`.
+    pub fn keep_bytes(&mut self, bytes: &[u8]) -> Step<Span> {
         let start = self.text.push_all(bytes)?;
         Ok(Span {
             start: start as u32,
             len: bytes.len() as u32,
         })
+    }
+
+    /// Keeps the text that is stacked from `from` on.
+    pub fn keep_text(&mut self, from: usize) -> Step<Span> {
+        let (start, len) = self.text.keep(from)?;
+        Ok(Span {
+            start: start as u32,
+            len: len as u32,
+        })
+    }
+
+    /// Stacks a copy of `span`.
+    pub fn stack_span(&mut self, span: Span) -> Step {
+        self.burn(span.len as usize)?;
+        let start = span.start as usize;
+        for at in start..start.saturating_add(span.len as usize) {
+            let byte = self.text.get(at).unwrap_or(UNKNOWN);
+            self.text.stack(byte)?;
+        }
+        Ok(())
+    }
+
+    /// Stacks `bytes`.
+    pub fn stack_bytes(&mut self, bytes: &[u8]) -> Step {
+        self.burn(bytes.len())?;
+        for byte in bytes {
+            self.text.stack(*byte)?;
+        }
+        Ok(())
+    }
+
+    /// The command at `index`, to be changed.
+    pub fn command_mut(&mut self, index: usize) -> Step<&mut Command> {
+        self.commands.get_mut(index).ok_or(Stop::Limit)
+    }
+
+    /// Sets `flags` on the command at `index`.
+    pub fn flag(&mut self, index: usize, flags: CommandFlags) -> Step {
+        let command = self.command_mut(index)?;
+        command.flags = command.flags.with(flags);
+        Ok(())
+    }
+
+    /// Where in the request the cursor stands.
+    pub fn at(&self) -> u32 {
+        if self.pos < self.root_len {
+            return self.pos as u32;
+        }
+        (self.place.parent as usize)
+            .checked_sub(1)
+            .and_then(|parent| self.commands.get(parent))
+            .map_or(0, |parent| parent.at)
     }
 }

@@ -43,6 +43,10 @@ impl WordFlags {
     pub const SPLITS: Self = Self(8);
     /// Some part of it was quoted in the source.
     pub const QUOTED: Self = Self(16);
+    /// Bookkeeping: holds what was downloaded, or decoded from something unknown.
+    pub(crate) const FETCHED: Self = Self(1 << 16);
+    /// Bookkeeping: holds what was decoded while understanding.
+    pub(crate) const DECODED: Self = Self(1 << 17);
 
     /// Both sets together.
     #[must_use]
@@ -191,6 +195,8 @@ impl CommandFlags {
     /// Unknown, *remote* or decoded data flows into something that runs it (a subset of
     /// `UNKNOWN_CODE`: the source downloads or decodes).
     pub const FETCHED_CODE: Self = Self(64);
+    /// Bookkeeping: calls a function that is being followed.
+    pub(crate) const RECURSES: Self = Self(1 << 16);
 
     /// Both sets together.
     #[must_use]

@@ -1,0 +1,502 @@
+//! Compound commands: groups, conditions, loops, `case`, functions, `[[ ]]`, `(( ))`, `coproc`.
+//!
+//! Every branch counts as reachable. A loop over known words is read once for each of them, a
+//! function's body where it is called.
+
+use super::grammar::Mark;
+use super::limits::{Step, Stop};
+use super::shell::{Data, Shell, Taint};
+use super::vars::kind;
+use super::word::Mode;
+use super::{Command, CommandFlags, Run, Span, UNKNOWN, Word, WordFlags};
+
+/// A loop is read for so many values; all further ones together as one that is not known.
+const MAX_UNROLL: u32 = 32;
+
+/// What a command starts with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Compound {
+    Arithmetic(usize),
+    Subshell,
+    Group,
+    If,
+    While,
+    For,
+    Select,
+    Case,
+    Test,
+    Function,
+    Coproc,
+}
+
+impl Shell<'_, '_> {
+    /// One command with its redirections.
+    pub fn command(&mut self) -> Step {
+        self.blanks()?;
+        match self.compound_start()? {
+            None => self.simple(),
+            Some(Compound::Function) => self.function_keyword(),
+            Some(compound) => self.nested(|shell| {
+                shell.capture.tentative = false;
+                shell.with_redirects(compound)
+            }),
+        }
+    }
+
+    fn compound_start(&mut self) -> Step<Option<Compound>> {
+        let bash = self.is_bash();
+        Ok(match self.peek() {
+            Some(b'(') => {
+                if self.peek_at(1) == Some(b'(')
+                    && bash
+                    && let Some(end) = self.arithmetic_end(self.pos.saturating_add(2))?
+                {
+                    return Ok(Some(Compound::Arithmetic(end)));
+                }
+                Some(Compound::Subshell)
+            }
+            Some(b'{') => self.starts(b"{", Compound::Group),
+            Some(b'i') => self.starts(b"if", Compound::If),
+            Some(b'w') => self.starts(b"while", Compound::While),
+            Some(b'u') => self.starts(b"until", Compound::While),
+            Some(b's') if bash => self.starts(b"select", Compound::Select),
+            Some(b'[') if bash => self.starts(b"[[", Compound::Test),
+            Some(b'f') => self.starts(b"for", Compound::For).or_else(|| {
+                let function = self.starts(b"function", Compound::Function);
+                function.filter(|_| bash)
+            }),
+            Some(b'c') => self.starts(b"case", Compound::Case).or_else(|| {
+                let coproc = self.starts(b"coproc", Compound::Coproc);
+                coproc.filter(|_| bash)
+            }),
+            _ => None,
+        })
+    }
+
+    fn starts(&self, word: &[u8], compound: Compound) -> Option<Compound> {
+        self.keyword(word).map(|_| compound)
+    }
+
+    /// A compound command and the redirections behind it. What flows into it is known only when
+    /// these are read: then it is read again with that.
+    fn with_redirects(&mut self, compound: Compound) -> Step {
+        let (start, here, mark) = (self.pos, self.here, self.mark());
+        let stdin = self.place.stdin;
+        let output = self.text.top();
+        self.compound(compound)?;
+        let Some(data) = self.trailing_redirects(output)? else {
+            return Ok(());
+        };
+        let worth = data.text.len > 0 && self.bytes(data.text).iter().any(|b| *b != UNKNOWN);
+        if self.dry || !(worth || data.taint.has(Taint::FETCHED)) {
+            return Ok(());
+        }
+        self.forget(mark, true);
+        self.text.unstack(output);
+        (self.pos, self.here) = (start, here);
+        self.place.stdin = data;
+        self.compound(compound)?;
+        self.place.stdin = stdin;
+        self.trailing_redirects(output)?;
+        Ok(())
+    }
+
+    /// Redirections behind a compound command: a command without words holds them. What they give
+    /// it to read, if anything.
+    fn trailing_redirects(&mut self, output: usize) -> Step<Option<Data>> {
+        self.blanks()?;
+        if !self.at_redirect() {
+            return Ok(None);
+        }
+        let index = self.begin_command()?;
+        let outer = self.place;
+        self.place.parent = (index as u32).saturating_add(1);
+        let top = self.redirects.top();
+        while self.redirect()? {
+            self.blanks()?;
+        }
+        self.place = outer;
+        let (first, count) = self.redirects.keep(top)?;
+        let command = self.command_mut(index)?;
+        command.redirects = Run {
+            first: first as u32,
+            count: count as u32,
+        };
+        command.flags = command.flags.with(CommandFlags::BUILTIN);
+        self.divert_output(index, output)?;
+        self.stdin_redirect(index)
+    }
+
+    /// A command that belongs where the cursor stands, without words as yet.
+    pub fn begin_command(&mut self) -> Step<usize> {
+        let command = Command {
+            parent: self.place.parent,
+            via: self.place.via,
+            at: self.at(),
+            ..Command::default()
+        };
+        self.commands.push(command)
+    }
+
+    fn compound(&mut self, compound: Compound) -> Step {
+        match compound {
+            Compound::Arithmetic(end) => {
+                self.advance(2);
+                self.expression(end)?;
+                self.pos = end.saturating_add(2).min(self.end);
+                Ok(())
+            }
+            Compound::Subshell => {
+                self.advance(1);
+                self.subshell(|shell| {
+                    shell.some_list()?;
+                    shell.expect_close(b')')
+                })
+            }
+            Compound::Group => {
+                self.advance(1);
+                self.some_list()?;
+                self.expect_close(b'}')
+            }
+            Compound::If => self.condition(),
+            Compound::While => self.while_loop(),
+            Compound::For => self.for_loop(),
+            Compound::Select => self.for_loop(),
+            Compound::Case => self.case(),
+            Compound::Test => self.test(),
+            Compound::Coproc => self.coprocess(),
+            Compound::Function => Err(Stop::Syntax),
+        }
+    }
+
+    fn expect_close(&mut self, close: u8) -> Step {
+        if self.peek() == Some(close) {
+            self.advance(1);
+            return Ok(());
+        }
+        Err(self.unexpected())
+    }
+
+    /// `if … then … elif … else … fi`.
+    fn condition(&mut self) -> Step {
+        self.take_keyword(b"if");
+        let before = self.mark();
+        self.some_list()?;
+        self.expect_keyword(b"then")?;
+        self.some_list()?;
+        loop {
+            if self.take_keyword(b"elif") {
+                self.some_list()?;
+                self.expect_keyword(b"then")?;
+                self.some_list()?;
+            } else if self.take_keyword(b"else") {
+                self.some_list()?;
+            } else {
+                break;
+            }
+        }
+        self.join(before);
+        self.expect_keyword(b"fi")
+    }
+
+    /// What was set or changed since `before` may not have been.
+    fn join(&mut self, before: Mark) {
+        self.maybe_since(before.vars());
+        let state = before.state();
+        if self.state.dir != state.dir || self.state.moved != state.moved {
+            self.state.dir = Span::default();
+            self.state.moved = true;
+        }
+    }
+
+    fn while_loop(&mut self) -> Step {
+        let before = self.mark();
+        let word: &[u8] = if self.peek() == Some(b'w') {
+            b"while"
+        } else {
+            b"until"
+        };
+        self.take_keyword(word);
+        let (start, here) = (self.pos, self.here);
+        self.while_once()?;
+        if self.was_changed(before.vars()) {
+            // What the body sets is there in its next round.
+            (self.pos, self.here) = (start, here);
+            self.while_once()?;
+        }
+        self.join(before);
+        Ok(())
+    }
+
+    fn while_once(&mut self) -> Step {
+        self.some_list()?;
+        self.expect_keyword(b"do")?;
+        self.some_list()?;
+        self.expect_keyword(b"done")
+    }
+
+    /// Whether a variable got a known value since there were `since` entries.
+    fn was_changed(&self, since: usize) -> bool {
+        let count = self.vars.len().saturating_sub(since);
+        self.vars.run(since, count).iter().any(|entry| {
+            entry.scope & kind::MASK == kind::VARIABLE && !entry.value.flags.has(WordFlags::DYNAMIC)
+        })
+    }
+
+    /// `for` and `select`.
+    fn for_loop(&mut self) -> Step {
+        let word: &[u8] = if self.peek() == Some(b'f') {
+            b"for"
+        } else {
+            b"select"
+        };
+        self.take_keyword(word);
+        self.blanks()?;
+        if self.looking_at(b"((") && self.is_bash() {
+            return self.counting_loop();
+        }
+        let name = self.take_name();
+        if name.len == 0 {
+            return Err(self.unexpected());
+        }
+        self.newlines()?;
+        let mut values = self.state.args;
+        if self.take_keyword(b"in") {
+            let top = self.words.top();
+            loop {
+                self.blanks()?;
+                if !self.word(Mode::Args)? {
+                    break;
+                }
+            }
+            if !matches!(self.peek(), Some(b';' | b'\n')) {
+                return Err(self.unexpected());
+            }
+            let (first, count) = self.words.keep(top)?;
+            values = Run {
+                first: first as u32,
+                count: count as u32,
+            };
+        }
+        self.take(b";");
+        self.newlines()?;
+        let before = self.mark();
+        self.each_value(name, values)?;
+        self.join(before);
+        Ok(())
+    }
+
+    fn each_value(&mut self, name: Span, values: Run) -> Step {
+        let (start, here) = (self.pos, self.here);
+        let rounds = if self.dry { 1 } else { values.count };
+        for round in 0..rounds.min(MAX_UNROLL) {
+            let at = values.first.saturating_add(round) as usize;
+            let value = self.words.get(at).unwrap_or_default();
+            (self.pos, self.here) = (start, here);
+            self.set(kind::VARIABLE, name, value)?;
+            self.loop_body()?;
+        }
+        if rounds == 0 || rounds > MAX_UNROLL {
+            (self.pos, self.here) = (start, here);
+            let value = self.unknown_word()?;
+            self.set(kind::VARIABLE, name, value)?;
+            self.loop_body()?;
+        }
+        Ok(())
+    }
+
+    /// A word of which nothing is known.
+    pub fn unknown_word(&mut self) -> Step<Word> {
+        let text = self.keep_bytes(&[UNKNOWN])?;
+        let flags = WordFlags::PARTIAL.with(WordFlags::DYNAMIC);
+        Ok(Word { text, flags })
+    }
+
+    fn loop_body(&mut self) -> Step {
+        if self.keyword(b"{").is_some() && self.is_bash() {
+            self.advance(1);
+            self.some_list()?;
+            return self.expect_keyword(b"}");
+        }
+        self.expect_keyword(b"do")?;
+        self.some_list()?;
+        self.expect_keyword(b"done")
+    }
+
+    /// `for (( … ))`.
+    fn counting_loop(&mut self) -> Step {
+        let end = self.arithmetic_end(self.pos.saturating_add(2))?;
+        let end = end.ok_or(Stop::Unterminated)?;
+        self.advance(2);
+        self.expression(end)?;
+        self.pos = end.saturating_add(2).min(self.end);
+        self.blanks()?;
+        self.take(b";");
+        self.newlines()?;
+        let before = self.mark();
+        self.loop_body()?;
+        self.join(before);
+        Ok(())
+    }
+
+    fn case(&mut self) -> Step {
+        self.take_keyword(b"case");
+        self.blanks()?;
+        self.one_word(Mode::One)?;
+        self.expect_keyword(b"in")?;
+        let before = self.mark();
+        loop {
+            self.newlines()?;
+            if self.take_keyword(b"esac") {
+                break;
+            }
+            self.case_patterns()?;
+            self.list()?;
+            self.newlines()?;
+            let more = self.take(b";;&") || self.take(b";;") || self.take(b";&");
+            if !more {
+                self.expect_keyword(b"esac")?;
+                break;
+            }
+        }
+        self.join(before);
+        Ok(())
+    }
+
+    fn case_patterns(&mut self) -> Step {
+        if self.take(b"(") {
+            self.blanks()?;
+        }
+        loop {
+            self.blanks()?;
+            self.one_word(Mode::One)?;
+            self.blanks()?;
+            if !self.take(b"|") {
+                return self.expect_close(b')');
+            }
+        }
+    }
+
+    /// `[[ … ]]`: its words, without what they are joined by.
+    fn test(&mut self) -> Step {
+        let index = self.begin_command()?;
+        let outer = self.place;
+        self.place.parent = (index as u32).saturating_add(1);
+        let top = self.words.top();
+        let text = self.keep_bytes(b"[[")?;
+        let flags = WordFlags::default();
+        self.words.stack(Word { text, flags })?;
+        self.advance(2);
+        self.test_words()?;
+        self.place = outer;
+        let (first, count) = self.words.keep(top)?;
+        let command = self.command_mut(index)?;
+        command.words = Run {
+            first: first as u32,
+            count: count as u32,
+        };
+        command.flags = command.flags.with(CommandFlags::BUILTIN);
+        Ok(())
+    }
+
+    fn test_words(&mut self) -> Step {
+        let mut parens = 0_u32;
+        loop {
+            self.newlines()?;
+            if parens == 0 && self.take_keyword(b"]]") {
+                return Ok(());
+            }
+            let process = self.peek_at(1) == Some(b'(');
+            match self.peek() {
+                None => return Err(Stop::Unterminated),
+                Some(b'(') => {
+                    parens = parens.saturating_add(1);
+                    self.advance(1);
+                }
+                Some(b')') if parens > 0 => {
+                    parens = parens.saturating_sub(1);
+                    self.advance(1);
+                }
+                Some(b'<' | b'>') if !process => self.advance(1),
+                Some(b'&' | b'|') if self.peek_at(1) == self.peek() => self.advance(2),
+                _ if self.take_keyword(b"=~") => {
+                    self.blanks()?;
+                    self.regex(parens > 0)?;
+                }
+                _ => {
+                    if !self.word(Mode::One)? {
+                        return Err(self.unexpected());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The right side of `=~`, in which brackets and `|` are ordinary.
+    fn regex(&mut self, inside: bool) -> Step {
+        let end = self.scan(self.pos, |byte| {
+            matches!(byte, b' ' | b'\t' | b'\n') || (inside && byte == b')')
+        })?;
+        let end = end.unwrap_or(self.end);
+        let outer = core::mem::replace(&mut self.end, end);
+        let mut done = Ok(());
+        while self.pos < self.end && done.is_ok() {
+            done = self.word(Mode::One).map(|there| {
+                if !there {
+                    self.pos = self.pos.saturating_add(1);
+                }
+            });
+        }
+        self.end = outer;
+        done
+    }
+
+    /// `coproc [NAME] command`.
+    fn coprocess(&mut self) -> Step {
+        self.take_keyword(b"coproc");
+        self.blanks()?;
+        let start = self.pos;
+        self.take_name();
+        let named = self.pos > start && matches!(self.peek(), Some(b' ' | b'\t'));
+        self.blanks()?;
+        let compound = self.compound_start()?;
+        if !named || compound.is_none() || compound == Some(Compound::Function) {
+            self.pos = start;
+        }
+        self.subshell(Self::command)
+    }
+
+    /// `function NAME [()] command`.
+    fn function_keyword(&mut self) -> Step {
+        self.take_keyword(b"function");
+        self.blanks()?;
+        let name = self.one_word(Mode::One)?;
+        self.blanks()?;
+        if self.take(b"(") {
+            self.blanks()?;
+            self.expect_close(b')')?;
+        }
+        self.define(name.text)
+    }
+
+    /// A function's body: where it stands is remembered, and what it runs is not run yet.
+    pub fn define(&mut self, name: Span) -> Step {
+        self.newlines()?;
+        let start = self.pos;
+        let mark = self.mark();
+        let dry = core::mem::replace(&mut self.dry, true);
+        let done = self.nested(Self::command);
+        self.dry = dry;
+        self.forget(mark, false);
+        done?;
+        let posix = if self.is_bash() { 0 } else { kind::POSIX };
+        let body = Word {
+            text: Span {
+                start: start as u32,
+                len: self.end.saturating_sub(start) as u32,
+            },
+            flags: WordFlags::default(),
+        };
+        self.set(kind::FUNCTION | posix, name, body)
+    }
+}

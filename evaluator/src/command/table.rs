@@ -1,0 +1,317 @@
+//! The wrappers: programs that run another command, and where in their arguments that stands.
+//!
+//! Adding one is adding a line. The table is one text, so that it needs no relocation in a library
+//! that every process loads; the index over its names is made when this is compiled.
+
+use super::Via;
+
+/// A line has five fields, separated by `|`:
+///
+/// 1. Names of the program. `docker:exec` is the subcommand `exec` of `docker`.
+/// 2. The provenance of what it runs, as [`Via::name`] spells it.
+/// 3. What its operands are: `argv` (the words of a command), `text` (shell text, joined by
+///    blanks), `sub` (a subcommand, with a line of its own), `none`; or a rule of its own, written
+///    in code, `@name`. Then, where they apply: a number, of operands before it; `=`, assignments
+///    may stand before it; `late`, options count behind
+///    operands too, and only what follows a `--` is a command; `--`, it begins behind a
+///    `--`; `stdin`, what it reads is code if there are no operands left.
+/// 4. Options with a value: letters behind a `-`, then long names without dashes.
+/// 5. Options whose value is shell text, by letter or name; with a `+`, from whose value on the
+///    words are a command; with an `=`, which are followed by words of an environment.
+const TABLE: &str = concat!(
+    "sudo|sudo|argv =|-CDghpRrTtUu user group host prompt chdir chroot role type other-user close-from command-timeout|\n",
+    "doas|sudo|argv|-aCu|\n",
+    "su runuser|sudo|@su late|-gGsuw group supp-group shell user whitelist-environment|c command session-command\n",
+    "pkexec|sudo|argv|-u user|\n",
+    "run0|sudo|argv|-ugD user group nice chdir setenv property unit slice description machine background|\n",
+    "gosu su-exec setuidgid|sudo|argv 1||\n",
+    "chpst|sudo|argv|-ubUenlmdofcrst/|\n",
+    "sg|sudo|@su late||c\n",
+    "runcon|sudo|argv 1|-curtl user role type range|\n",
+    "capsh|sudo|@capsh||c\n",
+    "setpriv|sudo|argv|-p reuid regid groups ruid euid rgid egid inh-caps bounding-set ambient-caps securebits pdeathsig selinux-label apparmor-profile|\n",
+    "env|wrapper|argv =|-uCa unset chdir argv0|S split-string\n",
+    "nohup setsid eatmydata fakeroot catchsegv unbuffer rlwrap caffeinate tsocks torsocks torify proxychains4 cpulimit dbus-run-session choom time rtk firejail vglrun primusrun optirun ccache distcc sccache|wrapper|argv|-fopns|\n",
+    "proxychains|wrapper|argv|-f|\n",
+    "command builtin|wrapper|@command||\n",
+    "exec|wrapper|argv|-a|\n",
+    "nice|wrapper|argv|-n adjustment|\n",
+    "ionice|wrapper|argv|-cnpPu class classdata pid pgid uid|\n",
+    "chrt|wrapper|argv 1|-TPD sched-runtime sched-period sched-deadline|\n",
+    "taskset|wrapper|argv 1||\n",
+    "numactl|wrapper|argv|-iNmCpP interleave cpunodebind membind physcpubind preferred|\n",
+    "timeout gtimeout|wrapper|argv 1|-ks kill-after signal|\n",
+    "stdbuf gstdbuf|wrapper|argv|-ioe input output error|\n",
+    "prlimit|wrapper|argv|-pocdefilmnqrstuvxy pid output|\n",
+    "softlimit|wrapper|argv|-acdfilmoprst|\n",
+    "chroot|wrapper|argv 1|userspec groups|\n",
+    "unshare|wrapper|argv|-SGRw setuid setgid root wd map-user map-group map-users map-groups setgroups load-interp|\n",
+    "nsenter|container|argv|-tSG target setuid setgid|\n",
+    "bwrap|container|@bwrap||\n",
+    "flock|wrapper|argv 1|-wE timeout wait conflict-exit-code|c command\n",
+    "script|wrapper|none late|-EIOBTmot echo log-in log-out log-io log-timing logging-format output-limit|c command\n",
+    "watch|wrapper|@watch|-nq interval equexit shotsdir|\n",
+    "entr|wrapper|argv||\n",
+    "watchexec|wrapper|argv|-ewifnsd exts watch ignore filter signal debounce delay-run workdir|\n",
+    "nodemon|wrapper|none late|-weid watch ext ignore delay|x exec\n",
+    "hyperfine|wrapper|@each|-wrmMspLIPnNu warmup runs min-runs max-runs shell time-unit parameter-scan parameter-list export-json export-csv export-markdown|\n",
+    "strace ltrace|wrapper|argv|-abeEIoOpPsSuUXnlAFDx|\n",
+    "perf:stat perf:record perf:trace|wrapper|argv|-eoprtTCGIgFc event output pid repeat freq count|\n",
+    "perf|wrapper|sub||\n",
+    "valgrind|wrapper|argv||\n",
+    "gdb lldb|wrapper|@gdb|-xcdpbl command core directory pid symbols se|\n",
+    "rr:record|wrapper|argv||\n",
+    "rr|wrapper|sub||\n",
+    "busybox toybox coreutils|wrapper|@applet||\n",
+    "bfs|batch|@find||\n",
+    "find gfind|batch|@find||\n",
+    "fd fdfind|batch|@fd||\n",
+    "xargs gxargs|batch|@xargs|-adEILnPs arg-file delimiter max-args max-procs max-chars process-slot-var|\n",
+    "parallel|batch|@parallel|-jajSnNIsdCEL jobs arg-file sshlogin sshloginfile max-args max-replace-args delay timeout joblog results tmpdir workdir wd colsep retries halt load memfree nice delimiter basefile env line-buffer recstart recend block tagstring|\n",
+    "sem|batch|@parallel|-j jobs id semaphorename semaphoretimeout|\n",
+    "ssh autossh sshpass:ssh|ssh|@ssh 1 stdin|-BbcDEeFIiJLlmOoPpQRSWwM|\n",
+    "sshpass|wrapper|argv|-pfdPe|\n",
+    "mosh|ssh|argv 1|ssh port predict|\n",
+    "rsh rexec remsh|ssh|text 1 stdin|-lk|\n",
+    "pdsh clush|ssh|text|-wxlftugac|\n",
+    "vagrant:ssh|ssh|none late||c command\n",
+    "vagrant|ssh|sub||\n",
+    "gcloud:compute|ssh|sub||\n",
+    "gcloud|ssh|sub|project account configuration|\n",
+    "gcloud:compute:ssh|ssh|none late|zone project|command\n",
+    "fly:ssh flyctl:ssh|ssh|sub||\n",
+    "fly:ssh:console flyctl:ssh:console|ssh|none late|-arus app region user|C command\n",
+    "fly flyctl|ssh|sub||\n",
+    "adb:shell|ssh|text||\n",
+    "adb|ssh|sub|-sHPLt|\n",
+    "wsl|container|argv|-du distribution user cd|\n",
+    "ansible|ssh|none late|-imfuelMtbck|a args\n",
+    "docker:exec podman:exec nerdctl:exec docker:container:exec podman:container:exec|container|argv 1|-euw env env-file user workdir detach-keys preserve-fds|\n",
+    "docker:run podman:run nerdctl:run docker:create podman:create docker:container:run|container|argv 1|-acehlmpuvw add-host annotation attach blkio-weight cap-add cap-drop cgroup-parent cgroupns cidfile cpu-period cpu-quota cpu-shares cpus cpuset-cpus cpuset-mems device dns dns-search entrypoint env env-file expose gpus group-add health-cmd hostname ip ipc isolation label label-file link log-driver log-opt mac-address memory memory-swap mount name network network-alias net oom-score-adj pid pids-limit platform publish pull restart runtime security-opt shm-size stop-signal stop-timeout storage-opt sysctl tmpfs ulimit user userns uts volume volume-driver volumes-from workdir|\n",
+    "docker:compose:exec docker-compose:exec podman-compose:exec|container|argv 1|-euw env user workdir index|\n",
+    "docker:compose:run docker-compose:run podman-compose:run|container|argv 1|-elpuvw env label name publish user volume workdir entrypoint|\n",
+    "docker podman nerdctl|container|sub|-cHl config context host log-level tlscacert tlscert tlskey url connection|\n",
+    "docker:compose docker-compose podman-compose|container|sub|-fp file project-name project-directory profile env-file ansi parallel|\n",
+    "docker:container podman:container|container|sub||\n",
+    "kubectl:exec oc:exec k:exec microk8s.kubectl:exec k3s:kubectl:exec|container|argv 1|-cfn container filename namespace pod-running-timeout context kubeconfig|\n",
+    "kubectl:run oc:run|container|argv --|-nl image namespace env labels port overrides restart command|\n",
+    "kubectl:debug oc:debug|container|argv --|-cnf image namespace target container profile copy-to|\n",
+    "kubectl oc k|container|sub|-nsv namespace context cluster kubeconfig user server token as as-group request-timeout|\n",
+    "crictl:exec ctr:exec|container|argv 1|-e timeout exec-id|\n",
+    "crictl|container|sub|-cirt config image-endpoint runtime-endpoint timeout|\n",
+    "lxc:exec incus:exec|container|argv 1|-tn env user group cwd mode|\n",
+    "lxc incus|container|sub|project|\n",
+    "lxc-attach|container|argv|-nPSkefoluvg name lxcpath elevated-privileges|\n",
+    "pct:exec|container|argv 1||\n",
+    "pct|container|sub||\n",
+    "machinectl:shell|container|argv 1|-M machine uid setenv|\n",
+    "machinectl|container|sub|-HMnops|\n",
+    "systemd-nspawn|container|argv|-DiMuUE directory image machine user bind bind-ro setenv property template|\n",
+    "distrobox:enter toolbox:run|container|argv --|-nc name container distro|\n",
+    "distrobox toolbox|container|sub||\n",
+    "flatpak-spawn|container|argv|env directory forward-fd unset-env|\n",
+    "systemd-run|wrapper|argv|-puEHMt unit property uid gid slice nice working-directory setenv on-active on-boot on-startup on-calendar timer-property service-type description machine host path-property socket-property background|\n",
+    "systemd-inhibit|wrapper|argv|what who why mode|\n",
+    "systemd-cat|wrapper|argv|-tp identifier priority stderr-priority level-prefix|\n",
+    "start-stop-daemon|wrapper|argv --|-pxnugscrdRNPImiK exec startas pidfile name user chuid group signal chdir chroot retry nicelevel|\n",
+    "daemonize|wrapper|argv|-aceEoplu|\n",
+    "cgexec|wrapper|argv|-g|\n",
+    "xvfb-run|wrapper|argv|-efnpsw server-num error-file auth-file wait server-args xauth-protocol|\n",
+    "at batch|wrapper|none stdin|-qft|\n",
+    "tmux|wrapper|@tmux|-cfLST|\n",
+    "screen|wrapper|@screen|-cehpsStTX|\n",
+    "conda:run mamba:run micromamba:run|wrapper|argv|-npr name prefix cwd|\n",
+    "conda mamba micromamba|wrapper|sub||\n",
+    "poetry:run pipenv:run pdm:run hatch:run rye:run bundle:exec asdf:exec|wrapper|argv|-pC project|\n",
+    "poetry pipenv pdm hatch rye bundle asdf|wrapper|sub|-C directory project python gemfile|\n",
+    "uv:run|wrapper|argv|-pmC with with-editable with-requirements python directory project extra group env-file index package module|\n",
+    "uv:tool:run uvx|wrapper|argv|-p from with python index directory|\n",
+    "uv:tool|wrapper|sub||\n",
+    "uv|wrapper|sub|directory project cache-dir config-file color|\n",
+    "pipx:run|wrapper|argv|spec python pip-args index-url|\n",
+    "pipx|wrapper|sub||\n",
+    "npx bunx pnpx|wrapper|argv|-pw package workspace cache|c call\n",
+    "npm:exec npm:x pnpm:exec pnpm:dlx yarn:exec yarn:dlx bun:x|wrapper|argv|-pwC package workspace dir filter|c call\n",
+    "npm pnpm yarn bun|wrapper|sub|-C prefix dir filter cwd registry|\n",
+    "direnv:exec|wrapper|argv 1||\n",
+    "direnv|wrapper|sub||\n",
+    "mise:exec mise:x|wrapper|argv --|-jC cd jobs env|c command\n",
+    "mise rtx|wrapper|sub|-CE cd env|\n",
+    "nix:develop nix:shell|wrapper|none late|-f file expr profile|c+ command+\n",
+    "nix|wrapper|sub||\n",
+    "nix-shell|wrapper|none late|-ApEIj attr packages expr|run command\n",
+    "guix:shell guix:environment|wrapper|argv --|-DefmMLE|\n",
+    "guix|wrapper|sub||\n",
+    "op:run doppler:run infisical:run chamber:exec dotenvx:run teller:run phase:run|wrapper|argv --|-fcepE env-file env file account project config path projectId|\n",
+    "op doppler infisical chamber dotenvx teller|wrapper|sub|account project config|\n",
+    "dotenv dotenv-cli|wrapper|argv =|-efvcp file|\n",
+    "aws-vault:exec|wrapper|argv 1|-dt duration mfa-token backend prompt region|\n",
+    "aws-vault|wrapper|sub||\n",
+    "sops:exec-env sops:exec-file|wrapper|text 1|-u user filename|\n",
+    "sops|wrapper|sub||\n",
+    "ssh-agent|wrapper|argv|-aEtPO|\n",
+    "git|wrapper|@git||\n",
+    "tar gtar bsdtar|wrapper|@tar||\n",
+    "rsync|wrapper|none late|-fBMT exclude include filter files-from exclude-from include-from|e rsh rsync-path\n",
+    "sed gsed|wrapper|@sed||\n",
+    "vim vi nvim ex view gvim vimdiff|wrapper|@vim||\n",
+    "make gmake|wrapper|@make||\n",
+    "man|wrapper|none late||P pager\n",
+    "ld.so ld-linux-x86-64.so.2 ld-linux-aarch64.so.1 ld-linux.so.2 ld-linux-armhf.so.3 ld-musl-x86_64.so.1 ld-musl-aarch64.so.1|wrapper|argv|library-path inhibit-rpath audit preload argv0 glibc-hwcaps-prepend glibc-hwcaps-mask|\n",
+    "qemu-x86_64 qemu-aarch64 qemu-x86_64-static qemu-aarch64-static|wrapper|argv|-EULgsBRDd|\n",
+    "wine wine64 mono|wrapper|argv||\n",
+    "sh bash dash ash zsh ksh mksh rbash lksh yash oksh posh fish rksh bash5 pwsh|shell|@shell||\n",
+);
+
+/// One line of the table.
+#[derive(Clone, Copy)]
+pub(super) struct Wrapper {
+    pub via: Via,
+    /// The first item of the third field.
+    pub payload: &'static str,
+    /// The whole third field.
+    pub traits: &'static str,
+    pub valued: &'static str,
+    pub code: &'static str,
+}
+
+impl Wrapper {
+    /// The wrapper called `name`.
+    pub fn of(name: &[u8]) -> Option<Self> {
+        let wanted = hash(name);
+        INDEX
+            .iter()
+            .filter(|(hash, _)| *hash == wanted)
+            .find_map(|(_, offset)| Self::at(*offset as usize, name))
+    }
+
+    fn at(offset: usize, name: &[u8]) -> Option<Self> {
+        let line = TABLE.get(offset..)?.lines().next()?;
+        let mut fields = line.split('|');
+        let names = fields.next()?;
+        if !names.split(' ').any(|known| known.as_bytes() == name) {
+            return None;
+        }
+        let via = fields.next()?;
+        let via = *Via::ALL.iter().find(|known| known.name() == via)?;
+        let traits = fields.next()?;
+        Some(Self {
+            via,
+            payload: traits.split(' ').next()?,
+            traits,
+            valued: fields.next()?,
+            code: fields.next()?,
+        })
+    }
+
+    /// Whether the third field has this item.
+    pub fn is(&self, item: &str) -> bool {
+        self.traits.split(' ').skip(1).any(|known| known == item)
+    }
+
+    /// Number of operands before the command.
+    pub fn skipped(&self) -> u32 {
+        self.traits
+            .split(' ')
+            .skip(1)
+            .find_map(|item| item.parse().ok())
+            .unwrap_or(0)
+    }
+
+    /// Whether the option of this letter has a value.
+    pub fn letter_has_value(&self, letter: u8) -> bool {
+        let letters = self
+            .valued
+            .split(' ')
+            .next()
+            .and_then(|first| first.strip_prefix('-'));
+        letters.is_some_and(|letters| letters.as_bytes().contains(&letter))
+    }
+
+    /// Whether the option of this long name has a value. Unambiguous beginnings count.
+    pub fn name_has_value(&self, name: &[u8]) -> bool {
+        self.valued
+            .split(' ')
+            .any(|known| !known.starts_with('-') && known.as_bytes() == name)
+    }
+
+    /// Whether the value of the option `name` (a letter, or a long name) is code; and if so,
+    /// whether it is the first word of a command.
+    pub fn is_code(&self, name: &[u8]) -> Option<bool> {
+        self.code
+            .split(' ')
+            .filter(|known| !known.is_empty())
+            .find_map(|known| {
+                let (known, argv) = match known.strip_suffix('+') {
+                    Some(known) => (known, true),
+                    None => (known, false),
+                };
+                (known.as_bytes() == name).then_some(argv)
+            })
+    }
+}
+
+/// 32-bit FNV-1a.
+const fn hash(name: &[u8]) -> u32 {
+    let mut value = 0x811c_9dc5_u32;
+    let mut rest = name;
+    while let Some((byte, tail)) = rest.split_first() {
+        value = (value ^ *byte as u32).wrapping_mul(0x0100_0193);
+        rest = tail;
+    }
+    value
+}
+
+/// How many names the table has.
+const NAMES: usize = {
+    let mut count = 0;
+    let mut rest = TABLE.as_bytes();
+    let mut names = true;
+    while let Some((byte, tail)) = rest.split_first() {
+        if names && (*byte == b' ' || *byte == b'|') {
+            count += 1;
+        }
+        if *byte == b'|' {
+            names = false;
+        }
+        if *byte == b'\n' {
+            names = true;
+        }
+        rest = tail;
+    }
+    count
+};
+
+/// The hash of every name, and where its line starts.
+static INDEX: [(u32, u16); NAMES] = index();
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "runs only when this is compiled: out of range is an error there"
+)]
+const fn index() -> [(u32, u16); NAMES] {
+    let table = TABLE.as_bytes();
+    let mut index = [(0, 0); NAMES];
+    let (mut at, mut line, mut next, mut value) = (0, 0, 0, 0x811c_9dc5_u32);
+    let mut names = true;
+    while at < table.len() {
+        let byte = table[at];
+        if names && (byte == b' ' || byte == b'|') {
+            index[next] = (value, line as u16);
+            next += 1;
+            value = 0x811c_9dc5;
+        } else if names {
+            value = (value ^ byte as u32).wrapping_mul(0x0100_0193);
+        }
+        if byte == b'|' {
+            names = false;
+        }
+        if byte == b'\n' {
+            names = true;
+            line = at + 1;
+        }
+        at += 1;
+    }
+    assert!(table.len() < 65_536, "offsets are 16 bits wide");
+    index
+}

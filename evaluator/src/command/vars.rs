@@ -1,0 +1,311 @@
+//! What the text has given names to: variables, arrays, functions, aliases and files.
+//!
+//! Entries are only ever added; the latest counts. A subshell forgets what it added. What was
+//! added where it may not have run (`if`, `&&`, loops) is marked, and then every value back to the
+//! last certain one is possible: a simple command is read once with each (see `Pick`).
+
+use super::limits::Step;
+use super::shell::{Data, Shell, Taint};
+use super::word::Mode;
+use super::{Run, Span, Var, Word, WordFlags};
+use crate::request::{Cwd, Env};
+
+/// What an entry names: the low bits of [`Var::scope`].
+pub(super) mod kind {
+    /// A variable; the value is its text.
+    pub const VARIABLE: u32 = 0;
+    /// A function; the value's text is its body, up to the end of the text it was read from.
+    pub const FUNCTION: u32 = 1;
+    /// An alias.
+    pub const ALIAS: u32 = 2;
+    /// A file; the value is its content.
+    pub const FILE: u32 = 3;
+    /// An array; the value's text is a run of words.
+    pub const ARRAY: u32 = 4;
+    /// The bits above.
+    pub const MASK: u32 = 7;
+    /// It may be that this was never set.
+    pub const MAYBE: u32 = 8;
+    /// It was unset.
+    pub const UNSET: u32 = 16;
+    /// A function read by a POSIX shell.
+    pub const POSIX: u32 = 32;
+}
+
+/// What a name stands for.
+#[derive(Clone, Copy)]
+pub(super) enum Value {
+    /// Nothing that is known of.
+    Unset,
+    /// This text.
+    Text(Word),
+    /// These words.
+    List(Run),
+    /// Something that is not known.
+    Unknown,
+}
+
+/// Variables of the environment whose value may be shown: it ends up in verdicts and records.
+/// The values of all others stay unknown, since they may be secrets.
+const SHOWN: [&[u8]; 19] = [
+    b"HOME",
+    b"PWD",
+    b"OLDPWD",
+    b"USER",
+    b"LOGNAME",
+    b"SHELL",
+    b"TMPDIR",
+    b"TMP",
+    b"TEMP",
+    b"HOSTNAME",
+    b"LANG",
+    b"CARGO_HOME",
+    b"GOPATH",
+    b"XDG_CONFIG_HOME",
+    b"XDG_DATA_HOME",
+    b"XDG_CACHE_HOME",
+    b"XDG_STATE_HOME",
+    b"XDG_RUNTIME_DIR",
+    b"CLAUDE_PROJECT_DIR",
+];
+
+impl Shell<'_, '_> {
+    /// Gives `name` a value.
+    pub fn set(&mut self, scope: u32, name: Span, value: Word) -> Step {
+        if self.dry {
+            return Ok(());
+        }
+        self.vars.push(Var { name, value, scope })?;
+        Ok(())
+    }
+
+    /// Marks what was set since there were `since` entries as possibly not set.
+    pub fn maybe_since(&mut self, since: usize) {
+        for index in since..self.vars.len() {
+            if let Some(entry) = self.vars.get_mut(index) {
+                entry.scope |= kind::MAYBE;
+            }
+        }
+    }
+
+    /// Forgets what was set since there were `since` entries, but for files: these stay.
+    pub fn drop_vars(&mut self, since: usize) {
+        let mut kept = since;
+        for index in since..self.vars.len() {
+            let entry = self.vars.get(index).unwrap_or_default();
+            if entry.scope & kind::MASK != kind::FILE {
+                continue;
+            }
+            if let Some(slot) = self.vars.get_mut(kept) {
+                *slot = entry;
+                kept = kept.saturating_add(1);
+            }
+        }
+        self.vars.truncate(kept);
+    }
+
+    /// The latest entry of `name`.
+    pub fn find(&self, wanted: u32, name: &[u8]) -> Option<Var> {
+        self.entries(wanted, name)
+            .next()
+            .filter(|entry| entry.scope & kind::UNSET == 0)
+    }
+
+    fn entries<'a>(&'a self, wanted: u32, name: &'a [u8]) -> impl Iterator<Item = Var> + 'a {
+        self.vars
+            .run(0, self.vars.len())
+            .iter()
+            .rev()
+            .filter(move |entry| {
+                let same = entry.scope & kind::MASK == wanted
+                    || (wanted == kind::VARIABLE && entry.scope & kind::MASK == kind::ARRAY);
+                same && entry.name.len as usize == name.len() && self.bytes(entry.name) == name
+            })
+            .copied()
+    }
+
+    /// The entry of `name`, one of several in turn where several are possible.
+    pub fn choose(&mut self, wanted: u32, name: Span) -> Step<Option<Var>> {
+        self.burn(self.vars.len() / 4)?;
+        let text = self.bytes(name);
+        let mut count = 0_u32;
+        for entry in self.entries(wanted, text) {
+            count = count.saturating_add(1);
+            if entry.scope & kind::MAYBE == 0 {
+                break;
+            }
+        }
+        let nth = self.choice(count);
+        let text = self.bytes(name);
+        let found = self.entries(wanted, text).nth(nth as usize);
+        Ok(found.filter(|entry| entry.scope & kind::UNSET == 0))
+    }
+
+    /// Which of `count` possibilities the current reading takes.
+    fn choice(&mut self, count: u32) -> u32 {
+        if count < 2 {
+            return 0;
+        }
+        let before = self.pick.total.max(1);
+        self.pick.total = before.saturating_mul(count);
+        let rest = self.pick.number.checked_div(before).unwrap_or(0);
+        rest.checked_rem(count).unwrap_or(0)
+    }
+
+    /// What `$name` stands for.
+    pub fn value(&mut self, name: Span) -> Step<Value> {
+        if let Some(first) = self.bytes(name).first().copied()
+            && !super::lexer::is_name_start(first)
+        {
+            return self.special(first, name);
+        }
+        if let Some(entry) = self.choose(kind::VARIABLE, name)? {
+            if entry.scope & kind::MASK == kind::ARRAY {
+                return Ok(Value::List(Run {
+                    first: entry.value.text.start,
+                    count: entry.value.text.len,
+                }));
+            }
+            return Ok(Value::Text(entry.value));
+        }
+        if self.bytes(name) == b"PWD" {
+            return match self.directory()? {
+                Some(text) => Ok(Value::Text(Word {
+                    text,
+                    flags: WordFlags::default(),
+                })),
+                None => Ok(Value::Unknown),
+            };
+        }
+        if self.bytes(name) == b"IFS" {
+            let text = self.keep_bytes(b" \t\n")?;
+            let flags = WordFlags::default();
+            return Ok(Value::Text(Word { text, flags }));
+        }
+        self.environment(name)
+    }
+
+    fn environment(&mut self, name: Span) -> Step<Value> {
+        let env: &dyn Env = self.env;
+        let text = self.bytes(name);
+        let shown = SHOWN.contains(&text);
+        match env.get(text) {
+            None => Ok(Value::Unset),
+            Some(value) if shown && !value.contains(&super::UNKNOWN) => {
+                let start = self.text.push_all(value)?;
+                Ok(Value::Text(Word {
+                    text: Span {
+                        start: start as u32,
+                        len: value.len() as u32,
+                    },
+                    flags: WordFlags::default(),
+                }))
+            }
+            Some(_) => Ok(Value::Unknown),
+        }
+    }
+
+    /// Positional and special parameters.
+    fn special(&mut self, first: u8, name: Span) -> Step<Value> {
+        let args = self.state.args;
+        Ok(match first {
+            b'@' | b'*' => Value::List(args),
+            b'#' => Value::Text(self.number(u64::from(args.count))?),
+            b'0' if name.len == 1 && self.state.arg0.len > 0 => Value::Text(Word {
+                text: self.state.arg0,
+                flags: WordFlags::default(),
+            }),
+            b'1'..=b'9' => {
+                let index = self
+                    .bytes(name)
+                    .iter()
+                    .fold(0_u32, |number, digit| {
+                        number
+                            .saturating_mul(10)
+                            .saturating_add(u32::from(digit.wrapping_sub(b'0')))
+                    })
+                    .saturating_sub(1);
+                if index >= args.count {
+                    return Ok(Value::Text(Word::default()));
+                }
+                let at = args.first.saturating_add(index) as usize;
+                Value::Text(self.words.get(at).unwrap_or_default())
+            }
+            _ => Value::Unknown,
+        })
+    }
+
+    /// `number` as a word.
+    pub fn number(&mut self, number: u64) -> Step<Word> {
+        let start = self.text.top();
+        self.stack_number(number)?;
+        Ok(Word {
+            text: self.keep_text(start)?,
+            flags: WordFlags::default(),
+        })
+    }
+
+    /// Stacks `number` in decimal.
+    pub fn stack_number(&mut self, number: u64) -> Step {
+        let mut divisor = 1_u64;
+        while number / 10 >= divisor {
+            divisor = divisor.saturating_mul(10);
+        }
+        while divisor > 0 {
+            let digit = number.checked_div(divisor).unwrap_or(0) % 10;
+            self.text.stack(b'0'.saturating_add(digit as u8))?;
+            divisor /= 10;
+        }
+        Ok(())
+    }
+
+    /// The home directory, where it is known.
+    pub fn home(&mut self) -> Step<Option<Word>> {
+        let start = self.keep_bytes(b"HOME")?;
+        Ok(match self.value(start)? {
+            Value::Text(word) => Some(word),
+            _ => None,
+        })
+    }
+
+    /// The working directory, where it is known.
+    pub fn directory(&mut self) -> Step<Option<Span>> {
+        if self.state.moved {
+            return Ok((self.state.dir.len > 0).then_some(self.state.dir));
+        }
+        match self.cwd {
+            Cwd::Known(path) => Ok(Some(self.keep_bytes(path)?)),
+            Cwd::Unknown => Ok(None),
+        }
+    }
+
+    /// Adds the value of `name` to the word that is being put together.
+    pub fn expand_name(&mut self, name: Span, quoted: bool, mode: Mode) -> Step {
+        let star = self.bytes(name) == b"*";
+        let all = star || self.bytes(name) == b"@";
+        match self.value(name)? {
+            Value::Text(word) => self.append(word.text, word.flags, quoted, mode),
+            Value::List(list) if all => self.append_list(list, star, quoted, mode),
+            Value::List(list) => {
+                let first = Run {
+                    count: list.count.min(1),
+                    ..list
+                };
+                self.append_list(first, false, quoted, mode)
+            }
+            Value::Unset | Value::Unknown => self.put_unknown(!quoted && mode == Mode::Args),
+        }
+    }
+
+    /// A word that holds `data`.
+    pub fn data_word(&self, data: Data) -> Word {
+        let mut flags = data.taint.word_flags();
+        if data.taint.has(Taint::UNKNOWN) {
+            flags = flags.with(WordFlags::PARTIAL);
+        }
+        Word {
+            text: data.text,
+            flags,
+        }
+    }
+}

@@ -1,0 +1,554 @@
+//! Words: from source text with quotes and expansions to values (POSIX.1-2024 XCU 2.2, 2.6; bash
+//! manual, "Shell Expansions"). One source word can become several words, or none.
+
+use super::lexer::{is_meta, is_name, is_name_start};
+use super::limits::{Step, Stop};
+use super::shell::{Capture, Data, Dialect, Shell, Taint};
+use super::vars::kind;
+use super::{Run, Span, UNKNOWN, Via, Word, WordFlags};
+
+/// What a word stands for, and so which expansions it undergoes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// An argument: braces, splitting and globs.
+    Args,
+    /// Exactly one word.
+    One,
+    /// The value of an assignment: one word, with `~` also behind `:`.
+    Assign,
+}
+
+/// The word that is being put together: its bytes lie on the text stack from `start` on.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Building {
+    pub start: usize,
+    pub flags: WordFlags,
+    /// Whether there is a word at all (`""` is one without bytes).
+    pub some: bool,
+    /// Its braces were expanded, or are none.
+    pub braced: bool,
+}
+
+impl Shell<'_, '_> {
+    /// Reads the source word at the cursor and stacks the words it becomes. Whether there was one.
+    pub fn word(&mut self, mode: Mode) -> Step<bool> {
+        self.word_with(mode, false)
+    }
+
+    /// As [`Shell::word`]; `braced` says that brace expansion is done.
+    pub fn word_with(&mut self, mode: Mode, braced: bool) -> Step<bool> {
+        let start = self.pos;
+        let outer = self.build;
+        self.begin_word();
+        self.build.braced = braced;
+        let done = self.parts(mode, None);
+        let there = self.pos > start;
+        if there && done.is_ok() {
+            self.build.some |= mode != Mode::Args;
+            self.end_word()?;
+        }
+        self.text.unstack(self.build.start);
+        self.build = outer;
+        done?;
+        Ok(there)
+    }
+
+    /// Reads one word that has to be there.
+    pub fn one_word(&mut self, mode: Mode) -> Step<Word> {
+        let top = self.words.top();
+        if !self.word(mode)? {
+            return Err(self.unexpected());
+        }
+        let word = self.words.get(top).unwrap_or_default();
+        self.words.unstack(top);
+        Ok(word)
+    }
+
+    /// Starts a word behind what is stacked.
+    pub fn begin_word(&mut self) {
+        self.build = Building {
+            start: self.text.top(),
+            ..Building::default()
+        };
+    }
+
+    /// Stacks the word that was put together, if there is one, and starts the next.
+    pub fn end_word(&mut self) -> Step {
+        if self.build.some {
+            let word = self.finish_word()?;
+            self.words.stack(word)?;
+        }
+        let braced = self.build.braced;
+        self.begin_word();
+        self.build.braced = braced;
+        Ok(())
+    }
+
+    /// Keeps the word that was put together.
+    pub fn finish_word(&mut self) -> Step<Word> {
+        let text = self.keep_text(self.build.start)?;
+        let mut flags = self.build.flags;
+        if flags.has(WordFlags::PARTIAL) && self.bytes(text).iter().all(|byte| *byte == UNKNOWN) {
+            flags = flags.with(WordFlags::DYNAMIC);
+        }
+        Ok(Word { text, flags })
+    }
+
+    /// Adds one known byte.
+    #[inline]
+    pub fn put(&mut self, byte: u8) -> Step {
+        self.fuel = self.fuel.checked_sub(1).ok_or(Stop::Limit)?;
+        self.build.some = true;
+        self.text.stack(byte)
+    }
+
+    /// Adds a part whose value is not known.
+    pub fn put_unknown(&mut self, splits: bool) -> Step {
+        self.put(UNKNOWN)?;
+        self.add_flags(WordFlags::PARTIAL);
+        if splits {
+            self.add_flags(WordFlags::SPLITS);
+        }
+        Ok(())
+    }
+
+    /// Sets flags of the word that is being put together.
+    pub fn add_flags(&mut self, flags: WordFlags) {
+        self.build.flags = self.build.flags.with(flags);
+    }
+
+    /// Reads parts of a word outside of quotes, up to a byte that ends words, or up to `until`.
+    pub fn parts(&mut self, mode: Mode, until: Option<u8>) -> Step {
+        let start = self.pos;
+        loop {
+            let Some(byte) = self.peek() else {
+                return match until {
+                    Some(_) => Err(Stop::Unterminated),
+                    None => Ok(()),
+                };
+            };
+            if until == Some(byte) {
+                return Ok(());
+            }
+            if is_meta(byte) {
+                if !self.meta(byte, mode, until)? {
+                    return Ok(());
+                }
+                continue;
+            }
+            match byte {
+                b'\\' => self.backslash()?,
+                b'\'' => self.single_quoted()?,
+                b'"' => self.double_quoted(mode)?,
+                b'`' => self.backticks(false, mode)?,
+                b'$' => self.dollar(false, mode)?,
+                b'~' if self.tilde_may_stand(start, mode) => self.tilde()?,
+                b'{' if mode == Mode::Args && until.is_none() && !self.build.braced => {
+                    if self.braces(start)? {
+                        return Ok(());
+                    }
+                    self.build.braced = true;
+                }
+                b'*' | b'?' | b'[' => {
+                    self.add_flags(WordFlags::GLOB);
+                    self.advance(1);
+                    self.put(byte)?;
+                }
+                UNKNOWN => {
+                    self.advance(1);
+                    self.put_unknown(mode == Mode::Args)?;
+                }
+                _ => {
+                    self.advance(1);
+                    self.put(byte)?;
+                }
+            }
+        }
+    }
+
+    /// A byte that ends words, met inside one; whether the word goes on all the same.
+    fn meta(&mut self, byte: u8, mode: Mode, until: Option<u8>) -> Step<bool> {
+        if matches!(byte, b'<' | b'>') && self.peek_at(1) == Some(b'(') && self.is_bash() {
+            self.process_substitution(byte)?;
+            return Ok(true);
+        }
+        if byte == b'(' && until.is_none() && self.text.top() > self.build.start {
+            let last = self.text.get(self.text.top().saturating_sub(1));
+            if matches!(last, Some(b'?' | b'*' | b'+' | b'@' | b'!')) && self.is_bash() {
+                self.extended_glob()?;
+                return Ok(true);
+            }
+        }
+        if until.is_none() {
+            return Ok(false);
+        }
+        self.advance(1);
+        if mode == Mode::Args && matches!(byte, b' ' | b'\t' | b'\n') {
+            self.end_word()?;
+        } else {
+            self.put(byte)?;
+        }
+        Ok(true)
+    }
+
+    /// Whether the text is read by something that knows bash's extensions.
+    pub fn is_bash(&self) -> bool {
+        self.place.dialect == Dialect::Bash
+    }
+
+    /// `@(a|b)` and the like, from its `(` on: the bytes are kept as they are.
+    fn extended_glob(&mut self) -> Step {
+        self.nested(|shell| {
+            shell.add_flags(WordFlags::GLOB);
+            shell.advance(1);
+            shell.put(b'(')?;
+            shell.parts(Mode::One, Some(b')'))?;
+            shell.advance(1);
+            shell.put(b')')
+        })
+    }
+
+    fn backslash(&mut self) -> Step {
+        self.advance(1);
+        match self.peek() {
+            None => self.put(b'\\'),
+            Some(b'\n') => {
+                self.advance(1);
+                Ok(())
+            }
+            Some(UNKNOWN) => Ok(()),
+            Some(byte) => {
+                self.advance(1);
+                self.add_flags(WordFlags::QUOTED);
+                self.put(byte)
+            }
+        }
+    }
+
+    fn single_quoted(&mut self) -> Step {
+        self.advance(1);
+        self.add_flags(WordFlags::QUOTED);
+        self.build.some = true;
+        loop {
+            match self.peek() {
+                None => return Err(Stop::Unterminated),
+                Some(b'\'') => {
+                    self.advance(1);
+                    return Ok(());
+                }
+                Some(byte) => {
+                    self.advance(1);
+                    if byte == UNKNOWN {
+                        self.put_unknown(false)?;
+                    } else {
+                        self.put(byte)?;
+                    }
+                }
+            }
+        }
+    }
+
+    fn double_quoted(&mut self, mode: Mode) -> Step {
+        self.nested(|shell| {
+            shell.advance(1);
+            shell.add_flags(WordFlags::QUOTED);
+            shell.build.some = true;
+            shell.quoted_parts(mode, Some(b'"'))?;
+            shell.advance(1);
+            Ok(())
+        })
+    }
+
+    /// Reads parts as inside double quotes, up to `until` or the end of the text (here-documents,
+    /// arithmetic).
+    pub fn quoted_parts(&mut self, mode: Mode, until: Option<u8>) -> Step {
+        loop {
+            let Some(byte) = self.peek() else {
+                return match until {
+                    Some(_) => Err(Stop::Unterminated),
+                    None => Ok(()),
+                };
+            };
+            if until == Some(byte) {
+                return Ok(());
+            }
+            match byte {
+                b'\\' => match self.peek_at(1) {
+                    Some(b'\n') => self.advance(2),
+                    Some(next @ (b'$' | b'`' | b'\\')) => {
+                        self.advance(2);
+                        self.put(next)?;
+                    }
+                    Some(next) if until == Some(next) => {
+                        self.advance(2);
+                        self.put(next)?;
+                    }
+                    _ => {
+                        self.advance(1);
+                        self.put(byte)?;
+                    }
+                },
+                b'$' => self.dollar(true, mode)?,
+                b'`' => self.backticks(true, mode)?,
+                b'"' if until == Some(b'}') => self.advance(1),
+                UNKNOWN => {
+                    self.advance(1);
+                    self.put_unknown(false)?;
+                }
+                _ => {
+                    self.advance(1);
+                    self.put(byte)?;
+                }
+            }
+        }
+    }
+
+    /// Everything that a `$` can start.
+    fn dollar(&mut self, quoted: bool, mode: Mode) -> Step {
+        let bash = self.is_bash();
+        match self.peek_at(1) {
+            Some(b'\'') if !quoted && bash => self.ansi_quoted(),
+            Some(b'"') if !quoted && bash => {
+                self.advance(1);
+                self.double_quoted(mode)
+            }
+            Some(b'(') if self.peek_at(2) == Some(b'(') => {
+                match self.arithmetic_end(self.pos.saturating_add(3))? {
+                    Some(end) => self.arithmetic(3, end, 2),
+                    None => self.substitution(quoted, mode),
+                }
+            }
+            Some(b'(') => self.substitution(quoted, mode),
+            Some(b'[') if bash => {
+                match self.scan(self.pos.saturating_add(2), |byte| byte == b']')? {
+                    Some(end) => self.arithmetic(2, end, 1),
+                    None => self.literal_dollar(),
+                }
+            }
+            Some(b'{') => self.nested(|shell| shell.braced_parameter(quoted, mode)),
+            Some(byte) if is_name_start(byte) => {
+                self.advance(1);
+                let name = self.take_name();
+                self.expand_name(name, quoted, mode)
+            }
+            Some(b'0'..=b'9' | b'@' | b'*' | b'#' | b'?' | b'-' | b'$' | b'!') => {
+                let name = Span {
+                    start: self.pos.saturating_add(1) as u32,
+                    len: 1,
+                };
+                self.advance(2);
+                self.expand_name(name, quoted, mode)
+            }
+            _ => self.literal_dollar(),
+        }
+    }
+
+    fn literal_dollar(&mut self) -> Step {
+        self.advance(1);
+        self.put(b'$')
+    }
+
+    /// Goes over a variable's name.
+    pub fn take_name(&mut self) -> Span {
+        let start = self.pos;
+        while self.peek().is_some_and(is_name) {
+            self.advance(1);
+        }
+        Span {
+            start: start as u32,
+            len: self.pos.saturating_sub(start) as u32,
+        }
+    }
+
+    /// `$( … )`, from its `$` on.
+    fn substitution(&mut self, quoted: bool, mode: Mode) -> Step {
+        self.advance(2);
+        let data = self.captured(|shell| {
+            shell.list()?;
+            if !shell.take(b")") {
+                return Err(shell.unexpected());
+            }
+            Ok(())
+        })?;
+        self.append_output(data, quoted, mode)
+    }
+
+    /// Runs `body` as a subshell and gives what it would print.
+    pub fn captured(&mut self, body: impl FnOnce(&mut Self) -> Step) -> Step<Data> {
+        self.nested(|shell| {
+            let (place, capture, build) = (shell.place, shell.capture, shell.build);
+            let pick = core::mem::take(&mut shell.pick);
+            shell.place.via = Via::Substitution;
+            shell.capture = Capture {
+                on: true,
+                ..Capture::default()
+            };
+            let start = shell.text.top();
+            let done = shell.subshell(body);
+            let taint = shell.capture.taint;
+            (shell.place, shell.capture, shell.build) = (place, capture, build);
+            shell.pick = pick;
+            done?;
+            let text = shell.keep_text(start)?;
+            Ok(Data { text, taint })
+        })
+    }
+
+    /// Adds captured output to the word, without the line ends at its end.
+    pub fn append_output(&mut self, data: Data, quoted: bool, mode: Mode) -> Step {
+        let bytes = self.bytes(data.text);
+        let blank = bytes
+            .iter()
+            .rev()
+            .take_while(|byte| **byte == b'\n')
+            .count();
+        let text = Span {
+            start: data.text.start,
+            len: data.text.len.saturating_sub(blank as u32),
+        };
+        self.append(text, data.taint.word_flags(), quoted, mode)
+    }
+
+    /// `` `…` ``, from its opening on. Its text is another one: `\` is taken off first.
+    fn backticks(&mut self, quoted: bool, mode: Mode) -> Step {
+        self.advance(1);
+        let start = self.text.top();
+        loop {
+            match self.peek() {
+                None => return Err(Stop::Unterminated),
+                Some(b'`') => break,
+                Some(b'\\') => {
+                    let next = self.peek_at(1);
+                    let taken =
+                        matches!(next, Some(b'`' | b'\\' | b'$')) || (quoted && next == Some(b'"'));
+                    if !taken {
+                        self.text.stack(b'\\')?;
+                    }
+                    if let Some(next) = next {
+                        self.text.stack(next)?;
+                    }
+                    self.advance(2);
+                }
+                Some(byte) => {
+                    self.text.stack(byte)?;
+                    self.advance(1);
+                }
+            }
+        }
+        self.advance(1);
+        self.burn(self.text.top().saturating_sub(start))?;
+        let text = self.keep_text(start)?;
+        let data = self.captured(|shell| {
+            let place = shell.place;
+            shell.read_text(text, place)
+        })?;
+        self.append_output(data, quoted, mode)
+    }
+
+    /// `<( … )` or `>( … )`: the word is the name of a file whose content may be known.
+    fn process_substitution(&mut self, direction: u8) -> Step {
+        self.advance(2);
+        let stdin = self.place.stdin;
+        if direction == b'>' && !stdin.taint.has(Taint::SOME) {
+            self.place.stdin.taint = Taint::SOME.with(Taint::UNKNOWN);
+        }
+        let data = self.captured(|shell| {
+            shell.list()?;
+            if !shell.take(b")") {
+                return Err(shell.unexpected());
+            }
+            Ok(())
+        });
+        self.place.stdin = stdin;
+        let data = data?;
+        let name = self.text.top();
+        self.stack_bytes(b"/dev/fd/")?;
+        let digits = [self.next_fd / 10, self.next_fd % 10];
+        for digit in digits {
+            self.text.stack(b'0'.saturating_add(digit))?;
+        }
+        self.next_fd = self.next_fd.saturating_sub(1).max(10);
+        let name = self.keep_text(name)?;
+        if direction == b'<' {
+            self.set(kind::FILE, name, self.data_word(data))?;
+        }
+        self.append(name, WordFlags::default(), true, Mode::One)
+    }
+
+    /// Adds a value: split and open to globs unless `quoted`.
+    pub fn append(&mut self, value: Span, flags: WordFlags, quoted: bool, mode: Mode) -> Step {
+        let carried = flags.0 & (WordFlags::FETCHED.0 | WordFlags::DECODED.0 | WordFlags::GLOB.0);
+        self.add_flags(WordFlags(carried));
+        let splits = !quoted && mode == Mode::Args;
+        let separators = if splits { self.separators() } else { None };
+        let start = value.start as usize;
+        for at in start..start.saturating_add(value.len as usize) {
+            let byte = self.text.get(at).unwrap_or(UNKNOWN);
+            if byte == UNKNOWN {
+                self.put_unknown(splits)?;
+                continue;
+            }
+            if splits {
+                if self.separates(byte, separators) {
+                    self.end_word()?;
+                    continue;
+                }
+                if matches!(byte, b'*' | b'?' | b'[') {
+                    self.add_flags(WordFlags::GLOB);
+                }
+            }
+            self.put(byte)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a list of words: each its own if split or `"$@"`, else with a blank between.
+    pub fn append_list(&mut self, list: Run, star: bool, quoted: bool, mode: Mode) -> Step {
+        let apart = mode == Mode::Args && !(quoted && star);
+        for step in 0..list.count {
+            let word = self.words.get(list.first.saturating_add(step) as usize);
+            let word = word.unwrap_or_default();
+            if step > 0 && apart {
+                self.end_word()?;
+            } else if step > 0 {
+                self.put(b' ')?;
+            }
+            self.build.some |= quoted;
+            self.append(word.text, word.flags, quoted, mode)?;
+        }
+        Ok(())
+    }
+
+    /// The value of `IFS`, where the text sets it.
+    fn separators(&self) -> Option<Span> {
+        let found = self.find(kind::VARIABLE, b"IFS")?;
+        Some(found.value.text)
+    }
+
+    fn separates(&self, byte: u8, separators: Option<Span>) -> bool {
+        match separators {
+            Some(span) => self.bytes(span).contains(&byte),
+            None => matches!(byte, b' ' | b'\t' | b'\n'),
+        }
+    }
+
+    fn tilde_may_stand(&self, start: usize, mode: Mode) -> bool {
+        if self.pos == start {
+            return self.text.top() == self.build.start && !self.build.some;
+        }
+        let before = self.text.get(self.pos.saturating_sub(1));
+        mode == Mode::Assign && before == Some(b':')
+    }
+
+    /// `~` or `~/…`: the home directory where it is known. `~name` stays as it is.
+    fn tilde(&mut self) -> Step {
+        self.advance(1);
+        let alone = self
+            .peek()
+            .is_none_or(|byte| byte == b'/' || byte == b':' || is_meta(byte));
+        if alone && let Some(home) = self.home()? {
+            return self.append(home.text, home.flags, true, Mode::One);
+        }
+        self.put(b'~')
+    }
+}
