@@ -24,9 +24,14 @@ impl Event {
         is_event.then_some(event)
     }
 
-    /// The whole id, a ULID: sorts by time.
+    /// The whole id, a ULID.
     pub fn id(&self) -> &str {
         self.text("id")
+    }
+
+    /// Sorts by time. Ids of the same millisecond are in no order, so the time comes first.
+    pub fn moment(&self) -> (String, String) {
+        (self.text("time").to_owned(), self.id().to_owned())
     }
 
     /// Whether `wanted` is this event's id, or the end of it (at least the four characters that

@@ -8,6 +8,9 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+/// How many bytes before the position are compared: enough for a time and an id to differ.
+const REMEMBERED: usize = 1024;
+
 /// The new lines of all spool files of some directories.
 pub struct Follower {
     directories: Vec<PathBuf>,
@@ -19,6 +22,9 @@ struct Followed {
     identity: (u64, u64),
     /// Offset of the first byte that was not read yet.
     position: u64,
+    /// What stands before it, at most [`REMEMBERED`] bytes: a file that was cut short and has
+    /// grown again since is known by that.
+    before: Vec<u8>,
     /// The start of a line whose end was not written yet.
     partial: Vec<u8>,
     /// The line is too long: drop what comes until its end.
@@ -104,9 +110,11 @@ impl Followed {
             Err(error) => return Err(error),
         };
         let found = file.metadata()?;
+        let position = if at_end { found.len() } else { 0 };
         Ok(Some(Self {
             identity: (found.dev(), found.ino()),
-            position: if at_end { found.len() } else { 0 },
+            before: before(&file, position)?,
+            position,
             file,
             partial: Vec::new(),
             skipping: false,
@@ -114,7 +122,9 @@ impl Followed {
     }
 
     fn read(&mut self, lines: &mut Vec<Vec<u8>>) -> io::Result<()> {
-        if self.file.metadata()?.len() < self.position {
+        let is_same = self.file.metadata()?.len() >= self.position
+            && before(&self.file, self.position)? == self.before;
+        if !is_same {
             self.position = 0;
             self.partial.clear();
             self.skipping = false;
@@ -122,7 +132,10 @@ impl Followed {
         let mut chunk = vec![0; 64 * 1024];
         loop {
             let count = match self.file.read_at(&mut chunk, self.position) {
-                Ok(0) => return Ok(()),
+                Ok(0) => {
+                    self.before = before(&self.file, self.position)?;
+                    return Ok(());
+                }
                 Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
@@ -160,6 +173,23 @@ impl Followed {
     }
 }
 
+/// The last bytes of `file` before `position`; fewer if it is shorter by now.
+fn before(file: &File, position: u64) -> io::Result<Vec<u8>> {
+    let start = position.saturating_sub(REMEMBERED as u64);
+    let mut bytes = vec![0; usize::try_from(position - start).unwrap_or_default()];
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, start + filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,7 +214,7 @@ mod tests {
         assert_eq!(ends, [(path.clone(), 4)]);
         type Step<'a> = (&'a str, &'a dyn Fn(), &'a [&'a [u8]]);
         let moved = root.path().join("rotated");
-        let steps: [Step<'_>; 8] = [
+        let steps: [Step<'_>; 9] = [
             ("nothing new", &|| {}, &[]),
             ("two lines", &|| append(&path, b"a\nb\n"), &[b"a", b"b"]),
             ("half a line", &|| append(&path, b"c"), &[]),
@@ -194,6 +224,11 @@ mod tests {
                 &[b"cd", b"e"],
             ),
             ("truncated", &|| fs::write(&path, "f\n").unwrap(), &[b"f"]),
+            (
+                "truncated and grown again",
+                &|| fs::write(&path, "F\nF\n").unwrap(),
+                &[b"F", b"F"],
+            ),
             (
                 "rotated after a last line",
                 &|| {

@@ -99,9 +99,9 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    /// The last events before the given ends, in the order of their ids, which is that of time.
+    /// The last events before the given ends, in the order of time.
     fn last_events(&mut self, ends: &[(PathBuf, u64)]) -> Result<(), Failure> {
-        let mut found: Vec<(String, Vec<u8>, Event)> = Vec::new();
+        let mut found: Vec<((String, String), Vec<u8>, Event)> = Vec::new();
         for (path, end) in ends {
             let failed = |error: &std::io::Error| {
                 Failure::other(format!(
@@ -118,7 +118,7 @@ impl View<'_> {
                     break;
                 };
                 if let Some(event) = self.parse(&line) {
-                    found.push((event.id().to_owned(), line, event));
+                    found.push((event.moment(), line, event));
                     wanted -= 1;
                 }
             }
