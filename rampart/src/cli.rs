@@ -1,7 +1,7 @@
 //! The command line: which verb, and its exit status.
 
 use crate::failure::Failure;
-use crate::verbs::{audit_tail, check, policy_compile, policy_show, run};
+use crate::verbs::{audit_tail, check, doctor, policy_compile, policy_show, run};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -24,6 +24,7 @@ enum Verb {
     /// Reads the audit log
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditVerb),
+    Doctor(doctor::Arguments),
 }
 
 #[derive(Subcommand, Debug)]
@@ -49,6 +50,7 @@ pub fn run() -> ExitCode {
         Verb::Policy(PolicyVerb::Show(arguments)) => policy_show::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::List) => policy_show::list().map(done),
         Verb::Audit(AuditVerb::Tail(arguments)) => audit_tail::run(&arguments).map(done),
+        Verb::Doctor(arguments) => doctor::run(&arguments),
     };
     match result {
         Ok(status) => ExitCode::from(status),

@@ -3,6 +3,7 @@
 pub mod audit_tail;
 pub mod check;
 pub mod check_jsonl;
+pub mod doctor;
 pub mod policy_compile;
 pub mod policy_show;
 pub mod run;

@@ -58,10 +58,15 @@ pub fn run(arguments: &Arguments) -> Failure {
     match prepared(arguments) {
         Err(failure) => failure,
         Ok((file, environment)) => {
+            let is_guarded = is_guarded(&environment);
             let argv: Vec<&OsStr> = arguments.command.iter().map(OsString::as_os_str).collect();
             let error = exec::replace(&file, &argv, environment.entries());
             let status = match error.kind() {
                 std::io::ErrorKind::NotFound => status::NOT_FOUND,
+                // The library in this very process has denied it, and has said so.
+                _ if is_guarded && error.raw_os_error() == Some(libc::EPERM) => {
+                    return Failure::with(status::NOT_EXECUTABLE, "");
+                }
                 _ => status::NOT_EXECUTABLE,
             };
             let what = format!("cannot execute `{}`: {}", file.display(), reason(&error));
@@ -98,8 +103,8 @@ fn prepared(arguments: &Arguments) -> Result<(PathBuf, Environment), Failure> {
     }
     if let Some(why) = program::unfollowed(program::loaded(&file).1.kinds) {
         eprintln!(
-            "rampart: warning: `{}` {why}, so librampart.so cannot follow it: what it starts is \
-             not judged",
+            "rampart: warning: `{}` {why}, so librampart.so is not loaded into it: what it starts \
+             is judged only where it passes its environment on",
             file.display()
         );
         judge_here(&arguments.command, &layers, environment.clone())?;
@@ -108,7 +113,7 @@ fn prepared(arguments: &Arguments) -> Result<(PathBuf, Environment), Failure> {
 }
 
 /// Whether the library is loaded in this very process, as a part of some tree.
-fn is_guarded(environment: &Environment) -> bool {
+pub fn is_guarded(environment: &Environment) -> bool {
     let (Some(_), Some(preload)) = (
         environment.value("RAMPART_TREE"),
         environment.value("LD_PRELOAD"),
