@@ -1,0 +1,217 @@
+//! `rampart check`: exit statuses, words and JSON.
+
+use crate::support::{User, words};
+use serde_json::Value;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+#[test]
+fn exit_statuses() {
+    let user = User::new();
+    let cases = [
+        ("-- x-allow a", 0),
+        ("-- x-watch", 0),
+        ("-- x-deny --flag", 1),
+        ("-- /opt/x-deny", 1),
+        ("-- x-ask", 3),
+        ("-- x-webhook", 3),
+        ("x-deny", 1),
+        ("x-allow --json", 0),
+        ("--json -- x-deny", 1),
+        ("--json -- x-ask", 3),
+        ("--shell x-allow", 0),
+        ("--shell x-deny", 1),
+        ("--shell -x", 0),
+        ("--path /x-secret/a", 1),
+        ("--path /elsewhere/a", 0),
+        ("--tool write --path /x-secret/a", 1),
+        ("--url https://x-paste.example/a", 1),
+        ("--url https://y.example/a", 0),
+    ];
+    for (line, status) in cases {
+        let arguments = words(&format!("check --policy policy.yaml {line}"));
+        let found = user.rampart(&arguments);
+        assert_eq!(
+            found.status, status,
+            "{line}: {}{}",
+            found.stdout, found.stderr
+        );
+        assert_eq!(found.stderr, "", "{line}");
+        assert!(!found.stdout.is_empty(), "{line}");
+    }
+}
+
+#[test]
+fn bad_input_is_explained() {
+    let user = User::new();
+    user.write("open.yaml", "version: \"1\"\n");
+    std::fs::set_permissions(
+        user.path("open.yaml"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o666),
+    )
+    .unwrap();
+    user.write(
+        "bad.yaml",
+        "version: \"1\"\ndefault_acton: deny\npolicies: 7\n",
+    );
+    user.write("bad.img", b"RAMPART\0 and nothing else");
+    let cases = [
+        ("check", "required arguments"),
+        ("check --policy policy.yaml", "required arguments"),
+        ("check --nonsense -- ls", "--nonsense"),
+        (
+            "check --policy policy.yaml --profile standard -- ls",
+            "cannot be used with",
+        ),
+        ("check --policy none.yaml -- ls", "no such file"),
+        ("check --policy . -- ls", "no regular file"),
+        ("check --policy open.yaml -- ls", "chmod o-w"),
+        ("check --policy bad.yaml -- ls", "bad.yaml:2:1"),
+        ("check --policy bad.yaml -- ls", "default_action"),
+        ("check --policy bad.yaml -- ls", "bad.yaml:3:"),
+        ("check --policy bad.img -- ls", "`rampart policy compile`"),
+        ("check --profile none -- ls", "standard"),
+        ("check --jsonl --json", "cannot be used with"),
+        ("check --jsonl --shell x", "cannot be used with"),
+        ("check --shell x -- ls", "cannot be used with"),
+    ];
+    for (line, part) in cases {
+        let found = user.rampart(&words(line));
+        assert_eq!(found.status, 2, "{line}: {}", found.stderr);
+        assert!(found.stderr.contains(part), "{line}: {}", found.stderr);
+        assert_eq!(found.stdout, "", "{line}");
+    }
+}
+
+#[test]
+fn the_words_say_what_and_why() {
+    let user = User::new();
+    let found = user.rampart(&words("check --policy policy.yaml -- x-deny a;b"));
+    for part in [
+        "deny: rule test/no",
+        "use x-other",
+        "x-deny 'a;b'",
+        "policy: policy.yaml",
+    ] {
+        assert!(found.stdout.contains(part), "{part} in {}", found.stdout);
+    }
+    let found = user.rampart(&words("check --policy policy.yaml -- x-ask"));
+    assert!(
+        found
+            .stdout
+            .contains("where nobody can be asked, it is denied"),
+        "{}",
+        found.stdout
+    );
+    let found = user.rampart(&words("check --policy policy.yaml -- x-allow"));
+    assert!(
+        found.stdout.contains("allow: no rule matches"),
+        "{}",
+        found.stdout
+    );
+}
+
+#[test]
+fn one_json_object() {
+    let user = User::new();
+    let found = user.rampart(&words("check --policy policy.yaml --json -- x-deny a"));
+    let value: Value = serde_json::from_str(&found.stdout).unwrap();
+    assert_eq!(value["action"], "deny");
+    assert_eq!(value["policy"], "test");
+    assert_eq!(value["rule"], "no");
+    assert_eq!(value["message"], "use x-other");
+    assert_eq!(value["matched"][0]["rule"], "no");
+    assert_eq!(
+        value["commands"][0]["words"],
+        serde_json::json!(["x-deny", "a"])
+    );
+    assert_eq!(value["layers"], serde_json::json!(["policy.yaml"]));
+    let found = user.rampart(&words("check --policy policy.yaml --json -- x-ask"));
+    let value: Value = serde_json::from_str(&found.stdout).unwrap();
+    assert_eq!(
+        (&value["action"], &value["unanswered"]),
+        (&"ask".into(), &"deny".into())
+    );
+}
+
+#[test]
+fn arguments_need_not_be_utf8() {
+    let user = User::new();
+    let mut arguments = words("check --policy policy.yaml --json -- x-deny");
+    arguments.push(OsString::from_vec(b"\xff\x1b[31m".to_vec()));
+    let found = user.rampart(&arguments);
+    assert_eq!(found.status, 1);
+    let value: Value = serde_json::from_str(&found.stdout).unwrap();
+    assert_eq!(value["commands"][0]["words"][1]["b64"], "/xtbMzFt");
+    arguments.remove(3);
+    let found = user.rampart(&arguments);
+    assert!(found.stdout.contains("\\xff\\x1b[31m"), "{}", found.stdout);
+    assert!(!found.stdout.contains('\x1b'), "{}", found.stdout);
+    let shell = OsString::from_vec(b"x-deny \xff".to_vec());
+    let mut arguments = words("check --policy policy.yaml --shell");
+    arguments.push(shell);
+    assert_eq!(user.rampart(&arguments).status, 1);
+}
+
+#[test]
+fn installed_policies_add_up() {
+    let user = User::new();
+    let deny = |program: &str| {
+        format!(
+            "version: \"1\"\ndefault_action: allow\npolicies:\n  - name: {program}\n    rules:\n      - {{action: deny, when: {{program: [{program}]}}}}\n"
+        )
+    };
+    user.write(".config/rampart/policy.d/10-own.yaml", deny("x-own"));
+    user.write(".config/rampart/policy.d/20-more.yml", deny("x-more"));
+    user.write(".config/rampart/policy.d/off.yaml.bak", deny("x-off"));
+    user.write(".rampart/policy.yaml", deny("x-project"));
+    let cases = [
+        ("x-own", 1),
+        ("x-more", 1),
+        ("x-off", 0),
+        ("x-project", 1),
+        ("x-else", 0),
+    ];
+    for (program, status) in cases {
+        let found = user.rampart(&["check", "--", program]);
+        assert_eq!(
+            found.status, status,
+            "{program}: {}{}",
+            found.stdout, found.stderr
+        );
+        assert!(
+            found.stdout.contains("profile standard <"),
+            "{}",
+            found.stdout
+        );
+    }
+    let mut command = user.command(&["check", "--", "x-project"]);
+    let without = command
+        .env("RAMPART_NO_PROJECT_POLICY", "1")
+        .status()
+        .unwrap();
+    assert_eq!(without.code(), Some(0));
+    // A broken file is an error, not a hole.
+    user.write(".config/rampart/policy.d/30.yaml", "polices: []\n");
+    let found = user.rampart(&["check", "--", "x-else"]);
+    assert_eq!(found.status, 2, "{}", found.stdout);
+    assert!(found.stderr.contains("30.yaml:1:1"), "{}", found.stderr);
+}
+
+#[test]
+fn inside_a_tree_its_own_images_answer() {
+    let user = User::new();
+    let image = user.path("x.img");
+    let compiled = user.rampart(&["policy", "compile", "policy.yaml", "-o", "x.img"]);
+    assert_eq!(compiled.status, 0, "{}", compiled.stderr);
+    let mut command = user.command(&["check", "--", "x-deny"]);
+    let found = command.env("RAMPART_IMAGE", &image).status().unwrap();
+    assert_eq!(found.code(), Some(1));
+    let mut command = user.command(&["check", "--", "x-deny"]);
+    let found = command
+        .env("RAMPART_IMAGE", "/nonexistent/x.img")
+        .output()
+        .unwrap();
+    assert_eq!(found.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&found.stderr).contains("RAMPART_IMAGE"));
+}

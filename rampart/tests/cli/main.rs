@@ -1,0 +1,18 @@
+//! The `rampart` command as a user meets it: the built binary, real files, real processes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that panics fails, as it should"
+)]
+
+mod audit;
+mod check;
+mod doctor;
+mod jsonl;
+mod policy;
+mod run;
+mod support;

@@ -1,0 +1,127 @@
+//! `rampart policy`: compiling, and what is shipped.
+
+use crate::support::{POLICY, User, mode, words};
+use std::fs;
+
+fn field<'o>(stdout: &'o str, name: &str) -> &'o str {
+    let line = stdout.lines().find(|line| line.starts_with(name));
+    line.unwrap_or_else(|| panic!("no {name} in {stdout}"))[10..].trim()
+}
+
+#[test]
+fn compiling_to_the_store() {
+    let user = User::new();
+    let found = user.rampart(&words("policy compile policy.yaml"));
+    assert_eq!(found.status, 0, "{}", found.stderr);
+    let path = user.path(field(&found.stdout, "image"));
+    let digest = field(&found.stdout, "digest")
+        .strip_prefix("sha256:")
+        .unwrap();
+    let store = user.path(".local/state/rampart/images");
+    assert_eq!(path, store.join(format!("{digest}.img")));
+    assert_eq!(field(&found.stdout, "contents"), "1 policies, 7 rules");
+    let size = fs::metadata(&path).unwrap().len();
+    assert_eq!(field(&found.stdout, "size"), format!("{size} bytes"));
+    assert_eq!((mode(&store), mode(&path)), (0o700, 0o600));
+    // The same policy is the same file; what somebody did to it is undone.
+    let before = fs::read(&path).unwrap();
+    fs::write(&path, "damaged").unwrap();
+    let again = user.rampart(&words("policy compile policy.yaml"));
+    assert_eq!(again.stdout, found.stdout);
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert_eq!(fs::read_dir(&store).unwrap().count(), 1);
+}
+
+#[test]
+fn compiling_to_a_file() {
+    let user = User::new();
+    user.write("more.yaml", POLICY.replace("name: test", "name: more"));
+    let found = user.rampart(&words("policy compile policy.yaml more.yaml -o out.img"));
+    assert_eq!(found.status, 0, "{}", found.stderr);
+    assert_eq!(
+        field(&found.stdout, "image"),
+        user.path("out.img").to_str().unwrap()
+    );
+    assert_eq!(field(&found.stdout, "contents"), "2 policies, 14 rules");
+    assert!(!user.path(".local").exists());
+    for (line, status) in [("-- x-deny", 1), ("-- x-allow", 0)] {
+        let found = user.rampart(&words(&format!("check --policy out.img {line}")));
+        assert_eq!(found.status, status, "{line}: {}", found.stderr);
+    }
+    // A damaged image is an error, never a verdict.
+    let mut bytes = fs::read(user.path("out.img")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(user.path("out.img"), &bytes).unwrap();
+    let found = user.rampart(&words("check --policy out.img -- x-allow"));
+    assert_eq!(found.status, 2, "{}", found.stdout);
+    assert!(
+        found.stderr.contains("out.img") && found.stderr.contains("corrupt"),
+        "{}",
+        found.stderr
+    );
+}
+
+#[test]
+fn what_does_not_compile() {
+    let user = User::new();
+    user.write(
+        "bad.yaml",
+        "version: \"1\"\npolicies:\n  - nam: a\n    rules:\n      - {acton: deny}\n",
+    );
+    user.write("binary.yaml", b"\xff\xfe");
+    let cases = [
+        ("policy compile", 2, "required"),
+        ("policy compile none.yaml", 2, "no such file"),
+        ("policy compile bad.yaml", 2, "bad.yaml:3:"),
+        ("policy compile bad.yaml", 2, "bad.yaml:5:"),
+        ("policy compile binary.yaml", 2, "binary.yaml"),
+        ("policy compile policy.yaml policy.yaml", 2, "stands twice"),
+        (
+            "policy compile policy.yaml -o no/such/out.img",
+            1,
+            "no/such/out.img",
+        ),
+        ("policy compile policy.yaml --layer none", 2, "--layer"),
+        ("policy show --profile none", 2, "standard"),
+        ("policy", 2, "compile"),
+        ("policy nonsense", 2, "nonsense"),
+    ];
+    for (line, status, part) in cases {
+        let found = user.rampart(&words(line));
+        assert_eq!(found.status, status, "{line}: {}", found.stderr);
+        assert!(found.stderr.contains(part), "{line}: {}", found.stderr);
+        assert_eq!(found.stdout, "", "{line}");
+    }
+}
+
+#[test]
+fn without_a_home() {
+    let user = User::new();
+    let mut command = user.command(&words("policy compile policy.yaml"));
+    let found = command.env_remove("HOME").output().unwrap();
+    assert_eq!(found.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&found.stderr).contains("set HOME"));
+}
+
+#[test]
+fn the_shipped_policies_can_be_read_and_compiled() {
+    let user = User::new();
+    let list = user.rampart(&words("policy list"));
+    assert_eq!(list.status, 0);
+    assert!(
+        list.stdout
+            .lines()
+            .any(|line| line.starts_with("standard ")),
+        "{}",
+        list.stdout
+    );
+    for line in list.stdout.lines() {
+        let name = line.split_whitespace().next().unwrap();
+        let shown = user.rampart(&["policy", "show", "--profile", name]);
+        assert_eq!(shown.status, 0, "{name}: {}", shown.stderr);
+        user.write("shown.yaml", &shown.stdout);
+        let compiled = user.rampart(&words("policy compile shown.yaml"));
+        assert_eq!(compiled.status, 0, "{name}: {}", compiled.stderr);
+    }
+}
