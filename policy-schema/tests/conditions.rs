@@ -12,7 +12,7 @@ mod support;
 use evaluator::request::Params;
 use evaluator::{Action, Call, Caller, Request, Target, TargetKinds};
 use policy_schema::Layer;
-use support::{argv, image, judge, request};
+use support::{argv, image, judge, request, shell};
 
 struct Named(&'static [(&'static str, &'static str)]);
 
@@ -310,4 +310,17 @@ fn order_and_layers() {
         Action::Deny,
         "and never looser"
     );
+}
+
+#[test]
+fn shell_text_is_looked_into() {
+    let policy = one_rule("allow", "deny", "{program: rm}");
+    for (text, fires) in [
+        ("ls; rm x", true),
+        ("echo rm", false),
+        ("echo $(rm x)", true),
+    ] {
+        let expected = if fires { Action::Deny } else { Action::Allow };
+        assert_eq!(shell(&[&policy], text), expected, "{text}");
+    }
 }
