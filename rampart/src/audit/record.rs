@@ -6,10 +6,8 @@ use evaluator::event::{Event, EventFlags, Outcome, ulid, write_line};
 use evaluator::settle::settle;
 use evaluator::{Request, Verdict, notice};
 use rustix::rand::{GetRandomFlags, getrandom};
-use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -28,12 +26,7 @@ pub fn conclude(
     environment: &Environment,
     is_enforced: bool,
 ) -> Result<(), Failure> {
-    let stated = environment.value("RAMPART_FAIL_OPEN").map(OsStr::as_bytes);
-    let fail_open = match stated {
-        Some(b"1") => Some(true),
-        Some(b"0") => Some(false),
-        _ => None,
-    };
+    let fail_open = environment.fail_open();
     let settled = settle(verdict, fail_open);
     let (id, time_us) = stamp();
     let event = Event {

@@ -37,6 +37,28 @@ impl Environment {
         Some(OsStr::from_bytes(found))
     }
 
+    /// Whether the library is loaded in this very process, as a part of some guarded tree.
+    pub fn is_guarded(&self) -> bool {
+        let is_set = |value: &&OsStr| !value.is_empty();
+        let tree = self.value("RAMPART_TREE").filter(is_set);
+        let (Some(_), Some(preload)) = (tree, self.value("LD_PRELOAD")) else {
+            return false;
+        };
+        match self.value("RAMPART_LIB").filter(is_set) {
+            Some(own) => library::is_preloaded(preload, Path::new(own)),
+            None => library::entries(preload).any(|entry| entry.ends_with(b"/librampart.so")),
+        }
+    }
+
+    /// `RAMPART_FAIL_OPEN`: what the user wants where nothing can be decided, if stated.
+    pub fn fail_open(&self) -> Option<bool> {
+        match self.value("RAMPART_FAIL_OPEN").map(OsStr::as_bytes) {
+            Some(b"1") => Some(true),
+            Some(b"0") => Some(false),
+            _ => None,
+        }
+    }
+
     /// Sets `name`: the first entry of that name in its place, the others go; else at the end.
     pub fn set(&mut self, name: &str, value: &OsStr) {
         let new = entry(OsStr::new(name), value);
@@ -142,6 +164,37 @@ mod tests {
             assert_eq!(found.value(name), Some(OsStr::new(value)));
             found.remove(name);
             assert_eq!(found.value(name), None);
+        }
+    }
+
+    #[test]
+    fn what_the_variables_say() {
+        let guarded: [(&[&str], bool); 6] = [
+            (&[], false),
+            (&["RAMPART_TREE=01J"], false),
+            (&["RAMPART_TREE=01J", "LD_PRELOAD=/x/librampart.so"], true),
+            (
+                &["RAMPART_TREE=01J", "LD_PRELOAD=/r.so", "RAMPART_LIB=/r.so"],
+                true,
+            ),
+            (
+                &["RAMPART_TREE=01J", "LD_PRELOAD=/o.so", "RAMPART_LIB=/r.so"],
+                false,
+            ),
+            (&["RAMPART_TREE=", "LD_PRELOAD=/x/librampart.so"], false),
+        ];
+        for (entries, expected) in guarded {
+            assert_eq!(environment(entries).is_guarded(), expected, "{entries:?}");
+        }
+        let fail_open = [
+            ("=1", Some(true)),
+            ("=0", Some(false)),
+            ("=", None),
+            ("=yes", None),
+        ];
+        for (value, expected) in fail_open {
+            let entry = format!("RAMPART_FAIL_OPEN{value}");
+            assert_eq!(environment(&[&entry]).fail_open(), expected, "{value}");
         }
     }
 

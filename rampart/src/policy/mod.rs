@@ -74,7 +74,8 @@ impl Choice {
     }
 
     /// Loads and compiles what was chosen: `--policy`, else `--profile`, else the images that
-    /// `RAMPART_IMAGE` names (those of the guarded tree, inside one), else the installed files.
+    /// `RAMPART_IMAGE` names (those of the guarded tree, inside one), else, inside a tree, the
+    /// standard profile, and outside, the installed files.
     /// Warnings about the policy go to standard error.
     ///
     /// # Errors
@@ -86,6 +87,8 @@ impl Choice {
             (None, Some(name)) => vec![profile(name)?],
             (None, None) => match environment.value("RAMPART_IMAGE") {
                 Some(list) if !list.is_empty() => from_environment(list)?,
+                // The library in this tree was given no image: it uses its own.
+                _ if environment.is_guarded() => vec![profile("standard")?],
                 _ => installed::layers(environment)?,
             },
         };

@@ -91,15 +91,16 @@ fn judged(
         .iter()
         .map(|layer| layer.origin.to_string())
         .collect();
+    let fail_open = surroundings.environment.fail_open();
     let mut judge = Judge::new(layers)?;
     surroundings.ask(case, |request| {
         judge.judge(request, &FileSystem, |verdict, images| {
             let text = if json {
-                let explanation = Explanation::of(verdict, images, origins);
+                let explanation = Explanation::of(verdict, images, origins, fail_open);
                 serde_json::to_string(&explanation)
                     .map_err(|error| Failure::other(format!("cannot write the verdict: {error}")))?
             } else {
-                explain(verdict, images, &origins)
+                explain(verdict, images, &origins, fail_open)
             };
             Ok((text, verdict.action))
         })

@@ -48,6 +48,7 @@ pub fn run(layers: &Layers, surroundings: &Surroundings) -> Result<(), Failure> 
         // Whoever sends one line and waits for its verdict must get it.
         if input.buffer().is_empty() {
             output.flush()?;
+            surroundings.forget();
         }
     }
 }
@@ -65,12 +66,13 @@ fn answer(line: &[u8], number: u64, surroundings: &Surroundings, judge: &mut Jud
         })
         .unwrap_or_default()
     };
+    let fail_open = surroundings.environment.fail_open();
     let written = match &parsed {
         Err(why) => return bad(why),
         Ok(Parsed::Refused(refusal)) => serde_json::to_vec(&Answer::refused(id, refusal)),
         Ok(Parsed::Case(case)) => surroundings.ask(case, |request| {
             judge.judge(request, &FileSystem, |verdict, images| {
-                serde_json::to_vec(&Answer::of(id, verdict, images))
+                serde_json::to_vec(&Answer::of(id, verdict, images, fail_open))
             })
         }),
     };

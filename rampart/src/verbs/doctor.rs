@@ -108,7 +108,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
             .map_err(|f| f.message),
     ));
     checks.extend(switches(&environment));
-    match (&library, super::run::is_guarded(&environment)) {
+    match (&library, environment.is_guarded()) {
         (Ok(library), false) => checks.extend(canary::checks(library, &environment)),
         (_, true) => {
             let text = "the policy of the tree that this runs in cannot be replaced by a test's; \
@@ -173,7 +173,7 @@ fn tree(environment: &Environment) -> Check {
             .map(|value| value.to_string_lossy().into_owned());
         value.filter(|value| !value.is_empty())
     };
-    let text = if super::run::is_guarded(environment) {
+    let text = if environment.is_guarded() {
         let mode = value("RAMPART_MODE").unwrap_or_else(|| "enforce".to_owned());
         format!(
             "inside guarded tree {}, mode {mode}",

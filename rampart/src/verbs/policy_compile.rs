@@ -2,10 +2,14 @@
 
 use crate::directories::Directories;
 use crate::failure::{Failure, reason};
+use crate::launch::environment::Environment;
 use crate::output::Output;
 use crate::policy::{Layers, digest, image_store, source};
 use crate::verdict::names::counts;
 use policy_schema::Layer;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Compiles policy files to one image
@@ -68,6 +72,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn written(path: &Path, bytes: &[u8]) -> Result<PathBuf, Failure> {
+    refuse_in_force(path)?;
     image_store::write_atomically(path, bytes)?;
     std::path::absolute(path).map_err(|error| {
         Failure::other(format!(
@@ -76,4 +81,29 @@ fn written(path: &Path, bytes: &[u8]) -> Result<PathBuf, Failure> {
             reason(&error)
         ))
     })
+}
+
+/// Refuses to replace an image that this very process is guarded by.
+fn refuse_in_force(path: &Path) -> Result<(), Failure> {
+    let environment = Environment::own();
+    let list = environment.value("RAMPART_IMAGE").unwrap_or_default();
+    let identity = |path: &Path| {
+        std::fs::metadata(path)
+            .ok()
+            .map(|found| (found.dev(), found.ino()))
+    };
+    let target = identity(path);
+    let mut images = list
+        .as_bytes()
+        .split(|byte| *byte == b':')
+        .map(OsStr::from_bytes);
+    let in_force = images.any(|image| target.is_some() && identity(Path::new(image)) == target);
+    if environment.is_guarded() && in_force {
+        return Err(Failure::usage(format!(
+            "`{}` is the policy of the guarded tree that this runs in, and cannot be replaced from \
+             inside it",
+            path.display()
+        )));
+    }
+    Ok(())
 }

@@ -58,7 +58,7 @@ pub fn run(arguments: &Arguments) -> Failure {
     match prepared(arguments) {
         Err(failure) => failure,
         Ok((file, environment)) => {
-            let is_guarded = is_guarded(&environment);
+            let is_guarded = environment.is_guarded();
             let argv: Vec<&OsStr> = arguments.command.iter().map(OsString::as_os_str).collect();
             let error = exec::replace(&file, &argv, environment.entries());
             let status = match error.kind() {
@@ -78,7 +78,7 @@ pub fn run(arguments: &Arguments) -> Failure {
 /// The file to execute and its environment.
 fn prepared(arguments: &Arguments) -> Result<(PathBuf, Environment), Failure> {
     let mut environment = Environment::own();
-    let is_guarded = is_guarded(&environment);
+    let is_guarded = environment.is_guarded();
     if is_guarded && (arguments.choice.is_explicit() || arguments.mode.is_some()) {
         return Err(Failure::usage(
             "this process is already inside a guarded tree, whose policy and mode stay in force; \
@@ -110,20 +110,6 @@ fn prepared(arguments: &Arguments) -> Result<(PathBuf, Environment), Failure> {
         judge_here(&arguments.command, &layers, environment.clone())?;
     }
     Ok((file, environment))
-}
-
-/// Whether the library is loaded in this very process, as a part of some tree.
-pub fn is_guarded(environment: &Environment) -> bool {
-    let (Some(_), Some(preload)) = (
-        environment.value("RAMPART_TREE"),
-        environment.value("LD_PRELOAD"),
-    ) else {
-        return false;
-    };
-    match environment.value("RAMPART_LIB") {
-        Some(own) if !own.is_empty() => library::is_preloaded(preload, Path::new(own)),
-        _ => library::entries(preload).any(|entry| entry.ends_with(b"/librampart.so")),
-    }
 }
 
 fn not_runnable(name: &OsStr, missing: Missing) -> Failure {
@@ -201,10 +187,7 @@ fn judge_here(
         return Ok(());
     }
     let is_enforced = mode.as_deref() != Some(OsStr::new(Mode::Monitor.name()));
-    let surroundings = Surroundings {
-        environment,
-        ..Surroundings::own()
-    };
+    let surroundings = Surroundings::with(environment);
     let case = Case {
         tool: b"exec".to_vec(),
         call: Call::Argv(

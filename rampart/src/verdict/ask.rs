@@ -5,9 +5,12 @@ use crate::cases::{Call, Case};
 use crate::launch::environment::Environment;
 use crate::launch::program::{self, Facts};
 use evaluator::{Caller, Cwd, Params, Request, Target};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::rc::Rc;
 
 /// What every case of this process shares.
 pub struct Surroundings {
@@ -15,16 +18,42 @@ pub struct Surroundings {
     pub environment: Environment,
     /// The working directory, if it still exists.
     pub cwd: Option<Vec<u8>>,
+    /// Programs that were looked for: the answers to a batch of cases that comes at once.
+    found: RefCell<HashMap<Sought, Program>>,
+}
+
+/// A working directory and a name.
+type Sought = (Vec<u8>, Vec<u8>);
+
+/// How many programs are kept, so that a long input cannot fill the memory.
+const KEPT: usize = 1024;
+
+/// The file that a name means, and what is known of it if there is one.
+#[derive(Clone)]
+struct Program {
+    file: Rc<[u8]>,
+    facts: Option<Rc<Facts>>,
 }
 
 impl Surroundings {
     /// Those of this process.
     pub fn own() -> Self {
+        Self::with(Environment::own())
+    }
+
+    /// Those of this process, with another environment.
+    pub fn with(environment: Environment) -> Self {
         let cwd = std::env::current_dir().ok();
         Self {
-            environment: Environment::own(),
+            environment,
             cwd: cwd.map(|path| path.into_os_string().into_encoded_bytes()),
+            found: RefCell::default(),
         }
+    }
+
+    /// Forgets which files were found: time has passed.
+    pub fn forget(&self) {
+        self.found.borrow_mut().clear();
     }
 
     fn named(&self, name: &str) -> &[u8] {
@@ -41,7 +70,7 @@ impl Surroundings {
             Call::Shell(_) | Call::Nothing => Vec::new(),
         };
         let words = words.as_slice();
-        let (file, facts) = self.program(cwd, words.first().copied());
+        let Program { file, facts } = self.program(cwd, words.first().copied());
         let or = |stated: &'_ [u8], name| {
             if stated.is_empty() {
                 self.named(name).to_vec()
@@ -70,7 +99,9 @@ impl Surroundings {
             },
             cwd: cwd.map_or(Cwd::Unknown, |cwd| Cwd::Known(cwd)),
             env: &self.environment,
-            target: facts.as_ref().map_or(Target::default(), Facts::target),
+            target: facts
+                .as_ref()
+                .map_or(Target::default(), |facts| facts.target()),
             caller: Caller {
                 agent: &agent,
                 session: &session,
@@ -88,18 +119,32 @@ impl Surroundings {
     }
 
     /// The file for the first word, and what is known of it; the word itself if there is none.
-    fn program(&self, cwd: Option<&Vec<u8>>, name: Option<&[u8]>) -> (Vec<u8>, Option<Facts>) {
-        let Some(name) = name else {
-            return (Vec::new(), None);
-        };
-        let cwd = Path::new(OsStr::from_bytes(cwd.map_or(b"/", Vec::as_slice)));
-        let path = self.environment.value("PATH");
-        match program::find(cwd, OsStr::from_bytes(name), path) {
-            Ok(file) => {
-                let facts = Facts::of(&cwd.join(&file));
-                (file.into_os_string().into_encoded_bytes(), Some(facts))
-            }
-            Err(_) => (name.to_vec(), None),
+    fn program(&self, cwd: Option<&Vec<u8>>, name: Option<&[u8]>) -> Program {
+        let name = name.unwrap_or_default();
+        let cwd = cwd.map_or(&b"/"[..], Vec::as_slice);
+        let key = (cwd.to_vec(), name.to_vec());
+        if let Some(known) = self.found.borrow().get(&key) {
+            return known.clone();
+        }
+        let program = self.look_for(Path::new(OsStr::from_bytes(cwd)), OsStr::from_bytes(name));
+        let mut found = self.found.borrow_mut();
+        if found.len() >= KEPT {
+            found.clear();
+        }
+        found.insert(key, program.clone());
+        program
+    }
+
+    fn look_for(&self, cwd: &Path, name: &OsStr) -> Program {
+        match program::find(cwd, name, self.environment.value("PATH")) {
+            Ok(file) => Program {
+                facts: Some(Rc::new(Facts::of(&cwd.join(&file)))),
+                file: file.as_os_str().as_bytes().into(),
+            },
+            Err(_) => Program {
+                facts: None,
+                file: name.as_bytes().into(),
+            },
         }
     }
 }

@@ -64,6 +64,9 @@ struct Simple<'a> {
     pipes_into: Option<u32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     facts: Vec<&'static str>,
+    /// Where it would run, if a `cd` before it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cwd: Option<Text<'a>>,
 }
 
 #[derive(Serialize)]
@@ -82,8 +85,13 @@ enum Known<'a> {
 }
 
 impl<'a> Answer<'a> {
-    /// The answer that `verdict` gives.
-    pub fn of(id: Option<&'a Value>, verdict: &Verdict<'a>, images: &[Image<'a>]) -> Self {
+    /// The answer that `verdict` gives. `fail_open` is the user's `RAMPART_FAIL_OPEN`.
+    pub fn of(
+        id: Option<&'a Value>,
+        verdict: &Verdict<'a>,
+        images: &[Image<'a>],
+        fail_open: Option<bool>,
+    ) -> Self {
         let matched = names::matched(verdict, images).into_iter().map(Match::of);
         Self {
             id,
@@ -93,7 +101,7 @@ impl<'a> Answer<'a> {
             rule: Text(verdict.rule),
             message: Text(verdict.message),
             matched: matched.collect(),
-            unanswered: unanswered(verdict),
+            unanswered: unanswered(verdict, fail_open),
         }
     }
 
@@ -113,11 +121,11 @@ impl<'a> Answer<'a> {
 }
 
 /// `allow` or `deny`, for a verdict that needs somebody's consent and does not get it.
-fn unanswered(verdict: &Verdict<'_>) -> Option<&'static str> {
+fn unanswered(verdict: &Verdict<'_>, fail_open: Option<bool>) -> Option<&'static str> {
     if verdict.action.permits() || verdict.action == evaluator::Action::Deny {
         return None;
     }
-    let Settled { permitted, .. } = settle(verdict, None);
+    let Settled { permitted, .. } = settle(verdict, fail_open);
     Some(if permitted { "allow" } else { "deny" })
 }
 
@@ -132,11 +140,16 @@ impl<'a> Match<'a> {
 }
 
 impl<'a> Explanation<'a> {
-    /// The explanation of `verdict`.
-    pub fn of(verdict: &Verdict<'a>, images: &[Image<'a>], layers: Vec<String>) -> Self {
+    /// The explanation of `verdict`, made by these layers.
+    pub fn of(
+        verdict: &Verdict<'a>,
+        images: &[Image<'a>],
+        layers: Vec<String>,
+        fail_open: Option<bool>,
+    ) -> Self {
         let tree = verdict.tree;
         Self {
-            answer: Answer::of(None, verdict, images),
+            answer: Answer::of(None, verdict, images, fail_open),
             command: verdict.command,
             understood: match tree.outcome {
                 Outcome::Complete => "complete",
@@ -169,6 +182,7 @@ fn simple<'a>(tree: &Tree<'a>, index: usize) -> Option<Simple<'a>> {
             .and_then(|p| p.checked_sub(1)),
         pipes_into: command.pipes_into.checked_sub(1),
         facts: facts(command.flags),
+        cwd: (command.cwd.len != 0).then(|| Text(tree.bytes(command.cwd))),
     })
 }
 
@@ -197,7 +211,7 @@ pub const fn operator(op: RedirectOp) -> &'static str {
 }
 
 /// The names of what is known of a command, as policies and explanations use them.
-pub fn facts(flags: CommandFlags) -> Vec<&'static str> {
+fn facts(flags: CommandFlags) -> Vec<&'static str> {
     let all = [
         (CommandFlags::WRAPPER, "wrapper"),
         (CommandFlags::UNKNOWN_CODE, "unknown-code"),

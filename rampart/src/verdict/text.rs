@@ -1,9 +1,9 @@
 //! A verdict in words, for a person or a language model that wants to know why.
 
-use super::json::{facts, operator};
+use super::json::operator;
 use super::names::{self, Named};
 use crate::bytes;
-use evaluator::command::{Command, Tree, Via};
+use evaluator::command::{Command, CommandFlags, Outcome, Redirect, RedirectOp, Tree, Via};
 use evaluator::settle::settle;
 use evaluator::{Action, Image, Reason, Verdict};
 
@@ -13,18 +13,25 @@ const COMMANDS: usize = 60;
 /// How much of one command is shown, in characters.
 const WIDTH: usize = 200;
 
-/// The explanation of `verdict`, several lines without the last newline.
-pub fn explain(verdict: &Verdict<'_>, images: &[Image<'_>], layers: &[String]) -> String {
+/// The explanation of `verdict`, several lines without the last newline. `fail_open` is the
+/// user's `RAMPART_FAIL_OPEN`.
+pub fn explain(
+    verdict: &Verdict<'_>,
+    images: &[Image<'_>],
+    layers: &[String],
+    fail_open: Option<bool>,
+) -> String {
     let matched = names::matched(verdict, images);
     let mut lines = vec![headline(verdict)];
     if !verdict.message.is_empty() {
         lines.push(format!("  {}", bytes::visible(verdict.message)));
     }
-    lines.extend(consequence(verdict).map(|text| format!("  {text}")));
-    if !verdict.tree.commands.is_empty() {
+    lines.extend(consequence(verdict, fail_open).map(|text| format!("  {text}")));
+    let commands = tree(&verdict.tree, &matched);
+    if !commands.is_empty() {
         lines.push(String::new());
         lines.push("what it would run:".to_owned());
-        lines.extend(tree(&verdict.tree, &matched));
+        lines.extend(commands);
     }
     if !matched.is_empty() {
         lines.push(String::new());
@@ -56,14 +63,14 @@ fn headline(verdict: &Verdict<'_>) -> String {
 }
 
 /// What follows from an action that does not speak for itself.
-fn consequence(verdict: &Verdict<'_>) -> Option<String> {
+fn consequence(verdict: &Verdict<'_>, fail_open: Option<bool>) -> Option<String> {
     let who = match verdict.action {
         Action::Allow | Action::Deny => return None,
         Action::Watch => return Some("it runs, and is marked in the audit log".to_owned()),
         Action::Ask => "a person has to approve it",
         Action::Webhook => "another service has to approve it",
     };
-    let end = if settle(verdict, None).permitted {
+    let end = if settle(verdict, fail_open).permitted {
         "it runs"
     } else {
         "it is denied"
@@ -88,50 +95,105 @@ fn rule(found: &Named<'_>, tree: &Tree<'_>) -> String {
     }
 }
 
-/// The commands, each below the one that it was found in.
+/// The commands, each below the one that it was found in. The text of a tool call has no words of
+/// its own and is left out.
 fn tree(tree: &Tree<'_>, matched: &[Named<'_>]) -> Vec<String> {
     let mut lines = Vec::new();
+    let mut cwd: Option<&[u8]> = None;
     for (index, command) in tree.commands.iter().enumerate().take(COMMANDS) {
+        let written = written(tree, command);
+        if written.is_empty() {
+            continue;
+        }
         let indent = "  ".repeat(depth(tree, command).min(20) + 1);
-        let via = match command.via {
-            Via::Call => String::new(),
-            via => format!("{}: ", via.name()),
+        let via = match (command.via, is_top(tree, command)) {
+            (Via::Call, _) | (_, true) => String::new(),
+            (via, false) => format!("{}: ", via.name()),
         };
-        let mut notes = facts(command.flags);
-        notes.retain(|fact| !matches!(*fact, "wrapper" | "builtin" | "stdin-unknown"));
+        let pipe = if receives(tree, index) { "| " } else { "" };
+        let mut notes = remarks(command);
+        let now = command
+            .flags
+            .has(CommandFlags::CWD_CHANGED)
+            .then(|| tree.bytes(command.cwd));
+        if now.is_some() && now != cwd {
+            notes.push(match now {
+                Some(known) if !known.is_empty() => format!("in {}", bytes::visible(known)),
+                _ => "in a directory that is not known here".to_owned(),
+            });
+        }
+        cwd = now;
+        let notes = match notes.is_empty() {
+            true => String::new(),
+            false => format!("   ({})", notes.join(", ")),
+        };
         let strictest = matched.iter().find(|found| found.command as usize == index);
         let mark = strictest.map(|found| {
             format!(
-                "  <- {} {}",
+                "   <- {} {}",
                 found.action.name(),
                 label(found.policy, found.rule)
             )
         });
-        let notes = if notes.is_empty() {
-            String::new()
-        } else {
-            format!("  ({})", notes.join(", "))
-        };
-        let written = written(tree, command);
         lines.push(format!(
-            "{indent}{via}{written}{notes}{}",
+            "{indent}{via}{pipe}{written}{notes}{}",
             mark.unwrap_or_default()
         ));
     }
     if tree.commands.len() > COMMANDS {
         lines.push(format!("  … and {} more", tree.commands.len() - COMMANDS));
     }
+    lines.extend(match tree.outcome {
+        Outcome::Complete => None,
+        Outcome::Unparseable => {
+            Some("  … and what follows the part that does not parse".to_owned())
+        }
+        Outcome::TooComplex => Some("  … and what was too much to be understood".to_owned()),
+    });
     lines
 }
 
+/// What a reader should know of a command that its words do not say.
+fn remarks(command: &Command) -> Vec<String> {
+    let known = [
+        (
+            CommandFlags::FETCHED_CODE,
+            "runs code that is downloaded or decoded",
+        ),
+        (
+            CommandFlags::UNKNOWN_CODE,
+            "runs code that is not known here",
+        ),
+        (CommandFlags::FORK_BOMB, "starts itself without end"),
+    ];
+    let first = known.iter().find(|(flag, _)| command.flags.has(*flag));
+    first
+        .map(|(_, text)| (*text).to_owned())
+        .into_iter()
+        .collect()
+}
+
+/// Whether the output of another command flows into the one at `index`.
+fn receives(tree: &Tree<'_>, index: usize) -> bool {
+    let is_source = |command: &Command| command.pipes_into as usize == index + 1;
+    tree.commands.iter().any(is_source)
+}
+
+/// Whether `command` stands at the top of a tool call's text.
+fn is_top(tree: &Tree<'_>, command: &Command) -> bool {
+    command.via == Via::Shell
+        && tree
+            .parent(command)
+            .is_some_and(|parent| parent.via == Via::Call && parent.words.count == 0)
+}
+
+/// How many commands with words `command` stands below.
 fn depth(tree: &Tree<'_>, command: &Command) -> usize {
     let mut depth = 0;
     let mut at = command;
-    while let Some(parent) = tree.parent(at) {
-        depth += 1;
-        if depth > 64 {
-            break;
-        }
+    // A parent stands before its children, so this ends.
+    while let Some(parent) = tree.parent(at).filter(|_| depth <= 64) {
+        depth += usize::from(parent.words.count != 0);
         at = parent;
     }
     depth
@@ -143,16 +205,36 @@ fn written(tree: &Tree<'_>, command: &Command) -> String {
         .words(command.assignments)
         .iter()
         .chain(tree.words(command.words));
-    let mut line = bytes::command_line(words.map(|word| tree.bytes(word.text)));
-    for redirect in tree.redirects(command) {
-        let target = bytes::command_line([tree.bytes(redirect.target.text)]);
-        line.push_str(&format!(" {}{target}", operator(redirect.op)));
-    }
-    if command.pipes_into != 0 {
-        line.push_str(" |");
-    }
+    let mut parts = vec![bytes::command_line(words.map(|word| tree.bytes(word.text)))];
+    parts.extend(
+        tree.redirects(command)
+            .iter()
+            .map(|redirect| redirected(tree, redirect)),
+    );
+    parts.retain(|part| !part.is_empty());
+    let line = parts.join(" ");
     match line.char_indices().nth(WIDTH) {
         Some((cut, _)) => format!("{}…", line.get(..cut).unwrap_or(&line)),
         None => line,
+    }
+}
+
+/// A redirection as it would be written: the descriptor only where it is not the usual one.
+fn redirected(tree: &Tree<'_>, redirect: &Redirect) -> String {
+    let usual = match redirect.op {
+        RedirectOp::Read | RedirectOp::ReadWrite | RedirectOp::HereDoc | RedirectOp::HereString => {
+            0
+        }
+        RedirectOp::Write | RedirectOp::Append | RedirectOp::Duplicate => 1,
+    };
+    let descriptor = match redirect.fd {
+        -1 => "&".to_owned(),
+        fd if fd == usual => String::new(),
+        fd => fd.to_string(),
+    };
+    let target = bytes::command_line([tree.bytes(redirect.target.text)]);
+    match redirect.op {
+        RedirectOp::Duplicate => format!("{descriptor}>&{target}"),
+        op => format!("{descriptor}{} {target}", operator(op)),
     }
 }

@@ -1,6 +1,6 @@
 //! `rampart check`: exit statuses, words and JSON.
 
-use crate::support::{User, words};
+use crate::support::{POLICY, User, words};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -111,6 +111,57 @@ fn the_words_say_what_and_why() {
     );
 }
 
+/// The lines between `what it would run:` and the next empty one.
+fn commands_of(stdout: &str) -> Vec<&str> {
+    let lines = stdout
+        .lines()
+        .skip_while(|line| *line != "what it would run:")
+        .skip(1);
+    lines.take_while(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn the_tree_of_commands_can_be_read() {
+    let user = User::new();
+    let cases: [(&str, &[&str]); 8] = [
+        ("x-a 'b c'", &["  x-a 'b c'"]),
+        ("x-a; x-deny", &["  x-a", "  x-deny   <- deny test/no"]),
+        ("x-a | x-b", &["  x-a", "  | x-b"]),
+        ("A=1 x-a <in >out 2>>log", &["  A=1 x-a < in > out 2>> log"]),
+        (
+            "sudo sh -c 'x-deny 1'",
+            &[
+                "  sudo sh -c 'x-deny 1'",
+                "    sudo: sh -c 'x-deny 1'",
+                "      shell: x-deny 1   <- deny test/no",
+            ],
+        ),
+        ("x-a $(x-b)", &["  x-a …", "    substitution: x-b"]),
+        (
+            "curl x | sh",
+            &[
+                "  curl x",
+                "  | sh   (runs code that is downloaded or decoded)",
+            ],
+        ),
+        (
+            "cd /x && x-a && x-b",
+            &["  cd /x", "  x-a   (in /x)", "  x-b"],
+        ),
+    ];
+    for (text, expected) in cases {
+        let found = user.rampart(&["check", "--policy", "policy.yaml", "--shell", text]);
+        assert_eq!(
+            commands_of(&found.stdout),
+            expected,
+            "{text}: {}",
+            found.stdout
+        );
+    }
+    let found = user.rampart(&["check", "--policy", "policy.yaml", "--shell", ""]);
+    assert!(!found.stdout.contains("would run"), "{}", found.stdout);
+}
+
 #[test]
 fn one_json_object() {
     let user = User::new();
@@ -214,4 +265,13 @@ fn inside_a_tree_its_own_images_answer() {
         .unwrap();
     assert_eq!(found.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&found.stderr).contains("RAMPART_IMAGE"));
+    // A tree without an image is under the standard profile, whatever is installed.
+    user.write(".config/rampart/policy.d/own.yaml", POLICY);
+    for (tree, status) in [("", 1), ("01J", 0)] {
+        let mut command = user.command(&["check", "--", "x-deny"]);
+        command
+            .env("LD_PRELOAD", user.library())
+            .env("RAMPART_TREE", tree);
+        assert_eq!(command.status().unwrap().code(), Some(status), "{tree:?}");
+    }
 }

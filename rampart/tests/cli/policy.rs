@@ -1,6 +1,6 @@
 //! `rampart policy`: compiling, and what is shipped.
 
-use crate::support::{POLICY, User, mode, words};
+use crate::support::{POLICY, User, ended, mode, words};
 use std::fs;
 
 fn field<'o>(stdout: &'o str, name: &str) -> &'o str {
@@ -92,6 +92,35 @@ fn what_does_not_compile() {
         assert_eq!(found.status, status, "{line}: {}", found.stderr);
         assert!(found.stderr.contains(part), "{line}: {}", found.stderr);
         assert_eq!(found.stdout, "", "{line}");
+    }
+}
+
+#[test]
+fn a_tree_cannot_replace_its_own_image() {
+    let user = User::new();
+    assert_eq!(
+        user.rampart(&words("policy compile policy.yaml -o in-force.img"))
+            .status,
+        0
+    );
+    let inside = |output: &str| {
+        let mut command = user.command(&["policy", "compile", "policy.yaml", "-o", output]);
+        command
+            .env("LD_PRELOAD", user.library())
+            .env("RAMPART_TREE", "01J")
+            .env("RAMPART_IMAGE", user.path("in-force.img"));
+        ended(&command.output().unwrap())
+    };
+    fs::hard_link(user.path("in-force.img"), user.path("link.img")).unwrap();
+    for (output, status) in [("in-force.img", 2), ("./link.img", 2), ("other.img", 0)] {
+        let found = inside(output);
+        assert_eq!(found.status, status, "{output}: {}", found.stderr);
+        assert_eq!(
+            found.stderr.contains("guarded tree"),
+            status == 2,
+            "{}",
+            found.stderr
+        );
     }
 }
 
