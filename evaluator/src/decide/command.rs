@@ -291,6 +291,8 @@ fn assigned(image: &Image<'_>, record: &NodeRecord, word: &[u8]) -> Result<Tri, 
 /// What an option is given in the same word (`--command=x`, `-ex`); a word that is none, whole.
 fn option_value(text: &[u8]) -> &[u8] {
     match text {
+        // Text that begins with a comment, not an option.
+        [b'-', b'-', first, ..] if !first.is_ascii_alphabetic() => text,
         [b'-', b'-', name @ ..] => {
             let at = name.iter().position(|byte| *byte == b'=');
             at.and_then(|at| name.get(at.saturating_add(1)..))
