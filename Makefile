@@ -3,7 +3,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIB := $(TARGET)/release/librampart.so
 BIN := $(TARGET)/release/rampart
 
-.PHONY: build run test check bench fuzz clean help
+.PHONY: build run test check score bench fuzz clean help
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -28,6 +28,13 @@ test: ## everything: installs what the tests need, builds, runs all tests and ga
 	$(MAKE) build
 	.ci/symbols.sh
 	cargo test --workspace
+
+score: ## what the standard policy catches: tests/corpus, and ../shared/corpora where present
+	cargo build --release -p rampart
+	$(BIN) score --profile standard tests/corpus
+	@if [ -d ../shared/corpora ]; then \
+		$(BIN) score --profile standard ../shared/corpora; \
+	fi
 
 bench: build ## ratios against a bare run of the same minute
 	cargo run --release --quiet -p bench -- $(LIB)

@@ -1,7 +1,7 @@
 //! The command line: which verb, and its exit status.
 
 use crate::failure::Failure;
-use crate::verbs::{audit_tail, check, doctor, policy_compile, policy_show, run};
+use crate::verbs::{audit_tail, check, doctor, policy_compile, policy_show, run, score};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -18,6 +18,7 @@ struct CommandLine {
 enum Verb {
     Run(run::Arguments),
     Check(check::Arguments),
+    Score(score::Arguments),
     /// Compiles policies and shows the shipped ones
     #[command(subcommand, arg_required_else_help = true)]
     Policy(PolicyVerb),
@@ -46,6 +47,7 @@ pub fn run() -> ExitCode {
     let result: Result<u8, Failure> = match CommandLine::parse().verb {
         Verb::Run(arguments) => Err(run::run(&arguments)),
         Verb::Check(arguments) => check::run(&arguments),
+        Verb::Score(arguments) => score::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::Compile(arguments)) => policy_compile::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::Show(arguments)) => policy_show::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::List) => policy_show::list().map(done),

@@ -9,6 +9,7 @@ mod audit;
 mod bytes;
 mod cases;
 mod cli;
+mod corpus;
 mod directories;
 mod failure;
 mod launch;

@@ -7,3 +7,4 @@ pub mod doctor;
 pub mod policy_compile;
 pub mod policy_show;
 pub mod run;
+pub mod score;
