@@ -46,13 +46,14 @@ pub fn work(command: &[&str]) -> ExitCode {
 /// The environment of a variant: pairs that are set for its worker.
 type Variant<'a> = (&'a str, Vec<(&'a str, String)>);
 
-fn variants(setup: &Setup) -> [Variant<'_>; 4] {
+fn variants(setup: &Setup) -> [Variant<'_>; 5] {
     let path = |path: &std::path::Path| path.display().to_string();
     let audit = |name: &str| ("RAMPART_AUDIT_DIR", path(&setup.work.join(name)));
     let library = || ("LD_PRELOAD", path(&setup.library));
     [
         ("bare", vec![]),
         ("empty library", vec![("LD_PRELOAD", path(&setup.empty))]),
+        ("mode disabled", vec![library(), ("RAMPART_MODE", "disabled".into())]),
         ("every event recorded", vec![library(), audit("all")]),
         (
             "record: notable",
@@ -131,13 +132,13 @@ pub fn measure(setup: &Setup, report: &mut Report) -> Result<(), String> {
             "posix_spawn /bin/true",
             &["/bin/true"][..],
             1000,
-            [None, Some(1.25), Some(1.20)],
+            [None, None, Some(1.25), Some(1.20)],
         ),
         (
             "100 × /bin/true in dash",
             &["/bin/dash", "-c", dash],
             40,
-            [None, Some(1.30), Some(1.30)],
+            [None, None, Some(1.30), Some(1.30)],
         ),
     ] {
         let figures = interleaved(setup, command, rounds)?;
