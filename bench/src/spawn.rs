@@ -53,7 +53,10 @@ fn variants(setup: &Setup) -> [Variant<'_>; 5] {
     [
         ("bare", vec![]),
         ("empty library", vec![("LD_PRELOAD", path(&setup.empty))]),
-        ("mode disabled", vec![library(), ("RAMPART_MODE", "disabled".into())]),
+        (
+            "mode disabled",
+            vec![library(), ("RAMPART_MODE", "disabled".into())],
+        ),
         ("every event recorded", vec![library(), audit("all")]),
         (
             "record: notable",

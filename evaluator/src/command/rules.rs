@@ -11,36 +11,36 @@ impl Shell<'_, '_> {
     pub fn peel_by_rule(
         &mut self,
         index: usize,
-        rule: &str,
+        rule: &[u8],
         wrapper: Wrapper,
         words: Run,
     ) -> Step<bool> {
         match rule {
-            "shell" => self.run_shell(index, words),
-            "su" => self.run_su(index, wrapper, words),
-            "command" => self.run_command(index, words),
-            "applet" => {
+            b"shell" => self.run_shell(index, words),
+            b"su" => self.run_su(index, wrapper, words),
+            b"command" => self.run_command(index, words),
+            b"applet" => {
                 let applet = rest(words, 1);
                 self.child(index, applet, Via::Wrapper)?;
                 Ok(applet.count > 0)
             }
-            "find" => self.run_find(index, words),
-            "fd" => self.run_fd(index, words),
-            "xargs" => self.run_xargs(index, wrapper, words),
-            "parallel" => self.run_parallel(index, wrapper, words),
-            "ssh" => self.run_ssh(index, wrapper, words),
-            "watch" => self.run_watch(index, wrapper, words),
-            "each" => self.run_each(index, wrapper, words),
-            "capsh" => self.run_capsh(index, words),
-            "gdb" => self.run_gdb(index, words),
-            "bwrap" => self.run_bwrap(index, words),
-            "tmux" => self.run_tmux(index, wrapper, words),
-            "screen" => self.run_screen(index, wrapper, words),
-            "git" => self.run_git(index, words),
-            "tar" => self.run_tar(index, words),
-            "sed" => self.run_sed(index, words),
-            "vim" => self.run_vim(index, words),
-            "make" => self.run_make(index, words),
+            b"find" => self.run_find(index, words),
+            b"fd" => self.run_fd(index, words),
+            b"xargs" => self.run_xargs(index, wrapper, words),
+            b"parallel" => self.run_parallel(index, wrapper, words),
+            b"ssh" => self.run_ssh(index, wrapper, words),
+            b"watch" => self.run_watch(index, wrapper, words),
+            b"each" => self.run_each(index, wrapper, words),
+            b"capsh" => self.run_capsh(index, words),
+            b"gdb" => self.run_gdb(index, words),
+            b"bwrap" => self.run_bwrap(index, words),
+            b"tmux" => self.run_tmux(index, wrapper, words),
+            b"screen" => self.run_screen(index, wrapper, words),
+            b"git" => self.run_git(index, words),
+            b"tar" => self.run_tar(index, words),
+            b"sed" => self.run_sed(index, words),
+            b"vim" => self.run_vim(index, words),
+            b"make" => self.run_make(index, words),
             _ => Ok(false),
         }
     }
@@ -85,9 +85,7 @@ impl Shell<'_, '_> {
                 b"KnownHostsCommand=",
                 b"ProxyUseFdpass=",
             ] {
-                let at = text
-                    .windows(key.len())
-                    .position(|w| w.eq_ignore_ascii_case(key));
+                let at = crate::glob::find(text, key, true);
                 if let Some(at) = at.filter(|at| *at <= 2) {
                     let value = tail(word, at.saturating_add(key.len()));
                     self.run_value(index, value, Via::Shell)?;

@@ -135,7 +135,7 @@ impl Shell<'_, '_> {
         let bytes = self.bytes(word.text);
         let differs = BASHISMS
             .iter()
-            .any(|part| bytes.windows(part.len()).any(|window| window == *part));
+            .any(|part| crate::glob::find(bytes, part, false).is_some());
         if !either || !differs {
             return Ok(());
         }
@@ -268,7 +268,7 @@ impl Shell<'_, '_> {
     /// A script that the kernel starts by its `#!` line.
     pub fn run_script_target(&mut self, index: usize, interpreter: Span, file: Span) -> Step {
         let name = super::follow::basename(self.bytes(interpreter));
-        let shell = super::table::Wrapper::of(name).is_some_and(|w| w.payload == "@shell");
+        let shell = super::table::Wrapper::of(name).is_some_and(|w| w.payload == b"@shell");
         if !shell {
             return Ok(());
         }

@@ -168,11 +168,11 @@ const TABLE: &str = concat!(
 pub(super) struct Wrapper {
     pub via: Via,
     /// The first item of the third field.
-    pub payload: &'static str,
+    pub payload: &'static [u8],
     /// The whole third field.
-    pub traits: &'static str,
-    pub valued: &'static str,
-    pub code: &'static str,
+    pub traits: &'static [u8],
+    pub valued: &'static [u8],
+    pub code: &'static [u8],
 }
 
 impl Wrapper {
@@ -187,17 +187,18 @@ impl Wrapper {
 
     fn at(offset: usize, name: &[u8]) -> Option<Self> {
         let line = TABLE.get(offset..)?.lines().next()?;
-        let mut fields = line.split('|');
-        let names = fields.next()?;
-        if !names.split(' ').any(|known| known.as_bytes() == name) {
+        let mut fields = line.as_bytes().split(|byte| *byte == b'|');
+        if !items(fields.next()?).any(|known| known == name) {
             return None;
         }
         let via = fields.next()?;
-        let via = *Via::ALL.iter().find(|known| known.name() == via)?;
+        let via = *Via::ALL
+            .iter()
+            .find(|known| known.name().as_bytes() == via)?;
         let traits = fields.next()?;
         Some(Self {
             via,
-            payload: traits.split(' ').next()?,
+            payload: items(traits).next()?,
             traits,
             valued: fields.next()?,
             code: fields.next()?,
@@ -206,49 +207,53 @@ impl Wrapper {
 
     /// Whether the third field has this item.
     pub fn is(&self, item: &str) -> bool {
-        self.traits.split(' ').skip(1).any(|known| known == item)
+        items(self.traits)
+            .skip(1)
+            .any(|known| known == item.as_bytes())
     }
 
-    /// Number of operands before the command.
+    /// Number of operands before the command: the one item that is a digit.
     pub fn skipped(&self) -> u32 {
-        self.traits
-            .split(' ')
+        items(self.traits)
             .skip(1)
-            .find_map(|item| item.parse().ok())
+            .find_map(|item| match item {
+                [digit @ b'0'..=b'9'] => Some(u32::from(digit.wrapping_sub(b'0'))),
+                _ => None,
+            })
             .unwrap_or(0)
     }
 
     /// Whether the option of this letter has a value.
     pub fn letter_has_value(&self, letter: u8) -> bool {
-        let letters = self
-            .valued
-            .split(' ')
+        let letters = items(self.valued)
             .next()
-            .and_then(|first| first.strip_prefix('-'));
-        letters.is_some_and(|letters| letters.as_bytes().contains(&letter))
+            .and_then(|first| first.strip_prefix(b"-"));
+        letters.is_some_and(|letters| letters.contains(&letter))
     }
 
     /// Whether the option of this long name has a value. Unambiguous beginnings count.
     pub fn name_has_value(&self, name: &[u8]) -> bool {
-        self.valued
-            .split(' ')
-            .any(|known| !known.starts_with('-') && known.as_bytes() == name)
+        items(self.valued).any(|known| known.first() != Some(&b'-') && known == name)
     }
 
     /// Whether the value of the option `name` (a letter, or a long name) is code; and if so,
     /// whether it is the first word of a command.
     pub fn is_code(&self, name: &[u8]) -> Option<bool> {
-        self.code
-            .split(' ')
+        items(self.code)
             .filter(|known| !known.is_empty())
             .find_map(|known| {
-                let (known, argv) = match known.strip_suffix('+') {
+                let (known, argv) = match known.strip_suffix(b"+") {
                     Some(known) => (known, true),
                     None => (known, false),
                 };
-                (known.as_bytes() == name).then_some(argv)
+                (known == name).then_some(argv)
             })
     }
+}
+
+/// The items of a field. (`str::split` leaves a panic path in the library, slices do not.)
+fn items(field: &'static [u8]) -> impl Iterator<Item = &'static [u8]> {
+    field.split(|byte| *byte == b' ')
 }
 
 /// 32-bit FNV-1a.

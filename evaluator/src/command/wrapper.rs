@@ -30,10 +30,10 @@ impl Shell<'_, '_> {
     }
 
     fn peel_with(&mut self, index: usize, wrapper: Wrapper, words: Run) -> Step<bool> {
-        if let Some(rule) = wrapper.payload.strip_prefix('@') {
+        if let Some(rule) = wrapper.payload.strip_prefix(b"@") {
             return self.peel_by_rule(index, rule, wrapper, words);
         }
-        if wrapper.payload == "sub" {
+        if wrapper.payload == b"sub" {
             return self.peel_subcommand(index, wrapper, words);
         }
         let walk = self.walk(index, wrapper, words)?;
@@ -44,11 +44,11 @@ impl Shell<'_, '_> {
     pub fn payload(&mut self, index: usize, wrapper: Wrapper, walk: Walk) -> Step<bool> {
         if walk.rest.count > 0 {
             match wrapper.payload {
-                "argv" => {
+                b"argv" => {
                     self.child(index, walk.rest, wrapper.via)?;
                     return Ok(true);
                 }
-                "text" => {
+                b"text" => {
                     self.flag(index, CommandFlags::WRAPPER)?;
                     self.run_joined(index, walk.rest, wrapper.via)?;
                     return Ok(true);
@@ -210,7 +210,7 @@ impl Shell<'_, '_> {
     }
 
     fn peel_keyed(&mut self, index: usize, wrapper: Wrapper, words: Run, key: Span) -> Step<bool> {
-        if wrapper.payload != "sub" {
+        if wrapper.payload != b"sub" {
             return self.peel_with(index, wrapper, words);
         }
         let walk = self.walk(index, wrapper, words)?;
