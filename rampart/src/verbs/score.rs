@@ -158,10 +158,9 @@ fn fixed() -> Surroundings {
     for (name, value) in [("HOME", "/home/dev"), ("USER", "dev"), ("PATH", path)] {
         environment.set(name, OsStr::new(value));
     }
-    Surroundings {
-        environment,
-        cwd: Some(b"/home/dev/project".to_vec()),
-    }
+    let mut surroundings = Surroundings::with(environment);
+    surroundings.cwd = Some(b"/home/dev/project".to_vec());
+    surroundings
 }
 
 fn judge_row(row: &Row, surroundings: &Surroundings, judge: &mut Judge<'_>) -> Judged {
