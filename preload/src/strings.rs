@@ -3,10 +3,11 @@
 
 use core::ffi::{CStr, c_char};
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 
 use evaluator::{Argv, Env};
 
-use crate::sys::Strings;
+use crate::sys::{Errno, Strings};
 
 /// A NULL-terminated array of C strings that belongs to the caller. A NULL array is an empty one.
 #[derive(Clone, Copy)]
@@ -100,9 +101,11 @@ impl Env for Vector<'_> {
     }
 }
 
-/// A path being put together, NUL-terminated for the kernel.
+/// A path being put together, NUL-terminated for the kernel. Its memory is not cleared first:
+/// a page that is not touched costs nothing.
 pub struct PathBytes<const ROOM: usize> {
-    bytes: [u8; ROOM],
+    bytes: [MaybeUninit<u8>; ROOM],
+    /// This many bytes are set, and so is the NUL behind them.
     len: usize,
 }
 
@@ -111,10 +114,21 @@ pub type LongPath = PathBytes<4097>;
 
 impl<const ROOM: usize> PathBytes<ROOM> {
     /// An empty path.
-    pub const fn new() -> Self {
-        Self {
-            bytes: [0; ROOM],
+    #[inline]
+    pub fn new() -> Self {
+        let mut path = Self {
+            bytes: [MaybeUninit::uninit(); ROOM],
             len: 0,
+        };
+        path.end_at(0);
+        path
+    }
+
+    /// Sets the NUL behind the first `len` bytes, which are set.
+    fn end_at(&mut self, len: usize) {
+        if let Some(end) = self.bytes.get_mut(len) {
+            end.write(0);
+            self.len = len;
         }
     }
 
@@ -126,10 +140,9 @@ impl<const ROOM: usize> PathBytes<ROOM> {
             return None;
         }
         for (to, from) in self.bytes.get_mut(self.len..end)?.iter_mut().zip(part) {
-            *to = *from;
+            to.write(*from);
         }
-        *self.bytes.get_mut(end)? = 0;
-        self.len = end;
+        self.end_at(end);
         Some(self)
     }
 
@@ -150,23 +163,42 @@ impl<const ROOM: usize> PathBytes<ROOM> {
         self.push(digits.get(first..)?)
     }
 
+    /// Replaces the path by what `fill` writes to the address it gets; it gets the room there and
+    /// answers how much of that it used.
+    ///
+    /// # Safety
+    /// `fill` must have set as many bytes as it says, and no NUL among them.
+    ///
+    /// # Errors
+    /// What `fill` says; `ENAMETOOLONG` if there is no room left for the NUL.
+    pub unsafe fn fill(
+        &mut self,
+        fill: impl FnOnce(*mut u8, usize) -> Result<usize, Errno>,
+    ) -> Result<&[u8], Errno> {
+        let len = fill(self.bytes.as_mut_ptr().cast(), ROOM)?;
+        if len >= ROOM {
+            return Err(Errno(libc::ENAMETOOLONG));
+        }
+        self.end_at(len);
+        Ok(self.as_bytes())
+    }
+
     /// Forgets everything behind `len` bytes.
     pub fn truncate(&mut self, len: usize) {
-        if let Some(end) = self.bytes.get_mut(len)
-            && len <= self.len
-        {
-            *end = 0;
-            self.len = len;
+        if len <= self.len {
+            self.end_at(len);
         }
     }
 
     /// The path, without its NUL.
     pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or(&[])
+        // SAFETY: the first `len` bytes are set.
+        unsafe { core::slice::from_raw_parts(self.bytes.as_ptr().cast(), self.len) }
     }
 
     /// The path, for the kernel.
     pub fn as_c_str(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.bytes).unwrap_or(c"")
+        // SAFETY: the NUL behind the first `len` bytes is set, and there is none among them.
+        unsafe { CStr::from_ptr(self.bytes.as_ptr().cast()) }
     }
 }

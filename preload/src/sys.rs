@@ -9,6 +9,8 @@ use libc::{
     MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE, PROT_READ, PROT_WRITE,
 };
 
+use crate::strings::PathBytes;
+
 /// The kernel's answer to a failed call: an `errno` value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Errno(pub c_int);
@@ -200,28 +202,36 @@ pub fn may_execute(dir: c_int, path: *const c_char, flags: c_int) -> Result<(), 
     }
 }
 
-/// `readlinkat(2)`: the part of `out` that was filled.
-pub fn read_link<'b>(path: &CStr, out: &'b mut [u8]) -> Result<&'b [u8], Errno> {
-    let at = path.as_ptr() as usize;
-    let args = [
-        int(AT_FDCWD),
-        at,
-        out.as_mut_ptr() as usize,
-        out.len(),
-        0,
-        0,
-    ];
-    // SAFETY: `path` is NUL-terminated and `out` is valid for writes of its length.
-    let len = unsafe { call(libc::SYS_readlinkat, args) }?;
-    out.get(..len).ok_or(Errno(libc::ENAMETOOLONG))
+/// `readlinkat(2)` into `out`, which is taken whole.
+pub fn read_link<'b, const ROOM: usize>(
+    path: &CStr,
+    out: &'b mut PathBytes<ROOM>,
+) -> Result<&'b [u8], Errno> {
+    // SAFETY: `path` is NUL-terminated; the kernel writes at most `room` bytes of a link, which
+    // hold no NUL, to `at`.
+    unsafe { out.fill(|at, room| read_link_raw(path, at, room)) }
 }
 
-/// `getcwd(2)`: the part of `out` that was filled, without the NUL.
-pub fn current_dir(out: &mut [u8]) -> Result<&[u8], Errno> {
-    let args = [out.as_mut_ptr() as usize, out.len(), 0, 0, 0, 0];
-    // SAFETY: `out` is valid for writes of its length.
-    let len = unsafe { call(libc::SYS_getcwd, args) }?;
-    out.get(..len.saturating_sub(1)).ok_or(Errno(libc::ERANGE))
+/// `readlinkat(2)`: how many bytes at `out` were set.
+///
+/// # Safety
+/// `out` must be valid for writes of `room` bytes.
+pub unsafe fn read_link_raw(path: &CStr, out: *mut u8, room: usize) -> Result<usize, Errno> {
+    let args = [int(AT_FDCWD), path.as_ptr() as usize, out as usize, room, 0, 0];
+    // SAFETY: `path` is NUL-terminated; the rest is the caller's promise.
+    unsafe { call(libc::SYS_readlinkat, args) }
+}
+
+/// `getcwd(2)` into `out`.
+pub fn current_dir<const ROOM: usize>(out: &mut PathBytes<ROOM>) -> Result<&[u8], Errno> {
+    // SAFETY: the kernel writes at most `room` bytes of a path and its NUL to `at`, and counts
+    // the NUL.
+    unsafe {
+        out.fill(|at, room| {
+            let args = [at as usize, room, 0, 0, 0, 0];
+            call(libc::SYS_getcwd, args).map(|len| len.saturating_sub(1))
+        })
+    }
 }
 
 /// `mkdirat(2)`.

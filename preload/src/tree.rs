@@ -218,7 +218,7 @@ impl Root<'_, '_> {
     /// environment is its caller's.
     fn fix(mut self, trusted: bool) -> Option<(&'static [u8], Option<&'static [u8]>)> {
         let is_root = self.vars.value(b"RAMPART_TREE").is_none();
-        let mut cwd = [0; 4096];
+        let mut cwd = LongPath::new();
         let cwd = if is_root {
             sys::current_dir(&mut cwd).unwrap_or(&[])
         } else {

@@ -64,12 +64,25 @@ fn read_whole<'b>(fd: &Fd, size: usize, out: &'b mut [u8]) -> Option<&'b [u8]> {
 /// The absolute path behind an open descriptor (`/proc/self/fd/N`). `None` where `/proc` is not
 /// mounted, the name does not fit or the file has none below our root.
 pub fn name_of<'b>(fd: &Fd, out: &'b mut [u8]) -> Option<&'b [u8]> {
+    let (at, room) = (out.as_mut_ptr(), out.len());
+    let len = with_link(fd, |link| {
+        // SAFETY: `out` is valid for writes of its length.
+        unsafe { sys::read_link_raw(link, at, room) }
+    })?;
+    let name = out.get(..len)?;
+    (len < room && name.starts_with(b"/")).then_some(name)
+}
+
+/// As [`name_of`], for a path of ours.
+pub fn path_of<'b>(fd: &Fd, out: &'b mut LongPath) -> Option<&'b [u8]> {
+    with_link(fd, |link| sys::read_link(link, out).map(drop))?;
+    Some(out.as_bytes()).filter(|name| name.starts_with(b"/"))
+}
+
+fn with_link<R>(fd: &Fd, read: impl FnOnce(&CStr) -> Result<R, Errno>) -> Option<R> {
     let mut link = PathBytes::<40>::new();
-    let link: &CStr = link
+    let link = link
         .push(b"/proc/self/fd/")?
-        .push_number(fd.number().unsigned_abs())?
-        .as_c_str();
-    let room = out.len();
-    let name = sys::read_link(link, out).ok()?;
-    (name.len() < room && name.starts_with(b"/")).then_some(name)
+        .push_number(fd.number().unsigned_abs())?;
+    read(link.as_c_str()).ok()
 }

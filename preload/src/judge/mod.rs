@@ -19,6 +19,7 @@ use crate::observe::{Call, Stage};
 use crate::on_stack::on_stack;
 use crate::snapshot::{self, Mode, Snapshot};
 use crate::spool::{self, Place};
+use crate::strings::LongPath;
 use crate::sys::{self, Errno};
 use crate::world::Files;
 use memory::{Memory, Parts};
@@ -109,25 +110,26 @@ extern "C" fn run(job: *mut c_void) {
 }
 
 fn deliberate(snapshot: &Snapshot, call: &Call<'_>, parts: &mut Parts<'_>, judged: &mut Judged) {
-    let target = if call.stage.is_start() {
-        Target::of_this_process(call)
+    let mut target = Target::unknown();
+    if call.stage.is_start() {
+        target.find_this_process(call);
     } else {
-        Target::of(call)
-    };
+        target.find(call);
+    }
     judged.asan = target.asan;
     judged.kinds = target.kinds;
     judged.loads_us = target.loads_us;
     let Some(layers) = Layers::load(snapshot) else {
         return;
     };
-    let mut buffer = [0; 4096];
+    let mut cwd = LongPath::new();
     let request = Request {
         tool: b"exec",
         call: evaluator::Call::Exec {
             file: target.name_or(call.file.to_bytes()),
             argv: &call.argv,
         },
-        cwd: directory(call, &mut buffer),
+        cwd: directory(call, &mut cwd),
         env: &call.env,
         target: target.facts(),
         caller: Caller {
@@ -167,7 +169,7 @@ fn deliberate(snapshot: &Snapshot, call: &Call<'_>, parts: &mut Parts<'_>, judge
 
 /// The working directory, where it is known: spawn file actions may change it before the exec.
 /// The evaluator then leaves rules about it to the self-check, if there will be one.
-fn directory<'b>(call: &Call<'_>, buffer: &'b mut [u8]) -> Cwd<'b> {
+fn directory<'b>(call: &Call<'_>, buffer: &'b mut LongPath) -> Cwd<'b> {
     if call.stage == Stage::BeforeElsewhere {
         return Cwd::Unknown;
     }

@@ -77,7 +77,14 @@ pub unsafe fn arguments_before(env: Strings) -> Option<Strings> {
 
 /// The file behind the program headers that the loader reports: the program itself, whoever was
 /// executed. Reads `/proc/self/maps`.
-pub fn mapped_program(out: &mut [u8]) -> Option<&[u8]> {
+pub fn mapped_program(out: &mut LongPath) -> Option<()> {
+    let mut buffer = [0; 2 * 4096];
+    let path = search_maps(&mut buffer)?;
+    out.truncate(0);
+    out.push(path).map(drop)
+}
+
+fn search_maps(out: &mut [u8]) -> Option<&[u8]> {
     let headers = usize::try_from(auxiliary(libc::AT_PHDR)).ok()?;
     let maps = Fd::open(AT_FDCWD, c"/proc/self/maps", O_RDONLY, 0).ok()?;
     let mut filled = 0;
@@ -136,13 +143,12 @@ pub fn own_library(cwd: &[u8], out: &mut LongPath) -> Option<()> {
     }
     // SAFETY: the loader's name of an object that stays loaded.
     let name = unsafe { CStr::from_ptr(found.name) };
-    let mut buffer = [0; 4096];
     if let Ok(file) = Fd::open(AT_FDCWD, name, O_PATH, 0)
-        && let Some(path) = world::name_of(&file, &mut buffer)
-        && can_be_listed(path)
+        && world::path_of(&file, out).is_some_and(can_be_listed)
     {
-        return out.push(path).map(drop);
+        return Some(());
     }
+    out.truncate(0);
     let name = name.to_bytes();
     if !name.starts_with(b"/") && can_be_listed(cwd) && !cwd.is_empty() {
         let _ = out.push(cwd)?.push(b"/")?;

@@ -38,53 +38,9 @@ pub struct Target {
 }
 
 impl Target {
-    /// Looks at what `call` would execute.
-    pub fn of(call: &Call<'_>) -> Self {
-        let mut target = Self::unknown();
-        match open(call) {
-            Ok(file) => {
-                if is_indirect(call) {
-                    target.find_name(&file);
-                }
-                target.follow(file);
-            }
-            Err(_) => target.unreadable(call),
-        }
-        target
-    }
-
-    /// The program that this process is: it has loaded us, so only its name is to be found. The
-    /// kernel's `AT_EXECFN` is the script if there is one, and says nothing where the loader was
-    /// started by name or the file by descriptor.
-    pub fn of_this_process(call: &Call<'_>) -> Self {
-        let mut target = Self::unknown();
-        let file = call.file.to_bytes();
-        let by_loader = call.stage == Stage::StartedByLoader;
-        let is_script = (1..=2 * CHAIN).any(|index| call.argv.get(index) == Some(file));
-        if is_script {
-            target.add(TargetKinds::SCRIPT);
-        }
-        let mut buffer = [0; 4096];
-        let name = if by_loader {
-            process::mapped_program(&mut buffer)
-        } else if is_script || is_proc(file) {
-            sys::read_link(c"/proc/self/exe", &mut buffer).ok()
-        } else {
-            None
-        };
-        target.set_name(name.unwrap_or(&[]));
-        target
-    }
-
-    /// The name that was found, else `spelling`.
-    pub fn name_or<'b>(&'b self, spelling: &'b [u8]) -> &'b [u8] {
-        match self.name.as_bytes() {
-            b"" => spelling,
-            name => name,
-        }
-    }
-
-    fn unknown() -> Self {
+    /// Nothing is known yet.
+    #[inline]
+    pub fn unknown() -> Self {
         Self {
             kinds: TargetKinds::default(),
             asan: 0,
@@ -92,6 +48,45 @@ impl Target {
             name: LongPath::new(),
             interpreter: PathBytes::new(),
             argument: PathBytes::new(),
+        }
+    }
+
+    /// Looks at what `call` would execute.
+    pub fn find(&mut self, call: &Call<'_>) {
+        match open(call) {
+            Ok(file) => {
+                if is_indirect(call) {
+                    let _ = world::path_of(&file, &mut self.name);
+                    self.note_memfd();
+                }
+                self.follow(file);
+            }
+            Err(_) => self.unreadable(call),
+        }
+    }
+
+    /// The program that this process is: it has loaded us, so only its name is to be found. The
+    /// kernel's `AT_EXECFN` is the script if there is one, and says nothing where the loader was
+    /// started by name or the file by descriptor.
+    pub fn find_this_process(&mut self, call: &Call<'_>) {
+        let file = call.file.to_bytes();
+        let is_script = (1..=2 * CHAIN).any(|index| call.argv.get(index) == Some(file));
+        if is_script {
+            self.add(TargetKinds::SCRIPT);
+        }
+        if call.stage == Stage::StartedByLoader {
+            let _ = process::mapped_program(&mut self.name);
+        } else if is_script || is_proc(file) {
+            let _ = sys::read_link(c"/proc/self/exe", &mut self.name);
+        }
+        self.note_memfd();
+    }
+
+    /// The name that was found, else `spelling`.
+    pub fn name_or<'b>(&'b self, spelling: &'b [u8]) -> &'b [u8] {
+        match self.name.as_bytes() {
+            b"" => spelling,
+            name => name,
         }
     }
 
@@ -114,17 +109,10 @@ impl Target {
         self.loads_us = false;
     }
 
-    fn find_name(&mut self, file: &Fd) {
-        let mut buffer = [0; 4096];
-        let name = world::name_of(file, &mut buffer).unwrap_or(&[]);
-        self.set_name(name);
-    }
-
-    fn set_name(&mut self, name: &[u8]) {
-        if name.starts_with(b"/memfd:") {
+    fn note_memfd(&mut self) {
+        if self.name.as_bytes().starts_with(b"/memfd:") {
             self.add(TargetKinds::MEMFD);
         }
-        let _ = self.name.push(name);
     }
 
     fn unreadable(&mut self, call: &Call<'_>) {
