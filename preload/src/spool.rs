@@ -2,7 +2,7 @@
 //! directory, opened with `O_APPEND` and closed again. Short-lived processes leave their events
 //! there; the next reader merges them into the log.
 
-use libc::{AT_FDCWD, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_WRONLY};
+use libc::{AT_FDCWD, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY};
 
 use crate::snapshot::Snapshot;
 use crate::strings::PathBytes;
@@ -95,9 +95,12 @@ fn open_in(dir: &mut Path, user: u32) -> Result<Fd, Errno> {
         .and_then(|path| path.push_number(user))
         .and_then(|path| path.push(b".jsonl"));
     let path = named.ok_or(Errno(libc::ENAMETOOLONG))?;
-    let flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | libc::O_NONBLOCK;
-    let file = Fd::open(AT_FDCWD, path.as_c_str(), flags, 0o600)?;
-    Ok(file)
+    let flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK;
+    // It is there but for the first time, and opening without O_CREAT takes no lock.
+    match Fd::open(AT_FDCWD, path.as_c_str(), flags, 0) {
+        Err(Errno(libc::ENOENT)) => Fd::open(AT_FDCWD, path.as_c_str(), flags | O_CREAT, 0o600),
+        other => other,
+    }
 }
 
 /// Puts the path of this user's own directory into `path`: `rampart-<uid>` below `/dev/shm`, else

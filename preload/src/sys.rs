@@ -217,7 +217,14 @@ pub fn read_link<'b, const ROOM: usize>(
 /// # Safety
 /// `out` must be valid for writes of `room` bytes.
 pub unsafe fn read_link_raw(path: &CStr, out: *mut u8, room: usize) -> Result<usize, Errno> {
-    let args = [int(AT_FDCWD), path.as_ptr() as usize, out as usize, room, 0, 0];
+    let args = [
+        int(AT_FDCWD),
+        path.as_ptr() as usize,
+        out as usize,
+        room,
+        0,
+        0,
+    ];
     // SAFETY: `path` is NUL-terminated; the rest is the caller's promise.
     unsafe { call(libc::SYS_readlinkat, args) }
 }
@@ -352,6 +359,24 @@ pub fn random(out: &mut [u8]) {
     let args = [out.as_mut_ptr() as usize, out.len(), GRND_NONBLOCK, 0, 0, 0];
     // SAFETY: `out` is valid for writes of its length.
     let _ = unsafe { call(libc::SYS_getrandom, args) };
+}
+
+/// The soft limit of the main stack in bytes (`getrlimit(2)`); 0 if it cannot be known.
+pub fn stack_limit() -> u64 {
+    let mut limits = [0_u64; 2];
+    let args = [
+        0,
+        libc::RLIMIT_STACK as usize,
+        0,
+        limits.as_mut_ptr() as usize,
+        0,
+        0,
+    ];
+    // SAFETY: `limits` has the layout of the 64-bit `struct rlimit`.
+    match unsafe { call(libc::SYS_prlimit64, args) } {
+        Ok(_) => limits[0],
+        Err(_) => 0,
+    }
 }
 
 /// `pidfd_open(2)` without flags.

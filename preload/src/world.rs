@@ -1,6 +1,7 @@
 //! The evaluator's questions, answered by raw system calls. The buffers are the evaluator's, the
 //! descriptors live for one question.
 
+use core::cell::Cell;
 use core::ffi::CStr;
 
 use evaluator::{Answer, World};
@@ -9,8 +10,26 @@ use libc::{AT_FDCWD, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY};
 use crate::strings::{LongPath, PathBytes};
 use crate::sys::{self, Errno, Fd};
 
+/// Longest path that the kernel gives back (`PATH_MAX`).
+const LONGEST: usize = 4096;
+
 /// The file system as this process sees it.
-pub struct Files;
+#[derive(Default)]
+pub struct Files {
+    lacked_room: Cell<bool>,
+}
+
+impl Files {
+    /// Whether some answer was "unavailable" only because the evaluator's buffer was too small.
+    pub fn lacked_room(&self) -> bool {
+        self.lacked_room.get()
+    }
+
+    fn too_small<T>(&self) -> Answer<T> {
+        self.lacked_room.set(true);
+        Answer::Unavailable
+    }
+}
 
 impl World for Files {
     fn resolve<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
@@ -19,7 +38,14 @@ impl World for Files {
             return Answer::Unavailable;
         };
         match Fd::open(AT_FDCWD, path.as_c_str(), O_PATH, 0) {
-            Ok(fd) => name_of(&fd, out).map_or(Answer::Unavailable, Answer::Value),
+            Ok(fd) => {
+                let is_small = out.len() < LONGEST;
+                match name_of(&fd, out) {
+                    Some(name) => Answer::Value(name),
+                    None if is_small => self.too_small(),
+                    None => Answer::Unavailable,
+                }
+            }
             Err(Errno(libc::ENOENT | libc::ENOTDIR)) => Answer::Absent,
             Err(_) => Answer::Unavailable,
         }
@@ -41,7 +67,7 @@ impl World for Files {
             _ => return Answer::Unavailable,
         };
         if size > out.len() {
-            return Answer::Unavailable;
+            return self.too_small();
         }
         read_whole(&fd, size, out).map_or(Answer::Unavailable, Answer::Value)
     }

@@ -18,6 +18,20 @@ const PAGE: usize = 4096;
 /// of the host program may come on top.
 const STACK: usize = 768 * 1024;
 
+/// The arenas of a first attempt, small enough to lie on a few neighbouring pages: each page that
+/// is touched costs more than a microsecond, and almost every call is small.
+const QUICK: ScratchLen = ScratchLen {
+    text: 8192,
+    words: 128,
+    commands: 16,
+    redirects: 16,
+    vars: 16,
+    matches: 32,
+};
+
+/// Longest call that is tried with the small arenas, in bytes and in arguments.
+const QUICK_INPUT: (usize, usize) = (512, 32);
+
 /// Longest event, in bytes.
 const EVENT: usize = 64 * 1024;
 
@@ -49,7 +63,10 @@ unsafe impl Zeroable for RuleMatch {}
 pub struct Memory {
     start: *mut u8,
     len: usize,
+    /// Length of the guard page and the stack; 0 if there is none.
+    stack: usize,
     arenas: ScratchLen,
+    is_small: bool,
 }
 
 /// What is cut from a [`Memory`].
@@ -58,50 +75,55 @@ pub struct Parts<'m> {
     pub event: &'m mut [u8],
     /// For the line that the agent reads.
     pub notice: &'m mut [u8],
+    /// For a first attempt of the evaluator; `None` for a call that is not small.
+    pub quick: Option<Scratch<'m>>,
     /// For the evaluator.
-    pub scratch: Scratch<'m>,
+    pub full: Scratch<'m>,
 }
 
 impl Memory {
-    /// Maps the memory for a request of `input` bytes in `args` arguments against `rules` rules.
+    /// Maps the memory for a request of `input` bytes in `args` arguments against `rules` rules;
+    /// `with_stack` if it is to hold the evaluator's stack, too.
     ///
     /// # Errors
     /// What `mmap(2)` says, usually `ENOMEM`.
-    pub fn new(input: usize, args: usize, rules: usize) -> Result<Self, Errno> {
+    pub fn new(input: usize, args: usize, rules: usize, with_stack: bool) -> Result<Self, Errno> {
         let arenas = scratch_len(input, args, rules.saturating_add(MORE_RULES));
-        let sizes = [
-            PAGE.saturating_add(STACK),
-            EVENT,
-            NOTICE,
-            arenas.text,
-            arenas.words.saturating_mul(size_of::<Word>()),
-            arenas.commands.saturating_mul(size_of::<Command>()),
-            arenas.redirects.saturating_mul(size_of::<Redirect>()),
-            arenas.vars.saturating_mul(size_of::<Var>()),
-            arenas.matches.saturating_mul(size_of::<RuleMatch>()),
-        ];
-        // Each part is rounded up to 16 bytes.
-        let sum = sizes.iter().fold(0_usize, |sum, size| {
-            sum.saturating_add(*size).saturating_add(15)
-        });
+        let stack = if with_stack { PAGE + STACK } else { 0 };
+        let parts = [stack, bytes(&QUICK), EVENT, NOTICE, bytes(&arenas)];
+        let sum = parts
+            .iter()
+            .fold(0_usize, |sum, part| sum.saturating_add(*part));
         let len = sum
             .checked_next_multiple_of(PAGE)
             .ok_or(Errno(libc::ENOMEM))?;
-        let start = sys::map_memory(len)?;
-        let memory = Self { start, len, arenas };
-        // SAFETY: the first page of the mapping, which nothing uses: the guard below the stack.
-        unsafe { sys::protect(start, PAGE, libc::PROT_NONE) }?;
+        let memory = Self {
+            start: sys::map_memory(len)?,
+            len,
+            stack,
+            arenas,
+            is_small: input <= QUICK_INPUT.0 && args <= QUICK_INPUT.1,
+        };
+        if with_stack {
+            // SAFETY: the first page of the mapping, which nothing uses: the guard.
+            unsafe { sys::protect(memory.start, PAGE, libc::PROT_NONE) }?;
+        }
         Ok(memory)
     }
 
     /// The end of the stack, 16-byte aligned.
     pub const fn stack_top(&self) -> *mut u8 {
-        self.start.wrapping_add(PAGE + STACK)
+        self.start.wrapping_add(self.stack)
+    }
+
+    /// Where the event is put: behind the small arenas.
+    const fn event(&self) -> *mut u8 {
+        self.stack_top().wrapping_add(bytes(&QUICK))
     }
 
     /// The line for the agent, as far as it was written.
     pub fn notice(&self, len: usize) -> &[u8] {
-        let start = self.stack_top().wrapping_add(EVENT);
+        let start = self.event().wrapping_add(EVENT);
         // SAFETY: `parts` puts the notice there (EVENT is a multiple of 16), zeroed or written.
         unsafe { core::slice::from_raw_parts(start, len.min(NOTICE)) }
     }
@@ -111,7 +133,7 @@ impl Memory {
     pub fn compose(&self, parts: &[&[u8]]) -> Option<&CStr> {
         // SAFETY: `parts` puts the event there; it is written to its file by now, and the borrow
         // of it ended with the verdict.
-        let room = unsafe { core::slice::from_raw_parts_mut(self.stack_top(), EVENT) };
+        let room = unsafe { core::slice::from_raw_parts_mut(self.event(), EVENT) };
         let len = parts
             .iter()
             .fold(1_usize, |sum, part| sum.saturating_add(part.len()));
@@ -133,19 +155,27 @@ impl Memory {
             end: self.start.wrapping_add(self.len),
             lifetime: PhantomData,
         };
+        let quick = rest.scratch(&QUICK);
         Parts {
             event: rest.take(EVENT),
             notice: rest.take(NOTICE),
-            scratch: Scratch {
-                text: rest.take(self.arenas.text),
-                words: rest.take(self.arenas.words),
-                commands: rest.take(self.arenas.commands),
-                redirects: rest.take(self.arenas.redirects),
-                vars: rest.take(self.arenas.vars),
-                matches: rest.take(self.arenas.matches),
-            },
+            quick: self.is_small.then_some(quick),
+            full: rest.scratch(&self.arenas),
         }
     }
+}
+
+/// Bytes that arenas take, each rounded up to 16.
+const fn bytes(arenas: &ScratchLen) -> usize {
+    const fn round(count: usize, size: usize) -> usize {
+        count.saturating_mul(size).saturating_add(15) & !15
+    }
+    round(arenas.matches, size_of::<RuleMatch>())
+        .saturating_add(round(arenas.commands, size_of::<Command>()))
+        .saturating_add(round(arenas.redirects, size_of::<Redirect>()))
+        .saturating_add(round(arenas.vars, size_of::<Var>()))
+        .saturating_add(round(arenas.words, size_of::<Word>()))
+        .saturating_add(round(arenas.text, 1))
 }
 
 impl Drop for Memory {
@@ -163,6 +193,18 @@ struct Rest<'m> {
 }
 
 impl<'m> Rest<'m> {
+    /// Arenas of these lengths.
+    fn scratch(&mut self, len: &ScratchLen) -> Scratch<'m> {
+        Scratch {
+            matches: self.take(len.matches),
+            commands: self.take(len.commands),
+            redirects: self.take(len.redirects),
+            vars: self.take(len.vars),
+            words: self.take(len.words),
+            text: self.take(len.text),
+        }
+    }
+
     /// The next `count` elements; none if they do not fit.
     fn take<T: Zeroable>(&mut self, count: usize) -> &'m mut [T] {
         let start = self.next;

@@ -11,11 +11,13 @@ use core::ffi::{CStr, c_void};
 use evaluator::event::{self, Event, EventFlags, Outcome};
 use evaluator::request::{NoParams, Request};
 use evaluator::settle::{Settled, settle};
-use evaluator::{Action, Caller, Cwd, TargetKinds, Verdict, decide, notice};
+use evaluator::{
+    Action, Caller, Cwd, Image, Reason, Scratch, TargetKinds, Verdict, command, decide, notice,
+};
 
 use crate::images::Layers;
 use crate::observe::target::Target;
-use crate::observe::{Call, Stage};
+use crate::observe::{Call, Stage, process};
 use crate::on_stack::on_stack;
 use crate::snapshot::{self, Mode, Snapshot};
 use crate::spool::{self, Place};
@@ -82,7 +84,10 @@ pub fn judge(snapshot: &Snapshot, call: &Call<'_>) -> Judged {
         is_repeated: false,
     };
     let rules = snapshot.images().iter().map(|slot| slot.rules()).sum();
-    let Ok(memory) = Memory::new(call.argv.size(), call.argv.count(), rules) else {
+    // The constructor runs on the stack of `main`, where there is room.
+    let with_stack = !(call.stage.is_start() && process::is_on_main_stack());
+    let (input, args) = (call.argv.size(), call.argv.count());
+    let Ok(memory) = Memory::new(input, args, rules, with_stack) else {
         judged.permitted = snapshot.fail_open == Some(true);
         judged.errno = Errno(libc::ENOMEM);
         return judged;
@@ -93,9 +98,13 @@ pub fn judge(snapshot: &Snapshot, call: &Call<'_>) -> Judged {
         memory: &memory,
         judged,
     };
-    // SAFETY: the stack is the memory's own, 16-byte aligned and used by this call only, and
-    // `run` gets the job that it expects and does not unwind.
-    unsafe { on_stack((&raw mut job).cast(), run, memory.stack_top()) };
+    if with_stack {
+        // SAFETY: the stack is the memory's own, 16-byte aligned and used by this call only, and
+        // `run` gets the job that it expects and does not unwind.
+        unsafe { on_stack((&raw mut job).cast(), run, memory.stack_top()) };
+    } else {
+        run((&raw mut job).cast());
+    }
     let mut judged = job.judged;
     judged.memory = Some(memory);
     judged
@@ -144,9 +153,10 @@ fn deliberate(snapshot: &Snapshot, call: &Call<'_>, parts: &mut Parts<'_>, judge
     let Parts {
         event,
         notice,
-        scratch,
+        quick,
+        full,
     } = parts;
-    let verdict = decide(layers.images(), &request, &Files, scratch);
+    let verdict = verdict(layers.images(), &request, quick.as_mut(), full);
     let settled = settle(&verdict, snapshot.fail_open);
     judged.permitted = settled.permitted || snapshot.mode == Mode::Monitor;
     judged.is_repeated = !judged.permitted && is_repeated(snapshot, call);
@@ -165,6 +175,27 @@ fn deliberate(snapshot: &Snapshot, call: &Call<'_>, parts: &mut Parts<'_>, judge
     if !judged.permitted {
         judged.notice_len = notice::denial(notice, &verdict, &request, &settled, &record.id);
     }
+}
+
+/// Asks the evaluator, first with `quick` arenas if there are any. Only an answer that their size
+/// had no part in is taken.
+fn verdict<'a>(
+    images: &[Image<'a>],
+    request: &Request<'_>,
+    quick: Option<&'a mut Scratch<'_>>,
+    full: &'a mut Scratch<'_>,
+) -> Verdict<'a> {
+    let world = Files::default();
+    if let Some(quick) = quick {
+        let verdict = decide(images, request, &world, quick);
+        let is_final = verdict.tree.outcome != command::Outcome::TooComplex
+            && !matches!(verdict.reason, Reason::TooComplex | Reason::NoMemory)
+            && !world.lacked_room();
+        if is_final {
+            return verdict;
+        }
+    }
+    decide(images, request, &world, full)
 }
 
 /// The working directory, where it is known: spawn file actions may change it before the exec.

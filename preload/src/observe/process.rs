@@ -6,7 +6,7 @@ use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 use libc::{AT_FDCWD, O_PATH, O_RDONLY};
 
 use crate::strings::LongPath;
-use crate::sys::{Fd, Strings};
+use crate::sys::{self, Fd, Strings};
 use crate::world;
 
 unsafe extern "C" {
@@ -42,6 +42,16 @@ pub fn executed_file() -> &'static CStr {
 /// loaded no interpreter (`AT_BASE` is 0).
 pub fn is_run_by_loader() -> bool {
     auxiliary(libc::AT_BASE) == 0
+}
+
+/// Whether this code runs on the stack that the kernel made for `main`, with at least a megabyte
+/// of it left. Its other end is where the kernel put the strings.
+pub fn is_on_main_stack() -> bool {
+    const ROOM: u64 = 2 << 20;
+    const NEAR: usize = 512 * 1024;
+    let here = 0_u8;
+    let below = (executed_file().as_ptr() as usize).wrapping_sub(&raw const here as usize);
+    below < NEAR && sys::stack_limit() >= ROOM
 }
 
 /// Whether the kernel gave this process privileges that its caller lacks (`AT_SECURE`). Then the
