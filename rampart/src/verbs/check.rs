@@ -94,7 +94,7 @@ fn judged(
     let fail_open = surroundings.environment.fail_open();
     let mut judge = Judge::new(layers)?;
     surroundings.ask(case, |request| {
-        judge.judge(request, &FileSystem, |verdict, images| {
+        judge.judge(request, &FileSystem::default(), |verdict, images| {
             let text = if json {
                 let explanation = Explanation::of(verdict, images, origins, fail_open);
                 serde_json::to_string(&explanation)

@@ -29,6 +29,7 @@ struct BadLine<'a> {
 /// If standard input cannot be read or standard output not written. Bad lines are no error.
 pub fn run(layers: &Layers, surroundings: &Surroundings) -> Result<(), Failure> {
     let mut judge = Judge::new(layers)?;
+    let world = FileSystem::default();
     let mut input = BufReader::with_capacity(64 * 1024, io::stdin().lock());
     let mut output = Output::new();
     let mut line = Vec::new();
@@ -42,19 +43,25 @@ pub fn run(layers: &Layers, surroundings: &Surroundings) -> Result<(), Failure> 
             return output.flush();
         }
         number += 1;
-        let mut written = answer(&line, number, surroundings, &mut judge);
+        let mut written = answer(&line, number, (surroundings, &world), &mut judge);
         written.push(b'\n');
         output.write(&written)?;
         // Whoever sends one line and waits for its verdict must get it.
         if input.buffer().is_empty() {
             output.flush()?;
             surroundings.forget();
+            world.forget();
         }
     }
 }
 
 /// The line that answers `line`, without its newline.
-fn answer(line: &[u8], number: u64, surroundings: &Surroundings, judge: &mut Judge<'_>) -> Vec<u8> {
+fn answer(
+    line: &[u8],
+    number: u64,
+    (surroundings, world): (&Surroundings, &FileSystem),
+    judge: &mut Judge<'_>,
+) -> Vec<u8> {
     let cases::Line { id, parsed } = cases::parse(line.trim_ascii_end());
     let id = id.as_ref();
     let bad = |why: &str| {
@@ -71,7 +78,7 @@ fn answer(line: &[u8], number: u64, surroundings: &Surroundings, judge: &mut Jud
         Err(why) => return bad(why),
         Ok(Parsed::Refused(refusal)) => serde_json::to_vec(&Answer::refused(id, refusal)),
         Ok(Parsed::Case(case)) => surroundings.ask(case, |request| {
-            judge.judge(request, &FileSystem, |verdict, images| {
+            judge.judge(request, world, |verdict, images| {
                 serde_json::to_vec(&Answer::of(id, verdict, images, fail_open))
             })
         }),

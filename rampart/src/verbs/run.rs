@@ -200,7 +200,7 @@ fn judge_here(
     };
     let mut judge = Judge::new(layers)?;
     surroundings.ask(&case, |request| {
-        judge.judge(request, &FileSystem, |verdict, _| {
+        judge.judge(request, &FileSystem::default(), |verdict, _| {
             record::conclude(request, verdict, &surroundings.environment, is_enforced)
         })
     })

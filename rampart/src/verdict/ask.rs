@@ -4,7 +4,7 @@
 use crate::cases::{Call, Case};
 use crate::launch::environment::Environment;
 use crate::launch::program::{self, Facts};
-use evaluator::{Caller, Cwd, Params, Request, Target};
+use evaluator::{Caller, Cwd, Env, Params, Request, Target};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -18,6 +18,8 @@ pub struct Surroundings {
     pub environment: Environment,
     /// The working directory, if it still exists.
     pub cwd: Option<Vec<u8>>,
+    /// The same by name, because understanding a command asks often.
+    variables: HashMap<Vec<u8>, Vec<u8>>,
     /// Programs that were looked for: the answers to a batch of cases that comes at once.
     found: RefCell<HashMap<Sought, Program>>,
 }
@@ -44,7 +46,17 @@ impl Surroundings {
     /// Those of this process, with another environment.
     pub fn with(environment: Environment) -> Self {
         let cwd = std::env::current_dir().ok();
+        let mut variables = HashMap::new();
+        for entry in environment.entries() {
+            let mut parts = entry.splitn(2, |byte| *byte == b'=');
+            if let (Some(name), Some(value)) = (parts.next(), parts.next()) {
+                variables
+                    .entry(name.to_vec())
+                    .or_insert_with(|| value.to_vec());
+            }
+        }
         Self {
+            variables,
             environment,
             cwd: cwd.map(|path| path.into_os_string().into_encoded_bytes()),
             found: RefCell::default(),
@@ -98,7 +110,7 @@ impl Surroundings {
                 },
             },
             cwd: cwd.map_or(Cwd::Unknown, |cwd| Cwd::Known(cwd)),
-            env: &self.environment,
+            env: &Variables(&self.variables),
             target: facts
                 .as_ref()
                 .map_or(Target::default(), |facts| facts.target()),
@@ -146,6 +158,15 @@ impl Surroundings {
                 file: name.as_bytes().into(),
             },
         }
+    }
+}
+
+/// An environment by name.
+struct Variables<'a>(&'a HashMap<Vec<u8>, Vec<u8>>);
+
+impl Env for Variables<'_> {
+    fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        self.0.get(name).map(Vec::as_slice)
     }
 }
 

@@ -1,32 +1,65 @@
 //! The world as std shows it, for verdicts outside a guarded process.
 
 use evaluator::{Answer, World};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::rc::Rc;
 
 use rustix::fs::{Mode, OFlags};
 
-/// The file system of this process.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct FileSystem;
+/// How many answers are kept, so that a long input cannot fill the memory.
+const KEPT: usize = 1024;
+
+/// The file system of this process. Where a path leads is looked up once until
+/// [`FileSystem::forget`]: many rules ask the same, and a verdict should see one state of things.
+#[derive(Debug, Default)]
+pub struct FileSystem {
+    resolved: RefCell<HashMap<Vec<u8>, Resolved>>,
+}
+
+/// Where a path leads.
+type Resolved = Answer<Rc<[u8]>>;
+
+impl FileSystem {
+    /// Forgets what was looked up: time has passed.
+    pub fn forget(&self) {
+        self.resolved.borrow_mut().clear();
+    }
+
+    fn resolved(&self, path: &[u8]) -> Resolved {
+        if let Some(known) = self.resolved.borrow().get(path) {
+            return known.clone();
+        }
+        let answer = match fs::canonicalize(OsStr::from_bytes(path)) {
+            Ok(found) => Answer::Value(found.as_os_str().as_bytes().into()),
+            Err(error) => missing(&error),
+        };
+        let mut resolved = self.resolved.borrow_mut();
+        if resolved.len() >= KEPT {
+            resolved.clear();
+        }
+        resolved.insert(path.to_vec(), answer.clone());
+        answer
+    }
+}
 
 impl World for FileSystem {
     fn resolve<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
-        match fs::canonicalize(OsStr::from_bytes(path)) {
-            Ok(found) => {
-                let found = found.as_os_str().as_bytes();
-                match out.get_mut(..found.len()) {
-                    Some(out) => {
-                        out.copy_from_slice(found);
-                        Answer::Value(out)
-                    }
-                    None => Answer::Unavailable,
+        match self.resolved(path) {
+            Answer::Value(found) => match out.get_mut(..found.len()) {
+                Some(out) => {
+                    out.copy_from_slice(&found);
+                    Answer::Value(out)
                 }
-            }
-            Err(error) => missing(&error),
+                None => Answer::Unavailable,
+            },
+            Answer::Absent => Answer::Absent,
+            Answer::Unavailable => Answer::Unavailable,
         }
     }
 
@@ -86,7 +119,7 @@ mod tests {
         symlink("loop", base.join("loop")).unwrap();
         rustix::fs::mkfifoat(rustix::fs::CWD, base.join("fifo"), Mode::RWXU).unwrap();
         let mut long = [0u8; 4096];
-        let world = FileSystem;
+        let world = FileSystem::default();
 
         assert_eq!(
             world.resolve(&at("link"), &mut long),
@@ -96,6 +129,13 @@ mod tests {
         assert_eq!(world.resolve(&at("file/x"), &mut long), Answer::Absent);
         assert_eq!(world.resolve(&at("loop"), &mut long), Answer::Unavailable);
         assert_eq!(world.resolve(&at("file"), &mut [0; 3]), Answer::Unavailable);
+
+        // One state of things until told otherwise.
+        fs::write(base.join("none"), "").unwrap();
+        assert_eq!(world.resolve(&at("none"), &mut long), Answer::Absent);
+        world.forget();
+        assert_ne!(world.resolve(&at("none"), &mut long), Answer::Absent);
+        fs::remove_file(base.join("none")).unwrap();
 
         assert_eq!(
             world.read(&at("link"), &mut long),
