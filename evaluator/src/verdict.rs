@@ -74,4 +74,6 @@ pub struct RuleMatch {
     pub action: u32,
     /// How many of the tree's commands it matched.
     pub hits: u32,
+    /// Index of the last command it matched.
+    pub last: u32,
 }

@@ -15,9 +15,9 @@ use evaluator::image::format::{
 use crate::diagnostic::{Diagnostic, Level, Source};
 use crate::document::{Condition, Document, Pattern, Policy, Record, Rule};
 use crate::examples::{self, Placed};
-use crate::index::Index;
+use crate::index::{Index, alternatives, placement};
 use crate::sections::{Sections, write_image};
-use crate::{Layer, Options, read_policy};
+use crate::{Layer, Options, checks, read_policy};
 
 /// A compiled layer and what it was made from.
 #[derive(Clone, Debug)]
@@ -53,9 +53,9 @@ pub fn compile_with_warnings(
         found.append(&mut findings);
         documents.push(document);
     }
-    repeated_names(sources, &documents, &mut found);
+    checks::repeated_names(sources, &documents, &mut found);
     if options.layer == Layer::Project {
-        project_limits(sources, &documents, &mut found);
+        checks::project_limits(sources, &documents, &mut found);
     }
     let is_error = |found: &Vec<Diagnostic>| found.iter().any(|item| item.level == Level::Error);
     if is_error(&found) {
@@ -73,40 +73,6 @@ pub fn compile_with_warnings(
         documents,
         warnings: found,
     })
-}
-
-/// Reports policies of the same name: which one answered could not be told.
-fn repeated_names(sources: &[Source<'_>], documents: &[Document], found: &mut Vec<Diagnostic>) {
-    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
-    for (source, document) in sources.iter().zip(documents) {
-        for policy in document
-            .policies
-            .iter()
-            .filter(|policy| !policy.name.value.is_empty())
-        {
-            let name = policy.name.value.as_str();
-            if let Some(first) = seen.insert(name, source.name) {
-                let message = format!("policy `{name}` stands twice, first in {first}");
-                let help = "give it another name, or join their rules";
-                found.push(
-                    Diagnostic::at(source, &policy.name.range, Level::Error, message).help(help),
-                );
-            }
-        }
-    }
-}
-
-/// Reports what a project's file may not do: it comes with code that nobody has looked at yet.
-fn project_limits(sources: &[Source<'_>], documents: &[Document], found: &mut Vec<Diagnostic>) {
-    for (source, document) in sources.iter().zip(documents) {
-        for rule in document.policies.iter().flat_map(|policy| &policy.rules) {
-            if rule.action == Action::Webhook {
-                let message = "a project's policy may not call webhooks".to_owned();
-                let help = "move the rule into your own policy, or write `action: ask`";
-                found.push(Diagnostic::at(source, &rule.range, Level::Error, message).help(help));
-            }
-        }
-    }
 }
 
 /// The sections of an image while they grow.
@@ -193,7 +159,9 @@ impl Builder {
             _ if response => self.root(&Condition::Not(Box::new(Condition::Always))),
             condition => self.root(condition),
         };
-        self.index.add(number, &rule.condition);
+        if !response {
+            self.file(number, root, rule);
+        }
         self.sections.rules.push(RuleRecord {
             policy: count(self.sections.policies.len().saturating_sub(1)),
             name,
@@ -207,6 +175,27 @@ impl Builder {
             reserved: 0,
             expires_at: rule.expires_at.unwrap_or(0),
         });
+    }
+
+    /// Files a rule under the programs that it can hold for. A grant stays whole, so that "every
+    /// command is matched" is counted on one condition.
+    fn file(&mut self, number: u32, root: u32, rule: &Rule) {
+        let alternatives = if rule.action == Action::Allow {
+            vec![rule.condition.clone()]
+        } else {
+            alternatives(&rule.condition)
+        };
+        for (set, programs) in placement(&alternatives) {
+            let part = if set.len() == alternatives.len() {
+                root
+            } else {
+                let chosen = set.iter().filter_map(|index| alternatives.get(*index));
+                self.root(&Condition::Any(chosen.cloned().collect()))
+            };
+            for program in programs {
+                self.index.add(program.as_deref(), number, part);
+            }
+        }
     }
 
     /// Adds `condition` as a tree of its own and returns its root.

@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+mod checks;
 mod compile;
 pub mod diagnostic;
 pub mod document;

@@ -169,14 +169,14 @@ impl<'j, 't> Judge<'j, 't> {
         found: &mut Found<'_>,
     ) -> Result<(), Fault> {
         for entry in bucket.first..bucket.first.saturating_add(bucket.count) {
-            let index = image.entry(entry).ok_or(Fault::Corrupt)?;
-            let rule = image.rule(index).ok_or(Fault::Corrupt)?;
+            let entry = image.entry(entry).ok_or(Fault::Corrupt)?;
+            let rule = image.rule(entry.rule).ok_or(Fault::Corrupt)?;
             let request_only =
                 rule.node == NO_CONDITION || rule.flags & rule_flag::REQUEST_ONLY != 0;
             if request_only != at.is_none() || rule.flags & rule_flag::RESPONSE != 0 {
                 continue;
             }
-            if self.holds(image, &rule, at)? {
+            if self.holds(image, &rule, entry.node, at)? {
                 let (command, hits) =
                     at.map_or((cover::first(self.tree), u32::MAX), |(index, command)| {
                         let counts = !self.grants || cover::needs(self.tree, index, command);
@@ -185,21 +185,24 @@ impl<'j, 't> Judge<'j, 't> {
                 let action = rule.action.into();
                 found.add(RuleMatch {
                     image: position,
-                    rule: index,
+                    rule: entry.rule,
                     command,
                     action,
                     hits,
+                    last: command,
                 })?;
             }
         }
         Ok(())
     }
 
-    /// Whether `rule` holds for the command at hand (or for the request, where there is none).
+    /// Whether the part `node` of `rule` holds for the command at hand (or for the request, where
+    /// there is none).
     fn holds(
         &mut self,
         image: &Image<'_>,
         rule: &RuleRecord,
+        node: u32,
         at: Option<At<'j>>,
     ) -> Result<bool, Fault> {
         let action = Action::from_code(rule.action).ok_or(Fault::Corrupt)?;
@@ -215,7 +218,7 @@ impl<'j, 't> Judge<'j, 't> {
             return Ok(true);
         }
         self.fuel = image.count(Section::Nodes).saturating_add(1);
-        Ok(match self.node(image, rule.node, at, MAX_DEPTH)? {
+        Ok(match self.node(image, node, at, MAX_DEPTH)? {
             Tri::Yes => true,
             Tri::Unknown => action.is_restrictive(),
             Tri::No => false,

@@ -23,14 +23,18 @@ impl<'s> Found<'s> {
         Self { table, len: 0 }
     }
 
-    /// Adds `hit.hits` to its rule's count; the first command that hit is kept.
+    /// Adds `hit.hits` to its rule's count, once for each command; the first that hit is kept.
+    /// Commands come in order.
     pub fn add(&mut self, hit: RuleMatch) -> Result<(), Fault> {
         let used = self.table.get(..self.len).unwrap_or(&[]);
         let key = |found: &RuleMatch| (found.image, found.rule);
         match used.binary_search_by_key(&key(&hit), key) {
             Ok(at) => {
-                if let Some(known) = self.table.get_mut(at) {
+                if let Some(known) = self.table.get_mut(at)
+                    && known.last != hit.last
+                {
                     known.hits = known.hits.saturating_add(hit.hits);
+                    known.last = hit.last;
                 }
             }
             Err(at) => {
@@ -62,11 +66,12 @@ mod tests {
             rule,
             command,
             hits: 1,
+            last: command,
             ..RuleMatch::default()
         };
         let mut table = [RuleMatch::default(); 3];
         let mut found = Found::new(&mut table);
-        for (rule, command) in [(5, 1), (2, 1), (5, 3), (9, 4)] {
+        for (rule, command) in [(5, 1), (2, 1), (5, 3), (5, 3), (9, 4)] {
             found.add(hit(rule, command)).unwrap();
         }
         assert_eq!(found.add(hit(7, 0)), Err(Fault::NoMemory));

@@ -217,16 +217,14 @@ fn run(
     grants: bool,
 ) -> Result<Tri, Fault> {
     let mut any = Tri::No;
+    let own = home.and_then(|home| value.strip_prefix(home));
+    let below_home = [own, anybody(value).filter(|_| !grants)];
     for index in record.first..record.first.saturating_add(record.count) {
         let (pattern, text) = image.pattern(index).ok_or(Fault::Corrupt)?;
         any = any.or(match text {
             [b'~', tail @ ..] if matches!(tail, [] | [b'/', ..]) => {
                 let mut found = Tri::No;
-                for rest in [
-                    home.and_then(|home| value.strip_prefix(home)),
-                    anybody(value).filter(|_| !grants),
-                ] {
-                    let Some(rest) = rest else { continue };
+                for rest in below_home.into_iter().flatten() {
                     let whole = if tail.is_empty() {
                         Tri::from(rest.is_empty())
                     } else {

@@ -139,7 +139,7 @@ pub enum Section {
     Patterns,
     /// [`BucketRecord`]s: a hash table from program name to rules. The count is a power of two.
     Buckets,
-    /// [`EntryRecord`]s: rule indices, ascending inside each bucket.
+    /// [`EntryRecord`]s, ascending by rule inside each bucket.
     Entries,
     /// Bytes of names, messages and patterns.
     Text,
@@ -343,6 +343,9 @@ record! {
     EntryRecord {
         /// Index of the rule.
         rule: u32,
+        /// Root of the part of its condition that can hold for the programs of the bucket. The
+        /// parts of a rule in all its buckets are alternatives: together they are the rule's own.
+        node: u32,
     }
 }
 

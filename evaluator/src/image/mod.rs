@@ -166,10 +166,10 @@ impl<'a> Image<'a> {
         BucketRecord::decode(self.record(Section::Buckets, index, BucketRecord::SIZE)?)
     }
 
-    /// The rule index in entry `index`.
+    /// The entry at `index`.
     #[must_use]
-    pub fn entry(&self, index: u32) -> Option<u32> {
+    pub fn entry(&self, index: u32) -> Option<EntryRecord> {
         let bytes = self.record(Section::Entries, index, EntryRecord::SIZE)?;
-        EntryRecord::decode(bytes).map(|entry| entry.rule)
+        EntryRecord::decode(bytes)
     }
 }
