@@ -1,7 +1,7 @@
 //! The counted limits. Never a clock: the same input gives the same tree on any load.
 
 /// How deep commands, substitutions, quotes and decoded texts may nest in each other.
-pub(super) const MAX_DEPTH: u32 = 64;
+pub(super) const MAX_DEPTH: u32 = 192;
 
 /// Units of work that any call may take, besides those for its length. A unit is about one byte
 /// written, or one step of a scan over eight.

@@ -178,11 +178,17 @@ pub(super) struct Wrapper {
 impl Wrapper {
     /// The wrapper called `name`.
     pub fn of(name: &[u8]) -> Option<Self> {
-        let wanted = hash(name);
-        INDEX
-            .iter()
-            .filter(|(hash, _)| *hash == wanted)
-            .find_map(|(_, offset)| Self::at(*offset as usize, name))
+        let mut slot = hash(name) as usize % SLOTS;
+        loop {
+            let offset = *INDEX.get(slot)?;
+            if offset == EMPTY {
+                return None;
+            }
+            if let Some(wrapper) = Self::at(offset as usize, name) {
+                return Some(wrapper);
+            }
+            slot = slot.wrapping_add(1) % SLOTS;
+        }
     }
 
     fn at(offset: usize, name: &[u8]) -> Option<Self> {
@@ -267,46 +273,37 @@ const fn hash(name: &[u8]) -> u32 {
     value
 }
 
-/// How many names the table has.
-const NAMES: usize = {
-    let mut count = 0;
-    let mut rest = TABLE.as_bytes();
-    let mut names = true;
-    while let Some((byte, tail)) = rest.split_first() {
-        if names && (*byte == b' ' || *byte == b'|') {
-            count += 1;
-        }
-        if *byte == b'|' {
-            names = false;
-        }
-        if *byte == b'\n' {
-            names = true;
-        }
-        rest = tail;
-    }
-    count
-};
+/// Slots of the index: a power of two, more than twice as many as there are names.
+const SLOTS: usize = 1024;
 
-/// The hash of every name, and where its line starts.
-static INDEX: [(u32, u16); NAMES] = index();
+/// A slot without a name.
+const EMPTY: u16 = u16::MAX;
+
+/// A hash table with linear probing: where the line of a name starts.
+static INDEX: [u16; SLOTS] = index();
 
 #[allow(
     clippy::indexing_slicing,
     reason = "runs only when this is compiled: out of range is an error there"
 )]
-const fn index() -> [(u32, u16); NAMES] {
+const fn index() -> [u16; SLOTS] {
     let table = TABLE.as_bytes();
-    let mut index = [(0, 0); NAMES];
-    let (mut at, mut line, mut next, mut value) = (0, 0, 0, 0x811c_9dc5_u32);
+    assert!(table.len() < EMPTY as usize, "offsets are 16 bits wide");
+    let mut index = [EMPTY; SLOTS];
+    let (mut at, mut line, mut count, mut start) = (0, 0, 0, 0);
     let mut names = true;
     while at < table.len() {
         let byte = table[at];
         if names && (byte == b' ' || byte == b'|') {
-            index[next] = (value, line as u16);
-            next += 1;
-            value = 0x811c_9dc5;
-        } else if names {
-            value = (value ^ byte as u32).wrapping_mul(0x0100_0193);
+            let (_, tail) = table.split_at(start);
+            let (name, _) = tail.split_at(at - start);
+            let mut slot = hash(name) as usize % SLOTS;
+            while index[slot] != EMPTY {
+                slot = (slot + 1) % SLOTS;
+            }
+            index[slot] = line as u16;
+            count += 1;
+            start = at + 1;
         }
         if byte == b'|' {
             names = false;
@@ -314,9 +311,10 @@ const fn index() -> [(u32, u16); NAMES] {
         if byte == b'\n' {
             names = true;
             line = at + 1;
+            start = at + 1;
         }
         at += 1;
     }
-    assert!(table.len() < 65_536, "offsets are 16 bits wide");
+    assert!(count * 2 < SLOTS, "the index is too full: make it larger");
     index
 }

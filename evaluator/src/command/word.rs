@@ -27,6 +27,8 @@ pub(super) struct Building {
     pub some: bool,
     /// Its braces were expanded, or are none.
     pub braced: bool,
+    /// `$@` without parameters stood in it.
+    pub empty_list: bool,
 }
 
 impl Shell<'_, '_> {
@@ -252,8 +254,14 @@ impl Shell<'_, '_> {
         self.nested(|shell| {
             shell.advance(1);
             shell.add_flags(WordFlags::QUOTED);
+            let (some, top) = (shell.build.some, shell.text.top());
             shell.build.some = true;
+            shell.build.empty_list = false;
             shell.quoted_parts(mode, Some(b'"'))?;
+            if shell.build.empty_list && shell.text.top() == top {
+                // `"$@"` without parameters is no word.
+                shell.build.some = some;
+            }
             shell.advance(1);
             Ok(())
         })
@@ -505,6 +513,7 @@ impl Shell<'_, '_> {
     /// Adds a list of words: each its own if split or `"$@"`, else with a blank between.
     pub fn append_list(&mut self, list: Run, star: bool, quoted: bool, mode: Mode) -> Step {
         let apart = mode == Mode::Args && !(quoted && star);
+        self.build.empty_list |= list.count == 0 && !star;
         for step in 0..list.count {
             let word = self.words.get(list.first.saturating_add(step) as usize);
             let word = word.unwrap_or_default();
