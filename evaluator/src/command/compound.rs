@@ -222,10 +222,41 @@ impl Shell<'_, '_> {
         if self.was_changed(before.vars()) {
             // What the body sets is there in its next round.
             (self.pos, self.here) = (start, here);
+            let again = self.mark();
             self.while_once()?;
+            self.forget_repeated(before, again);
         }
         self.join(before);
         Ok(())
+    }
+
+    /// Forgets the commands found since `again` if they are those found from `before` to there.
+    fn forget_repeated(&mut self, before: Mark, again: Mark) {
+        let (first, second) = (before.commands(), again.commands());
+        let count = second.saturating_sub(first);
+        let same = self.commands.len().saturating_sub(second) == count
+            && (0..count).all(|step| {
+                let one = self.commands.get(first.saturating_add(step));
+                let other = self.commands.get(second.saturating_add(step));
+                match (one, other) {
+                    (Some(one), Some(other)) => self.runs_the_same(&one, &other),
+                    _ => false,
+                }
+            });
+        if same {
+            self.commands.truncate(second);
+        }
+    }
+
+    fn runs_the_same(&self, one: &Command, other: &Command) -> bool {
+        let (a, b) = (one.words, other.words);
+        one.via == other.via
+            && a.count == b.count
+            && (0..a.count).all(|nth| {
+                let a = self.arg(a, nth).unwrap_or_default();
+                let b = self.arg(b, nth).unwrap_or_default();
+                self.bytes(a.text) == self.bytes(b.text)
+            })
     }
 
     fn while_once(&mut self) -> Step {

@@ -24,6 +24,11 @@ impl Mark {
         self.vars
     }
 
+    /// How many commands there were.
+    pub fn commands(&self) -> usize {
+        self.commands
+    }
+
     /// What a subshell would have got.
     pub fn state(&self) -> State {
         self.state

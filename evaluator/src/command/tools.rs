@@ -242,15 +242,15 @@ impl Shell<'_, '_> {
                     script = Some(word);
                 }
                 [b'-', b'-', ..] => {}
-                [b'-', letters @ ..]
+                [b'-', letters @ ..] => {
                     // `-ne SCRIPT`: the last letter takes the next word.
-                    if letters.last() == Some(&b'e') => {
-                        if let Some(word) = self.arg(words, nth) {
-                            found |= self.sed_script(index, word)?;
-                        }
+                    let takes = letters.last() == Some(&b'e');
+                    if let (true, Some(word)) = (takes, self.arg(words, nth)) {
+                        found |= self.sed_script(index, word)?;
                         script = Some(word);
                         nth = nth.saturating_add(1);
                     }
+                }
                 _ if script.is_none() => {
                     found |= self.sed_script(index, word)?;
                     script = Some(word);
