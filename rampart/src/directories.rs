@@ -73,45 +73,99 @@ impl Directories {
             None => Ok(self.state()?.join("audit")),
         }
     }
+
+    /// Creates the directory of compiled policies, for this user alone.
+    ///
+    /// # Errors
+    /// As [`Directories::images`] and [`make_private`].
+    pub fn make_images(&self) -> Result<PathBuf, Failure> {
+        let images = self.images()?;
+        make_private(&self.state()?)?;
+        make_private(&images)?;
+        Ok(images)
+    }
+
+    /// Creates the audit directory and what is missing above it, for this user alone.
+    ///
+    /// # Errors
+    /// As [`Directories::audit`]; or if it cannot be created, is no directory, belongs to
+    /// somebody else, or others may write to it.
+    pub fn make_audit(&self) -> Result<PathBuf, Failure> {
+        let directory = self.audit()?;
+        match self.audit {
+            Some(_) => make_chosen(&directory)?,
+            None => {
+                make_private(&self.state()?)?;
+                make_private(&directory)?;
+            }
+        }
+        Ok(directory)
+    }
 }
 
-/// Creates `directory` and what is missing above it, for this user alone (0700), or checks that
-/// the one that exists can be trusted.
+/// Creates `directory` and what is missing above it, for this user alone (0700); one of
+/// Rampart's own that others may use is taken back from them.
 ///
 /// # Errors
-/// If it cannot be created, is no directory, belongs to somebody else (root excepted), or others
-/// may write to it and that cannot be changed.
+/// If it cannot be created, is no directory, or belongs to somebody else.
 pub fn make_private(directory: &Path) -> Result<(), Failure> {
-    let failed = |what: &str| {
-        Failure::other(format!(
-            "cannot use directory `{}`: {what}",
-            directory.display()
-        ))
-    };
-    if let Err(error) = DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        && error.kind() != ErrorKind::AlreadyExists
-    {
-        return Err(failed(&reason(&error)));
-    }
-    let found = fs::metadata(directory).map_err(|error| failed(&reason(&error)))?;
-    if !found.is_dir() {
-        return Err(failed("it is no directory; move it out of the way"));
-    }
+    let found = make(directory)?;
     let own = rustix::process::geteuid().as_raw();
     if found.uid() != own {
-        return Err(match found.uid() {
-            0 => failed("it belongs to root; `chown` it to yourself"),
-            other => failed(&format!("it belongs to another user (uid {other})")),
-        });
+        return Err(unusable(
+            directory,
+            &match found.uid() {
+                0 => "it belongs to root; `chown` it to yourself".to_owned(),
+                other => format!("it belongs to another user (uid {other})"),
+            },
+        ));
     }
     if found.mode() & 0o077 != 0 {
         fs::set_permissions(directory, Permissions::from_mode(0o700))
-            .map_err(|error| failed(&reason(&error)))?;
+            .map_err(|error| unusable(directory, &reason(&error)))?;
     }
     Ok(())
+}
+
+/// Creates `directory` as [`make_private`] does; one that is there already was chosen by the
+/// user and is left as it is.
+///
+/// # Errors
+/// If it cannot be created, is no directory, or everybody may write to it.
+fn make_chosen(directory: &Path) -> Result<(), Failure> {
+    let found = make(directory)?;
+    if found.mode() & 0o002 != 0 {
+        let what = "everybody may write to it; choose one that is yours, or `chmod o-w` it";
+        return Err(unusable(directory, what));
+    }
+    Ok(())
+}
+
+fn make(directory: &Path) -> Result<fs::Metadata, Failure> {
+    let made = DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory);
+    if let Err(error) = made
+        && error.kind() != ErrorKind::AlreadyExists
+    {
+        return Err(unusable(directory, &reason(&error)));
+    }
+    let found = fs::metadata(directory).map_err(|error| unusable(directory, &reason(&error)))?;
+    if !found.is_dir() {
+        return Err(unusable(
+            directory,
+            "it is no directory; move it out of the way",
+        ));
+    }
+    Ok(found)
+}
+
+fn unusable(directory: &Path, what: &str) -> Failure {
+    Failure::other(format!(
+        "cannot use directory `{}`: {what}",
+        directory.display()
+    ))
 }
 
 #[cfg(test)]
@@ -178,5 +232,31 @@ mod tests {
                 .contains("no directory")
         );
         assert!(make_private(&file.join("below")).is_err());
+    }
+
+    #[test]
+    fn chosen_directories_stay_as_they_are() {
+        let temporary = tempfile::tempdir().unwrap();
+        let cases = [
+            (0o755, true),
+            (0o770, true),
+            (0o777, false),
+            (0o1777, false),
+        ];
+        for (mode, usable) in cases {
+            let path = temporary.path().join(format!("{mode:o}"));
+            fs::create_dir(&path).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let directories = with(None, None, path.to_str());
+            assert_eq!(directories.make_audit().is_ok(), usable, "{mode:o}");
+            assert_eq!(
+                fs::metadata(&path).unwrap().mode() & 0o7777,
+                mode,
+                "{mode:o}"
+            );
+        }
+        let new = temporary.path().join("new/audit");
+        assert_eq!(with(None, None, new.to_str()).make_audit().unwrap(), new);
+        assert_eq!(fs::metadata(&new).unwrap().mode() & 0o777, 0o700);
     }
 }

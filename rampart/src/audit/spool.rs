@@ -64,15 +64,16 @@ impl FromEnd {
         }
     }
 
-    /// The line before the one given out last, without its newline; `None` at the start.
+    /// The line before the one given out last, without its newline; `None` at the start. In
+    /// place of a line longer than [`LONGEST_LINE`], some part of it.
     ///
     /// # Errors
     /// If the file cannot be read.
     pub fn next_line(&mut self) -> io::Result<Option<Vec<u8>>> {
-        // The newline that ends the line is no separator.
-        let mut searched = 0;
+        let (mut searched, mut is_long) = (0, false);
         loop {
-            let body = self.buffer.len().saturating_sub(1);
+            // The newline that ends the line is no separator.
+            let body = self.buffer.len().saturating_sub(usize::from(!is_long));
             let unsearched = body.saturating_sub(searched);
             let found = self
                 .buffer
@@ -87,6 +88,11 @@ impl FromEnd {
                 return Ok((!line.is_empty()).then(|| without_newline(line)));
             }
             searched = body;
+            if self.buffer.len() > LONGEST_LINE {
+                // Only its start is still to be found.
+                self.buffer.clear();
+                (searched, is_long) = (0, true);
+            }
             self.read_chunk()?;
         }
     }
@@ -154,6 +160,20 @@ mod tests {
             let found = lines_from_end(content.as_bytes());
             assert!(found == expected, "{} bytes", content.len());
         }
+    }
+
+    #[test]
+    fn a_line_without_end_does_not_fill_the_memory() {
+        let mut content = b"first\n".to_vec();
+        content.resize(3 * LONGEST_LINE, b'x');
+        content.extend_from_slice(b"\nlast\n");
+        let found = lines_from_end(&content);
+        assert_eq!(found.len(), 3);
+        assert_eq!(
+            (&found[0][..], &found[2][..]),
+            (&b"last"[..], &b"first"[..])
+        );
+        assert!(found[1].len() < LONGEST_LINE && found[1].iter().all(|byte| *byte == b'x'));
     }
 
     #[test]

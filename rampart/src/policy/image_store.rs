@@ -2,7 +2,7 @@
 //!
 //! A file is named after its digest and never changed in place: running trees have it mapped.
 
-use crate::directories::{Directories, make_private};
+use crate::directories::Directories;
 use crate::failure::{Failure, reason};
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::fs::{self, OpenOptions};
@@ -15,10 +15,7 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// If the store cannot be created or written.
 pub fn put(directories: &Directories, image: &[u8], digest: &str) -> Result<PathBuf, Failure> {
-    let store = directories.images()?;
-    make_private(&directories.state()?)?;
-    make_private(&store)?;
-    let path = store.join(format!("{digest}.img"));
+    let path = directories.make_images()?.join(format!("{digest}.img"));
     if !is_there(&path, image) {
         write_atomically(&path, image)?;
     }

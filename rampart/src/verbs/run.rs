@@ -2,7 +2,7 @@
 
 use crate::audit::record;
 use crate::cases::{Call, Case};
-use crate::directories::{Directories, make_private};
+use crate::directories::Directories;
 use crate::failure::{Failure, reason, status};
 use crate::launch::environment::Environment;
 use crate::launch::program::{self, Missing};
@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 /// for an error in usage or policy, 126 if the command may not or cannot be executed, 127 if
 /// there is no such command.
 #[derive(clap::Args, Debug)]
+#[command(after_long_help = VARIABLES)]
 pub struct Arguments {
     #[command(flatten)]
     choice: Choice,
@@ -31,6 +32,20 @@ pub struct Arguments {
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
+
+/// What `run --help` says of the environment.
+const VARIABLES: &str = "\
+Environment, read at the root of a guarded tree:
+  RAMPART_FAIL_OPEN=1   allow what cannot be decided; 0 denies it
+  RAMPART_ON_DENY=errno fail a denied call with EPERM in place of a child that exits 126
+  RAMPART_MODE          as --mode
+  RAMPART_IMAGE         compiled policies, lowest layer first, separated by colons
+  RAMPART_AUDIT_DIR     where events are recorded (~/.local/state/rampart/audit)
+  RAMPART_AGENT, RAMPART_SESSION
+                        names that policies match on and events hold
+  RAMPART_LIB           path of librampart.so
+  RAMPART_NO_PROJECT_POLICY=1
+                        leave .rampart/policy.yaml of the project out";
 
 /// What is done with verdicts.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,15 +157,13 @@ fn guard(environment: &mut Environment, library: &Path, layers: &Layers) -> Resu
     } else {
         environment.set("RAMPART_IMAGE", &image_list(&directories, layers)?);
     }
-    match directories.audit() {
-        Ok(audit) => {
-            if let Err(failure) = make_private(&audit) {
-                let what = "the audit log goes to a substitute directory";
-                eprintln!("rampart: warning: {}; {what}", failure.message);
-            }
-            environment.set("RAMPART_AUDIT_DIR", audit.as_os_str());
+    match directories.make_audit() {
+        Ok(audit) => environment.set("RAMPART_AUDIT_DIR", audit.as_os_str()),
+        Err(failure) => {
+            let what = "the library will find a substitute for the audit log";
+            eprintln!("rampart: warning: {}; {what}", failure.message);
+            environment.remove("RAMPART_AUDIT_DIR");
         }
-        Err(failure) => eprintln!("rampart: warning: {}", failure.message),
     }
     Ok(())
 }
