@@ -121,6 +121,8 @@ pub struct Target<'a> {
     pub interpreter: Option<&'a [u8]>,
     /// The one argument on the `#!` line, if any.
     pub interpreter_arg: Option<&'a [u8]>,
+    /// The file itself, after every symbolic link, where the entrance knows it.
+    pub resolved: Option<&'a [u8]>,
 }
 
 /// A set of facts about an executable file. Most of them mean that `LD_PRELOAD` cannot follow.

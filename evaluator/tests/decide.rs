@@ -225,6 +225,39 @@ policies:
             ("cat link", "deny default"),
         ],
     );
+    // A program that matches by two names is still one command.
+    let both = image(
+        "version: '1'\ndefault_action: deny\npolicies: [{name: p, rules: [{action: allow, when: {program: [c, a]}}]}]",
+        Layer::User,
+    );
+    let argv: &[&[u8]] = &[b"a", b"b"];
+    let call = Call::Exec {
+        file: b"/x/c",
+        argv: &argv as &dyn Argv,
+    };
+    assert_eq!(judge(&[both], &request(call, &NoEnv)).0, Action::Allow);
+    // A link outside the system's directories is what it leads to.
+    let links = [image(yaml, Layer::User)];
+    for (file, resolved, want) in [
+        ("/tmp/ls", "/bin/rm", Action::Deny),
+        ("/tmp/ls", "/bin/ls", Action::Allow),
+        ("/bin/ls", "/bin/busybox", Action::Allow),
+    ] {
+        let argv: &[&[u8]] = &[b"ls"];
+        let call = Call::Exec {
+            file: file.as_bytes(),
+            argv: &argv as &dyn Argv,
+        };
+        let target = Target {
+            resolved: Some(resolved.as_bytes()),
+            ..Target::default()
+        };
+        let asked = Request {
+            target,
+            ..request(call, &NoEnv)
+        };
+        assert_eq!(judge(&links, &asked).0, want, "{file} -> {resolved}");
+    }
     // argv[0] says `ls`, the file is another.
     let images = [image(yaml, Layer::User)];
     let argv: &[&[u8]] = &[b"ls"];
@@ -273,6 +306,35 @@ fn layers_stay_apart_and_a_project_only_restricts() {
             "case {number}: {words}"
         );
     }
+}
+
+#[test]
+fn a_restriction_looks_through_links() {
+    let images = [image(
+        "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: [{action: deny, when: {program: [rm]}}]}]",
+        Layer::User,
+    )];
+    let argv: &[&[u8]] = &[b"x"];
+    let call = Call::Exec {
+        file: b"/tmp/x",
+        argv: &argv as &dyn Argv,
+    };
+    let target = Target {
+        resolved: Some(b"/usr/bin/rm"),
+        ..Target::default()
+    };
+    assert_eq!(judge(&images, &request(call, &NoEnv)).0, Action::Allow);
+    assert_eq!(
+        judge(
+            &images,
+            &Request {
+                target,
+                ..request(call, &NoEnv)
+            }
+        )
+        .0,
+        Action::Deny
+    );
 }
 
 #[test]

@@ -21,6 +21,16 @@ const ASSIGNERS: [&[u8]; 7] = [
     b"sudo",
 ];
 
+/// Where a link's own name can be believed.
+const SYSTEM_DIRECTORIES: [&[u8]; 6] = [
+    b"/bin/",
+    b"/sbin/",
+    b"/usr/bin/",
+    b"/usr/sbin/",
+    b"/usr/local/bin/",
+    b"/usr/local/sbin/",
+];
+
 impl Judge<'_, '_> {
     /// Evaluates a test of the command `at`.
     pub fn command_test(
@@ -95,9 +105,17 @@ impl Judge<'_, '_> {
         if self.program_word(command).is_none() {
             return Ok(Tri::No);
         }
+        let names = self.names(index, command);
+        let [word, file, resolved] = names;
+        // Whoever can write to a system directory needs no link to be trusted.
+        let linked = resolved.filter(|_| !self.is_system_file());
+        let trusted = [word, file, linked];
         let mut any = Tri::No;
         let mut all = Tri::Yes;
-        for name in self.names(index, command).into_iter().flatten() {
+        for name in if self.grants { trusted } else { names }
+            .into_iter()
+            .flatten()
+        {
             let this = patterns(image, record.first, record.count, name)?;
             any = any.or(this);
             if this != Tri::Yes {
@@ -105,6 +123,15 @@ impl Judge<'_, '_> {
             }
         }
         Ok(if self.grants { all } else { any })
+    }
+
+    /// Whether the file that was named lies where only root writes.
+    fn is_system_file(&self) -> bool {
+        let Call::Exec { file, .. } = self.request.call else {
+            return false;
+        };
+        let len = file.len().saturating_sub(file_name(file).len());
+        SYSTEM_DIRECTORIES.contains(&file.get(..len).unwrap_or(&[]))
     }
 
     /// The program word, unless nothing of it is known.

@@ -121,7 +121,7 @@ impl<'j, 't> Judge<'j, 't> {
         for (index, command) in tree.commands.iter().enumerate() {
             let at = Some((index, command));
             self.bucket(image, position, always, at, found)?;
-            let mut seen = [None; 2];
+            let mut seen = [None; 3];
             for (slot, name) in self.names(index, command).into_iter().enumerate() {
                 let Some(name) = name else { continue };
                 let bucket = image.bucket(program_hash(name)).ok_or(Fault::Corrupt)?;
@@ -137,27 +137,22 @@ impl<'j, 't> Judge<'j, 't> {
         Ok(())
     }
 
-    /// What the program of a command is called: by its own word, and by the file that runs. For
-    /// the root of shell text: the first word of the text, which text patterns start with.
-    pub fn names(&self, index: usize, command: &Command) -> [Option<&'j [u8]>; 2] {
-        if index == 0 {
-            match self.request.call {
-                Call::Exec { file, .. } if !file.is_empty() => {
-                    let word = self.tree.program(command).map(|(_, text)| file_name(text));
-                    return [word, Some(file_name(file))];
-                }
-                Call::Shell(text) => {
-                    let text = text.trim_ascii();
-                    let word = text.split(u8::is_ascii_whitespace).next().map(file_name);
-                    return [word, None];
-                }
-                _ => {}
+    /// What the program of a command is called: by its own word, by the file that was named, and
+    /// by the file that this leads to. For the root of shell text: the first word of the text,
+    /// which text patterns start with.
+    pub fn names(&self, index: usize, command: &Command) -> [Option<&'j [u8]>; 3] {
+        let word = self.tree.program(command).map(|(_, text)| file_name(text));
+        match self.request.call {
+            Call::Exec { file, .. } if index == 0 && !file.is_empty() => {
+                let resolved = self.request.target.resolved.map(file_name);
+                [word, Some(file_name(file)), resolved]
             }
+            Call::Shell(text) if index == 0 => {
+                let mut words = text.trim_ascii().split(u8::is_ascii_whitespace);
+                [words.next().map(file_name), None, None]
+            }
+            _ => [word, None, None],
         }
-        [
-            self.tree.program(command).map(|(_, text)| file_name(text)),
-            None,
-        ]
     }
 
     fn bucket(
@@ -184,6 +179,7 @@ impl<'j, 't> Judge<'j, 't> {
                     });
                 let action = rule.action.into();
                 found.add(RuleMatch {
+                    last: command,
                     image: position,
                     rule: entry.rule,
                     command,
