@@ -70,8 +70,6 @@ pub struct RuleMatch {
     pub rule: u32,
     /// Index of the first command it matched (`command::Tree::commands`).
     pub command: u32,
-    /// Index of the last command it matched.
-    pub last: u32,
     /// The rule's action, as [`Action::from_code`] reads it.
     pub action: u32,
     /// How many of the tree's commands it matched.

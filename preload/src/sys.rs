@@ -186,6 +186,12 @@ pub fn stat(dir: c_int, path: &CStr, flags: c_int) -> Result<libc::stat, Errno> 
     Ok(unsafe { out.assume_init() })
 }
 
+/// Whether the last component of `path` is a symbolic link.
+pub fn is_link(dir: c_int, path: &CStr) -> bool {
+    stat(dir, path, libc::AT_SYMLINK_NOFOLLOW)
+        .is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFLNK)
+}
+
 /// Whether the effective user may execute `path`: `faccessat2(2)` with `AT_EACCESS`, on kernels
 /// before 5.8 `faccessat(2)`, which asks for the real user.
 pub fn may_execute(dir: c_int, path: *const c_char, flags: c_int) -> Result<(), Errno> {

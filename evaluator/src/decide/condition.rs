@@ -179,7 +179,6 @@ impl<'j, 't> Judge<'j, 't> {
                     });
                 let action = rule.action.into();
                 found.add(RuleMatch {
-                    last: command,
                     image: position,
                     rule: entry.rule,
                     command,

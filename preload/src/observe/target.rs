@@ -31,6 +31,8 @@ pub struct Target {
     pub loads_us: bool,
     /// The path behind a descriptor or a `/proc` link; empty where the caller's spelling will do.
     pub name: LongPath,
+    /// The file after every symbolic link, where a link was in the way of its name.
+    pub resolved: LongPath,
     /// The `#!` line's interpreter; empty if there is none.
     pub interpreter: PathBytes<256>,
     /// The `#!` line's argument; empty if there is none.
@@ -46,6 +48,7 @@ impl Target {
             asan: 0,
             loads_us: true,
             name: LongPath::new(),
+            resolved: LongPath::new(),
             interpreter: PathBytes::new(),
             argument: PathBytes::new(),
         }
@@ -58,6 +61,8 @@ impl Target {
                 if is_indirect(call) {
                     let _ = world::path_of(&file, &mut self.name);
                     self.note_memfd();
+                } else if sys::is_link(call.dir, call.file) {
+                    let _ = world::path_of(&file, &mut self.resolved);
                 }
                 self.follow(file);
             }
@@ -78,6 +83,8 @@ impl Target {
             let _ = process::mapped_program(&mut self.name);
         } else if is_script || is_proc(file) {
             let _ = sys::read_link(c"/proc/self/exe", &mut self.name);
+        } else if sys::is_link(AT_FDCWD, call.file) {
+            let _ = sys::read_link(c"/proc/self/exe", &mut self.resolved);
         }
         self.note_memfd();
     }
@@ -97,6 +104,7 @@ impl Target {
             kinds: self.kinds,
             interpreter: Some(self.interpreter.as_bytes()).filter(|bytes| some(bytes)),
             interpreter_arg: Some(self.argument.as_bytes()).filter(|bytes| some(bytes)),
+            resolved: Some(self.resolved.as_bytes()).filter(|bytes| some(bytes)),
         }
     }
 

@@ -76,6 +76,8 @@ pub struct Facts {
     pub interpreter: Option<OsString>,
     /// The argument on the `#!` line.
     pub interpreter_arg: Option<OsString>,
+    /// The file after every symbolic link, if its name is one.
+    pub resolved: Option<OsString>,
 }
 
 impl Facts {
@@ -105,6 +107,9 @@ impl Facts {
         if rustix::fs::getxattr(file, "security.capability", &mut capabilities).is_ok() {
             facts.kinds = facts.kinds.with(TargetKinds::FILE_CAPS);
         }
+        if file.is_symlink() {
+            facts.resolved = file.canonicalize().ok().map(PathBuf::into_os_string);
+        }
         facts
     }
 
@@ -133,6 +138,7 @@ impl Facts {
             kinds: TargetKinds::SCRIPT,
             interpreter: owned(interpreter),
             interpreter_arg: owned(argument),
+            resolved: None,
         }
     }
 
@@ -142,6 +148,7 @@ impl Facts {
             kinds: self.kinds,
             interpreter: self.interpreter.as_deref().map(OsStr::as_bytes),
             interpreter_arg: self.interpreter_arg.as_deref().map(OsStr::as_bytes),
+            resolved: self.resolved.as_deref().map(OsStr::as_bytes),
         }
     }
 }
