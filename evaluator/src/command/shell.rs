@@ -210,6 +210,7 @@ impl<'r, 's> Shell<'r, 's> {
         if done == Err(Stop::Limit) {
             self.outcome = Outcome::TooComplex;
         }
+        self.close_pipes();
         let (text, rest) = self.text.into_parts();
         let tree = Tree {
             text,
@@ -219,6 +220,18 @@ impl<'r, 's> Shell<'r, 's> {
             outcome: self.outcome,
         };
         (tree, rest)
+    }
+
+    /// A pipe at the end of the text leads nowhere.
+    fn close_pipes(&mut self) {
+        let len = self.commands.len();
+        for index in 0..len {
+            if let Some(command) = self.commands.get_mut(index)
+                && command.pipes_into as usize > len
+            {
+                command.pipes_into = 0;
+            }
+        }
     }
 
     fn call(&mut self, file: &[u8], argv: &dyn Argv, request: &Request<'r>) -> Step {

@@ -226,16 +226,19 @@ impl Judge<'_, '_> {
             let Some(stage) = (next as usize).checked_sub(1) else {
                 break;
             };
-            for (index, reader) in self.tree.commands.iter().enumerate().skip(stage) {
-                if index == stage || self.is_below(reader, next) {
-                    any = any.or(self.program(image, record, index, reader)?);
-                }
-            }
-            next = self
+            let following = self
                 .tree
                 .commands
                 .get(stage)
                 .map_or(0, |reader| reader.pipes_into);
+            // What a stage runs was found before the stage that follows it.
+            let end = (following as usize).checked_sub(1).unwrap_or(usize::MAX);
+            for (index, reader) in self.tree.commands.iter().enumerate().take(end).skip(stage) {
+                if index == stage || self.is_below(reader, next) {
+                    any = any.or(self.program(image, record, index, reader)?);
+                }
+            }
+            next = following;
         }
         Ok(any)
     }
