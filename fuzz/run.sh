@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Runs every fuzz target for SECONDS each (default 60) and keeps what it finds under
+# fuzz/regressions/TARGET, where evaluator/tests/regressions.rs replays it. Needs nightly and
+# cargo-fuzz (`cargo install cargo-fuzz`). Usage: fuzz/run.sh [SECONDS [TARGET…]]
+set -euo pipefail
+cd "$(dirname "$0")"
+seconds=${1:-60}
+[ $# -gt 0 ] && shift
+targets=("$@")
+[ ${#targets[@]} -gt 0 ] || targets=(shell_text argv decode image policy_yaml glob redact)
+work=${CARGO_TARGET_DIR:-$PWD/target}/corpus
+
+# Starting points for the targets that read commands: the labelled commands of tests/corpus.
+seeds() { # target
+    case $1 in
+    shell_text | argv | decode) ;;
+    policy_yaml) cp ../policies/*.yaml "$work/$1" && return ;;
+    *) return 0 ;;
+    esac
+    python3 - "$1" "$work/$1" <<'PY'
+import glob, json, os, shlex, sys
+target, out = sys.argv[1:]
+for path in glob.glob("../tests/corpus/*.jsonl"):
+    for line in open(path, encoding="utf-8"):
+        row = json.loads(line)
+        command = row.get("command", "")
+        if target == "argv":
+            words = row.get("argv") or ["sh", "-c", command]
+            text = "\0" + "\n".join(word.replace("\n", "\1") for word in words)
+        else:
+            text = ("\2" if target == "decode" else "") + command
+        with open(os.path.join(out, row["id"]), "w", encoding="utf-8") as file:
+            file.write(text)
+PY
+}
+
+status=0
+for target in "${targets[@]}"; do
+    mkdir -p "$work/$target" "regressions/$target"
+    seeds "$target"
+    echo "== $target: $seconds s"
+    cargo +nightly fuzz run --fuzz-dir . "$target" "$work/$target" "regressions/$target" -- \
+        -max_total_time="$seconds" -timeout=10 -rss_limit_mb=4096 -max_len=8192 \
+        -artifact_prefix="regressions/$target/" -dict=shell.dict -print_final_stats=1 ||
+        { echo "$target: found something, see fuzz/regressions/$target" >&2 && status=1; }
+done
+exit $status
