@@ -3,11 +3,14 @@
 set -euo pipefail
 need=(gcc:gcc make:make python3:python3 git:git dash:dash bash:bash zsh:zsh busybox:busybox-static
     musl-gcc:musl-tools perl:perl sqlite3:sqlite3 strace:strace readelf:binutils valgrind:valgrind
-    unshare:util-linux node:nodejs)
+    unshare:util-linux node:nodejs tclsh:tcl lua:lua5.4 ruby:ruby tmux:tmux awk:mawk)
 missing=()
 for pair in "${need[@]}"; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}")
 done
+# What `pip install` of a local package takes; Debian splits it off Python.
+/usr/bin/python3 -c 'import ensurepip, setuptools, wheel' 2>/dev/null ||
+    missing+=(python3-venv python3-setuptools python3-wheel)
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     echo "the tests need these Debian packages: ${missing[*]}" >&2

@@ -2,7 +2,7 @@
  *
  * usage: launch [-f|-v] [-c] ROUTE TARGET [ARG...]
  *   -f, -v  call the route in a fork or vfork child and report the child's status
- *   -c      empty the environment first, and hand an empty one on
+ *   -c      empty the environment but for PATH first, and hand that on
  *
  * Prints "errno N" where the call failed, "status N" where a child ended, "absent" (exit 77) where
  * this libc does not have the route. Routes that replace the process print nothing if they work. */
@@ -243,7 +243,7 @@ static int by_other(const char *route, char *target, char **argv, int *known) {
         int pidfd = -1;
         siginfo_t info = {0};
         int (*call)(int *, const char *, const void *, const void *, char **, char **) =
-            dlsym(RTLD_NEXT, "pidfd_spawn");
+            dlsym(libc_handle(), "pidfd_spawn");
         if (!call) return absent();
         call = dlsym(RTLD_DEFAULT, "pidfd_spawn");
         int error = call(&pidfd, target, 0, 0, argv, env);
@@ -261,8 +261,10 @@ int main(int argc, char **argv) {
     env = environ;
     while ((option = getopt(argc, argv, "+fvc")) != -1) {
         if (option == 'c') {
-            environ = nothing;
-            env = nothing;
+            static char path[4200], *only[] = {path, 0};
+            snprintf(path, sizeof path, "PATH=%s", getenv("PATH"));
+            environ = only;
+            env = only;
         } else {
             context = option;
         }

@@ -1,0 +1,306 @@
+//! The functions of libc and the ways round them, from C programs on glibc and musl.
+
+use crate::document;
+use crate::place::{Attempt, Cell, Place};
+use Cell::{Absent, Denied, Ran, SelfCheck};
+
+/// Launcher and target of each column; a static launcher of either libc must come to the same.
+const COLUMNS: [(&str, &[(&str, &str)]); 6] = [
+    ("glibc", &[("glibc", "glibc"), ("glibc", "musl")]),
+    (
+        "glibc → static",
+        &[("glibc", "static"), ("glibc", "musl-static")],
+    ),
+    ("musl", &[("musl", "musl"), ("musl", "glibc")]),
+    (
+        "musl → static",
+        &[("musl", "static"), ("musl", "musl-static")],
+    ),
+    (
+        "static → dynamic",
+        &[("static", "glibc"), ("musl-static", "musl")],
+    ),
+    (
+        "static → static",
+        &[("static", "static"), ("musl-static", "musl-static")],
+    ),
+];
+
+type Row = (&'static str, &'static str, [Cell; 6]);
+
+/// Seen by a hook in every dynamic launcher.
+const HOOKED: [Cell; 6] = [Denied, Denied, Denied, Denied, SelfCheck, Ran];
+/// The same where only glibc has it.
+const GLIBC: [Cell; 6] = [Denied, Denied, Absent, Absent, SelfCheck, Ran];
+/// Passes every hook: what loads us stops itself, what does not runs.
+const PAST: [Cell; 6] = [SelfCheck, Ran, SelfCheck, Ran, SelfCheck, Ran];
+/// Through `/bin/sh`, which is dynamic: where no hook sees the call, it stops itself.
+const SHELL: [Cell; 6] = [Denied, Denied, Denied, Denied, SelfCheck, SelfCheck];
+/// Not in this libc at all.
+const NOWHERE: [Cell; 6] = [Absent; 6];
+
+/// Title, route of `launch.c` and what is expected. `exec` routes are called in the process
+/// itself, in a `fork` and in a `vfork` child; all three must come to the same.
+const ROWS: &[Row] = &[
+    ("execve", "execve", HOOKED),
+    ("execv", "execv", HOOKED),
+    ("execvp", "execvp", HOOKED),
+    ("execvpe", "execvpe", HOOKED),
+    ("execl", "execl", HOOKED),
+    ("execl, nine arguments", "execl-9", HOOKED),
+    ("execlp", "execlp", HOOKED),
+    ("execle", "execle", HOOKED),
+    ("execle, nine arguments", "execle-9", HOOKED),
+    ("execveat", "execveat", GLIBC),
+    ("execveat, directory", "execveat-dirfd", GLIBC),
+    ("execveat, AT_EMPTY_PATH", "execveat-empty", GLIBC),
+    ("fexecve", "fexecve", HOOKED),
+    ("fexecve of a memfd", "fexecve-memfd", HOOKED),
+    ("posix_spawn", "posix_spawn", HOOKED),
+    ("posix_spawn, file actions", "posix_spawn-actions", HOOKED),
+    ("posix_spawnp", "posix_spawnp", HOOKED),
+    (
+        "posix_spawn@GLIBC_2.2.5",
+        "posix_spawn@GLIBC_2.2.5",
+        [Denied, Denied, Absent, Absent, Absent, Absent],
+    ),
+    ("pidfd_spawn (glibc 2.39)", "pidfd_spawn", NOWHERE),
+    ("system", "system", SHELL),
+    ("popen", "popen", SHELL),
+    (
+        "_IO_popen",
+        "_IO_popen",
+        [Denied, Denied, Absent, Absent, Absent, Absent],
+    ),
+    // Its words are no command: the shells that it starts judge themselves.
+    ("wordexp", "wordexp", [SelfCheck; 6]),
+    ("syscall(SYS_execve)", "syscall", HOOKED),
+    ("syscall(SYS_execveat)", "syscall-execveat", HOOKED),
+    (
+        "dlsym(RTLD_DEFAULT)",
+        "dlsym-default",
+        [Denied, Denied, Denied, Denied, Absent, Absent],
+    ),
+    (
+        "dlsym on a handle of libc",
+        "dlsym-handle",
+        [SelfCheck, Ran, SelfCheck, Ran, Absent, Absent],
+    ),
+    (
+        "dlvsym",
+        "dlvsym",
+        [Denied, Denied, Absent, Absent, Absent, Absent],
+    ),
+    (
+        "__libc_system",
+        "__libc_system",
+        [SelfCheck, SelfCheck, Absent, Absent, Absent, Absent],
+    ),
+    ("inline system call", "inline", PAST),
+    (
+        "inline system call, empty environment",
+        "inline-bare",
+        [Ran; 6],
+    ),
+    (
+        "ld.so TARGET",
+        "ld.so",
+        [Denied, Denied, Denied, Denied, SelfCheck, Ran],
+    ),
+    ("another argv[0]", "other-argv0", HOOKED),
+    ("a relative path", "relative", HOOKED),
+    ("/proc/self/root/…", "proc-root", HOOKED),
+    ("/proc/self/fd/N", "proc-fd", HOOKED),
+];
+
+/// Routes that replace the calling process: tried in each of these contexts.
+const CONTEXTS: [&str; 3] = ["", "-f", "-v"];
+const ONCE: [&str; 1] = [""];
+
+fn contexts(route: &str) -> &'static [&'static str] {
+    let is_spawn = route.starts_with("posix_spawn") || route == "pidfd_spawn";
+    let is_shell = matches!(
+        route,
+        "system" | "popen" | "_IO_popen" | "wordexp" | "__libc_system"
+    );
+    if is_spawn || is_shell {
+        &ONCE
+    } else {
+        &CONTEXTS
+    }
+}
+
+/// Measures one cell. Every problem goes to `wrong`.
+fn measure(place: &Place, row: &Row, column: usize, wrong: &mut Vec<String>) -> Option<Cell> {
+    let (_, route, _) = *row;
+    let mut found: Option<Cell> = None;
+    for (from, to) in COLUMNS[column].1 {
+        if !place.has(from) || !place.has(to) {
+            continue;
+        }
+        // musl's loader does not load programs of glibc, nor the other way round.
+        if route == "ld.so" && from.starts_with("musl") != to.starts_with("musl") {
+            continue;
+        }
+        for context in contexts(route) {
+            let what = format!("{route} {context} {from} → {to}");
+            let tried = launch(place, from, to, context, route, "forbidden");
+            let cell = match tried.cell(route != "wordexp") {
+                Ok(Absent) => continue,
+                Ok(cell) => cell,
+                Err(problem) => {
+                    wrong.push(format!("{what}: {problem}"));
+                    continue;
+                }
+            };
+            if let Err(problem) = looks_denied(&tried, cell, route, context) {
+                wrong.push(format!("{what}: {problem}"));
+            }
+            if *found.get_or_insert(cell) != cell {
+                wrong.push(format!("{what}: {cell:?}, elsewhere {found:?}"));
+            }
+            transparent(place, (from, to), context, row, wrong);
+        }
+    }
+    found
+}
+
+fn launch(
+    place: &Place,
+    from: &str,
+    to: &str,
+    context: &str,
+    route: &str,
+    target: &str,
+) -> Attempt {
+    let mut command = place.guarded(&place.program(from, "launch"), to);
+    command
+        .args((!context.is_empty()).then_some(context))
+        .arg(route);
+    command.arg(place.program(to, target)).arg(place.mark());
+    place.attempt(&mut command, "")
+}
+
+/// How the caller learns of it: DESIGN §3, "a denied program is never started".
+fn looks_denied(tried: &Attempt, cell: Cell, route: &str, context: &str) -> Result<(), String> {
+    let (status, stdout) = (tried.ran.status, tried.ran.stdout.as_str());
+    let said = |text: &str| stdout.lines().any(|line| line == text);
+    let is_right = match (cell, context) {
+        (Ran, _) | (Absent, _) => true,
+        _ if route == "wordexp" => status == 0,
+        (Denied, "") if contexts(route).len() > 1 => status == 0 && said("errno 1"),
+        (SelfCheck, "") if contexts(route).len() > 1 => status == 126,
+        _ => status == 0 && said("status 126"),
+    };
+    if is_right {
+        Ok(())
+    } else {
+        Err(format!("{cell:?} does not look like one: {tried}"))
+    }
+}
+
+/// A permitted program, with and without the library: no difference, and recorded once.
+fn transparent(
+    place: &Place,
+    (from, to): (&str, &str),
+    context: &str,
+    row: &Row,
+    wrong: &mut Vec<String>,
+) {
+    let what = format!("{} {context} {from} → {to}, permitted", row.1);
+    let mut bare = place.bare(&place.program(from, "launch"), to);
+    bare.args((!context.is_empty()).then_some(context))
+        .arg(row.1);
+    bare.arg(place.program(to, "permitted")).arg(place.mark());
+    let bare = place.attempt(&mut bare, "");
+    let guarded = launch(place, from, to, context, row.1, "permitted");
+    // musl's loader does not start a static program, so there is nothing to compare.
+    let is_impossible = row.1 == "ld.so" && to.contains("static");
+    let ran = bare.mark.is_some() || is_impossible;
+    if bare.ran != guarded.ran || bare.mark != guarded.mark || !ran {
+        wrong.push(format!("{what}: bare {bare}, guarded {guarded}"));
+    }
+    // A static program is recorded by the hook that saw its start, which may be that of the shell
+    // in between; glibc's loader starts it past
+    // every hook, and then only its own start was seen.
+    let by_shell = expected_of(row, from, to) != Ran && contexts(row.1).len() == 1;
+    let is_seen = by_shell || !from.contains("static") && expected_of(row, from, to) == Denied;
+    let confirms_itself = !to.contains("static") && row.1 != "inline-bare";
+    let expected = usize::from((is_seen || confirms_itself) && !is_impossible);
+    let records = guarded.records_of("/permitted");
+    if records != expected {
+        wrong.push(format!(
+            "{what}: {records} records, not {expected}: {guarded}"
+        ));
+    }
+}
+
+fn expected_of(row: &Row, from: &str, to: &str) -> Cell {
+    let column = COLUMNS
+        .iter()
+        .position(|(_, pairs)| pairs.contains(&(from, to)));
+    column.map_or(Ran, |column| row.2[column])
+}
+
+/// Whether a grandchild is still guarded after its parent was started with no environment.
+fn cascade(place: &Place, row: &Row, wrong: &mut Vec<String>) -> Option<Cell> {
+    let mut found = None;
+    for dir in ["glibc", "musl"] {
+        if !place.has(dir) || matches!(row.1, "other-argv0" | "symlink" | "proc-fd") {
+            continue;
+        }
+        let mut command = place.guarded(&place.program(dir, "launch"), dir);
+        command.args(["-f", "-c", row.1]);
+        command.arg(place.program(dir, "chain")).arg(place.mark());
+        match place.attempt(&mut command, "").cell(row.1 != "wordexp") {
+            Ok(Absent) => {}
+            Ok(cell) if found.is_none_or(|known| known == cell) => found = Some(cell),
+            Ok(cell) => wrong.push(format!("{}: {cell:?} in {dir}, else {found:?}", row.1)),
+            Err(problem) => wrong.push(format!("{} -c: {problem}", row.1)),
+        }
+    }
+    found
+}
+
+#[test]
+fn every_route_comes_to_what_the_table_says() {
+    let place = Place::new();
+    let mut wrong = Vec::new();
+    let mut rows = Vec::new();
+    for row in ROWS {
+        let mut cells = vec![row.0.to_owned()];
+        for (column, (title, _)) in COLUMNS.iter().enumerate() {
+            let cell = measure(&place, row, column, &mut wrong).unwrap_or(Absent);
+            if cell != row.2[column] && place.has("musl") {
+                wrong.push(format!(
+                    "{}, {title}: {cell:?}, not {:?}",
+                    row.0, row.2[column]
+                ));
+            }
+            cells.push(cell.text().to_owned());
+        }
+        let after = cascade(&place, row, &mut wrong).unwrap_or(Absent);
+        let is_lost = matches!(
+            row.1,
+            "inline" | "inline-bare" | "dlsym-handle" | "__libc_system"
+        );
+        let expected = if is_lost { Ran } else { Denied };
+        if after != Absent && after != expected {
+            wrong.push(format!("{}, emptied environment: {after:?}", row.0));
+        }
+        cells.push(after.text().to_owned());
+        rows.push(cells);
+    }
+    let mut header = vec!["called"];
+    header.extend(COLUMNS.iter().map(|(title, _)| *title));
+    header.push("grandchild after an emptied environment");
+    let table = document::table(&header, &rows);
+    println!("{table}");
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    document::check("routes", &header, &rows);
+}

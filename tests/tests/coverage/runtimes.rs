@@ -1,0 +1,147 @@
+//! Shells, languages and tools: each starts the forbidden program in its own ways. Scripts come on
+//! standard input, so that nothing in the runtime's own arguments tells what it will do.
+
+mod cases;
+mod languages;
+mod native;
+mod tools;
+
+use std::fs;
+use std::path::Path;
+
+use crate::document;
+use crate::place::{Attempt, Cell, Place};
+use cases::Case;
+use tests::find;
+
+/// Replaces the placeholders: `@T` the target, `@N` its name, `@D` its directory, `@M` the mark,
+/// `@L` a launcher (`probes/launch.c`), `@G` the directory of the guard.
+fn fill(text: &str, place: &Place, dir: &str, target: &str) -> String {
+    let directory = place.guard.path(dir);
+    text.replace("@T", &directory.join(target).to_string_lossy())
+        .replace("@N", target)
+        .replace("@D", &directory.to_string_lossy())
+        .replace("@L", &place.program("glibc", "launch").to_string_lossy())
+        .replace("@G", &place.guard.dir().to_string_lossy())
+        .replace("@M", &place.mark().to_string_lossy())
+}
+
+/// Runs a case once. `program` is where its runtime lies.
+fn attempt(
+    place: &Place,
+    case: &Case,
+    program: &Path,
+    (dir, target): (&str, &str),
+    guarded: bool,
+) -> Attempt {
+    let mut command = if guarded {
+        place.guarded(program, dir)
+    } else {
+        place.bare(program, dir)
+    };
+    for argument in case.args.split_whitespace() {
+        command.arg(fill(argument, place, dir, target));
+    }
+    for (name, text) in case.files {
+        let path = place.guard.path(name);
+        fs::write(&path, fill(text, place, dir, target)).unwrap();
+    }
+    place.attempt(&mut command, &fill(case.script, place, dir, target))
+}
+
+fn measure(place: &Place, case: &Case, program: &Path, wrong: &mut Vec<String>) -> Vec<String> {
+    let what = format!("{}, {}", case.runtime, case.way);
+    let mut cells = vec![what.clone()];
+    for (dir, expected) in [("glibc", case.dynamic), ("static", case.static_target)] {
+        let tried = attempt(place, case, program, (dir, "forbidden"), true);
+        let cell = match tried.cell(case.is_heard) {
+            Ok(cell) => cell,
+            Err(problem) => {
+                wrong.push(format!("{what} → {dir}: {problem}"));
+                Cell::Absent
+            }
+        };
+        if cell != expected {
+            wrong.push(format!(
+                "{what} → {dir}: {cell:?}, not {expected:?}: {tried}"
+            ));
+        }
+        let (status, stdout) = case.denied;
+        let said = tried
+            .ran
+            .stdout
+            .lines()
+            .filter(|line| !line.starts_with("rampart: denied: "));
+        let said: String = said.map(|line| format!("{line}\n")).collect();
+        if cell != Cell::Ran && (tried.ran.status, said.as_str()) != (status, stdout) {
+            wrong.push(format!("{what} → {dir}: not {status} {stdout:?}: {tried}"));
+        }
+        cells.push(cell.text().to_owned());
+    }
+    let bare = attempt(place, case, program, ("glibc", "permitted"), false);
+    let guarded = attempt(place, case, program, ("glibc", "permitted"), true);
+    if bare.ran != guarded.ran || bare.mark != guarded.mark || bare.mark.is_none() {
+        wrong.push(format!("{what}, permitted: bare {bare}, guarded {guarded}"));
+    }
+    let records = guarded.records_of("/permitted");
+    if records != 1 && case.dynamic != Cell::Ran {
+        wrong.push(format!(
+            "{what}, permitted: {records} records, not 1: {guarded}"
+        ));
+    }
+    cells
+}
+
+fn check(name: &str, cases: &[Case], build: &dyn Fn(&Place, &Case) -> Option<std::path::PathBuf>) {
+    let place = Place::new();
+    let mut wrong = Vec::new();
+    let mut rows = Vec::new();
+    let mut skipped: Vec<&str> = Vec::new();
+    for case in cases {
+        match build(&place, case) {
+            Some(program) => rows.push(measure(&place, case, &program, &mut wrong)),
+            None if skipped.contains(&case.program) => {}
+            None => {
+                skipped.push(case.program);
+                println!(
+                    "skipped: {} ({} is not installed)",
+                    case.runtime, case.program
+                );
+            }
+        }
+    }
+    let header = ["started by", "dynamic target", "static target"];
+    println!("{}", document::table(&header, &rows));
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    document::check(name, &header, &rows);
+}
+
+#[test]
+fn shells() {
+    check("shells", cases::SHELLS, &|_, case| find(case.program));
+}
+
+#[test]
+fn python() {
+    check("python", cases::PYTHON, &|_, case| find(case.program));
+}
+
+#[test]
+fn languages() {
+    check("languages", languages::CASES, &|_, case| find(case.program));
+}
+
+#[test]
+fn commands() {
+    check("tools", tools::CASES, &|_, case| find(case.program));
+}
+
+#[test]
+fn compiled_languages() {
+    check("compiled", native::CASES, &native::build);
+}
