@@ -15,6 +15,10 @@ pub struct OwnedScratch {
     matches: Vec<RuleMatch>,
 }
 
+/// Longest input that memory is brought for, in bytes: more than Linux lets any program be
+/// started with (6 MiB, execve(2)), so what is longer can be judged "too complex".
+const LARGEST: usize = 8 * 1024 * 1024;
+
 impl OwnedScratch {
     /// Memory that suffices for `request` against images that hold `rules` rules in all.
     #[must_use]
@@ -24,7 +28,8 @@ impl OwnedScratch {
         scratch
     }
 
-    /// Grows the memory to what `request` against `rules` rules may need. It never shrinks.
+    /// Grows the memory to what `request` against `rules` rules may need, for inputs up to
+    /// 8 MiB. It never shrinks.
     pub fn fit(&mut self, request: &Request<'_>, rules: usize) {
         let (input, args) = match request.call {
             Call::Exec { file, argv } => {
@@ -36,7 +41,8 @@ impl OwnedScratch {
             Call::Nothing => (0, 0),
         };
         let paths = request.path.map_or(0, <[u8]>::len) + request.url.map_or(0, <[u8]>::len);
-        self.grow(scratch_len(input + paths, args, rules));
+        let (input, args) = ((input + paths).min(LARGEST), args.min(LARGEST));
+        self.grow(scratch_len(input, args, rules));
     }
 
     fn grow(&mut self, len: ScratchLen) {

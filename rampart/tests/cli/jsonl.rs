@@ -145,6 +145,23 @@ fn many_and_long_lines() {
 }
 
 #[test]
+fn what_is_too_long_is_never_allowed() {
+    // More than can be started, and more than is read.
+    let long = format!("x-allow {}", "a".repeat(20 << 20));
+    let mut input = format!("{}\n", json!({"command": long})).into_bytes();
+    input.resize(input.len() + (65 << 20), b' ');
+    input.extend_from_slice(b"\n{\"command\":\"x-deny\"}\n");
+    let found = answers(&input);
+    assert_eq!(found.len(), 3);
+    assert_eq!(
+        (&found[0]["action"], &found[0]["reason"]),
+        (&json!("ask"), &json!("too-complex"))
+    );
+    assert_eq!(found[1]["error"], "line 2: is longer than 64 MiB");
+    assert_eq!(found[2]["action"], "deny");
+}
+
+#[test]
 fn whoever_waits_gets_an_answer() {
     let user = User::new();
     let mut child = user
