@@ -74,6 +74,11 @@ impl Directories {
         }
     }
 
+    /// Whether `RAMPART_AUDIT_DIR` says where the audit log is.
+    pub fn is_audit_chosen(&self) -> bool {
+        self.audit.is_some()
+    }
+
     /// Creates the directory of compiled policies, for this user alone.
     ///
     /// # Errors

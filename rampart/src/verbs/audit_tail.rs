@@ -15,6 +15,9 @@ use std::time::Duration;
 const POLL: Duration = Duration::from_millis(200);
 
 /// Shows the last events of the audit log, the latest last
+///
+/// Reads `RAMPART_AUDIT_DIR` if it is set; else ~/.local/state/rampart/audit, and the places where
+/// events go if that cannot be written.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
     /// How many events to show
@@ -45,9 +48,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             "an id has at least four characters, such as 7F3K",
         ));
     }
-    let main = Directories::from_environment().audit()?;
+    let places = Directories::from_environment();
+    let main = places.audit()?;
     let mut directories = vec![main.clone()];
-    directories.extend(substitutes(&main));
+    if !places.is_audit_chosen() {
+        directories.extend(substitutes(&main));
+    }
     let (mut follower, ends) = Follower::new(directories)?;
     let mut view = View {
         arguments,
