@@ -10,9 +10,6 @@ use libc::{AT_FDCWD, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY};
 use crate::strings::{LongPath, PathBytes};
 use crate::sys::{self, Errno, Fd};
 
-/// Longest path that the kernel gives back (`PATH_MAX`).
-const LONGEST: usize = 4096;
-
 /// The file system as this process sees it.
 #[derive(Default)]
 pub struct Files {
@@ -35,18 +32,20 @@ impl World for Files {
     fn resolve<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
         let mut buffer = LongPath::new();
         let Some(path) = buffer.push(path) else {
-            return Answer::Unavailable;
+            return Answer::Absent;
         };
         match Fd::open(AT_FDCWD, path.as_c_str(), O_PATH, 0) {
             Ok(fd) => {
-                let is_small = out.len() < LONGEST;
+                let room = out.len();
                 match name_of(&fd, out) {
-                    Some(name) => Answer::Value(name),
-                    None if is_small => self.too_small(),
+                    Some(name) if name.len() == room => self.too_small(),
+                    Some(name) if name.starts_with(b"/") => Answer::Value(name),
+                    // A pipe, a socket: no file that has a path.
+                    Some(_) => Answer::Absent,
                     None => Answer::Unavailable,
                 }
             }
-            Err(Errno(libc::ENOENT | libc::ENOTDIR)) => Answer::Absent,
+            Err(errno) if is_out_of_reach(errno) => Answer::Absent,
             Err(_) => Answer::Unavailable,
         }
     }
@@ -73,6 +72,15 @@ impl World for Files {
     }
 }
 
+/// Whether nothing that is started here can open the path either: there is no such file, no file
+/// can have such a name, or it lies where this user may not go.
+const fn is_out_of_reach(errno: Errno) -> bool {
+    matches!(
+        errno.0,
+        libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG | libc::ELOOP | libc::EACCES
+    )
+}
+
 /// Reads exactly `size` bytes; `None` if the file ends early (it is being changed).
 fn read_whole<'b>(fd: &Fd, size: usize, out: &'b mut [u8]) -> Option<&'b [u8]> {
     let mut at = 0;
@@ -87,19 +95,19 @@ fn read_whole<'b>(fd: &Fd, size: usize, out: &'b mut [u8]) -> Option<&'b [u8]> {
     out.get(..size)
 }
 
-/// The absolute path behind an open descriptor (`/proc/self/fd/N`). `None` where `/proc` is not
-/// mounted, the name does not fit or the file has none below our root.
-pub fn name_of<'b>(fd: &Fd, out: &'b mut [u8]) -> Option<&'b [u8]> {
+/// The name that the kernel has for an open descriptor (`/proc/self/fd/N`), as much of it as fits.
+/// `None` where `/proc` is not mounted.
+fn name_of<'b>(fd: &Fd, out: &'b mut [u8]) -> Option<&'b [u8]> {
     let (at, room) = (out.as_mut_ptr(), out.len());
     let len = with_link(fd, |link| {
         // SAFETY: `out` is valid for writes of its length.
         unsafe { sys::read_link_raw(link, at, room) }
     })?;
-    let name = out.get(..len)?;
-    (len < room && name.starts_with(b"/")).then_some(name)
+    out.get(..len)
 }
 
-/// As [`name_of`], for a path of ours.
+/// The absolute path behind an open descriptor. `None` where `/proc` is not mounted or the file has
+/// no path below our root.
 pub fn path_of<'b>(fd: &Fd, out: &'b mut LongPath) -> Option<&'b [u8]> {
     with_link(fd, |link| sys::read_link(link, out).map(drop))?;
     Some(out.as_bytes()).filter(|name| name.starts_with(b"/"))

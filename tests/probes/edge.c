@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -117,13 +118,15 @@ static void shell_cases(void) {
     say("errno", errno);
 }
 
-static long resident(void) {
+/* Address space and private memory in KiB, which is what a forgotten mapping adds to. */
+static void memory(long *size, long *anonymous) {
     char line[256];
-    long kib = 0;
     FILE *status = fopen("/proc/self/status", "r");
-    while (fgets(line, sizeof line, status)) sscanf(line, "VmRSS: %ld", &kib);
+    while (fgets(line, sizeof line, status)) {
+        sscanf(line, "VmSize: %ld", size);
+        sscanf(line, "RssAnon: %ld", anonymous);
+    }
     fclose(status);
-    return kib;
 }
 
 /* Many vfork children: neither memory nor descriptors of the parent may change. */
@@ -133,7 +136,9 @@ static void leak(void) {
     for (int i = 0; i < 50; i++) wait_for(({ pid_t p = vfork(); if (!p) { execve(program, args, environ); _exit(55); } p; }));
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair)) exit(99);
     int open_before = descriptors();
-    long before = resident();
+    long before[2], after[2];
+    memory(before, before + 1);
+    memory(before, before + 1);
     int wrong = 0, expected = getenv("EDGE_STATUS") ? atoi(getenv("EDGE_STATUS")) : 0;
     for (int i = 0; i < 1000; i++) {
         pid_t pid = vfork();
@@ -144,7 +149,9 @@ static void leak(void) {
         wrong += wait_for(pid) != expected;
     }
     say("wrong", wrong);
-    say("grew by more than 64 KiB", resident() - before > 64);
+    memory(after, after + 1);
+    say("address space grew", after[0] - before[0]);
+    say("memory grew by more than 64 KiB", after[1] - before[1] > 64);
     say("descriptors changed", descriptors() != open_before);
     say("socket untouched", recv(pair[0], &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
 }
@@ -201,8 +208,9 @@ int main(int argc, char **argv) {
         pthread_t id;
         pthread_attr_init(&attributes);
         say("16 KiB", pthread_attr_setstacksize(&attributes, 16384));
-        say("thread", pthread_create(&id, &attributes, thread, 0));
-        pthread_join(id, 0);
+        int error = pthread_create(&id, &attributes, thread, 0);
+        if (!error) pthread_join(id, 0);
+        say("thread", error);
     }
     CASE("signal-stack") {
         stack_t stack = {.ss_sp = malloc(8192), .ss_size = 8192};
@@ -217,6 +225,17 @@ int main(int argc, char **argv) {
     CASE("closed-stderr") { close(2); in_vfork(call_execve); }
     CASE("closed-all") { int out = fcntl(1, F_DUPFD_CLOEXEC, 100); close(0); close(1); close(2); pid_t pid = vfork(); if (!pid) { call_execve(); _exit(55); } int status = wait_for(pid); dup2(out, 1); say("status", status); say("descriptors", descriptors()); }
     CASE("address-space") { struct rlimit limit = {64 << 20, 64 << 20}; setrlimit(RLIMIT_AS, &limit); in_vfork(call_execve); }
+    CASE("duplicates") {
+        /* What a shell would never make: glibc's loader takes the last LD_PRELOAD, musl's the first. */
+        char *env[] = {"A=1", "LD_PRELOAD=", "RAMPART_MODE=disabled", "no-equals-sign", "LD_PRELOAD=/nonexistent/librampart.so", "RAMPART_MODE=monitor", "B=\xff\xfe", 0};
+        execve(program, args, env);
+    }
+    CASE("repeated") {
+        /* A search that goes on when it is refused. */
+        char *here, *there;
+        if (asprintf(&here, "%s", program) < 0 || asprintf(&there, "%s/./%s", dirname(strdup(program)), strrchr(program, '/') + 1) < 0) return 99;
+        for (int i = 0; i < 2; i++) { execve(i ? there : here, args, environ); say("errno", errno); }
+    }
     CASE("title") {
         /* As setproctitle does: the memory that the environment lay in is overwritten. */
         char *end = environ[0];

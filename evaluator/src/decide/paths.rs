@@ -13,6 +13,9 @@ use super::command::is_option;
 use super::condition::{Judge, Tri, matches};
 use super::found::Fault;
 
+/// Longest path that the kernel takes, its NUL included (`limits.h`).
+const PATH_MAX: usize = 4096;
+
 /// Kinds of target whose new process cannot judge itself again, with the directory known.
 const CANNOT_LOAD: TargetKinds = TargetKinds::STATIC
     .with(TargetKinds::SETID)
@@ -165,6 +168,10 @@ impl<'j> Judge<'j, '_> {
         let test = |value: &[u8]| run(image, record, value, home, grants);
         if path.first() == Some(&UNKNOWN) {
             return test(path);
+        }
+        // Text that no file can be opened by (ENAMETOOLONG) is no path, whatever it says.
+        if path.len() >= PATH_MAX {
+            return Ok(Tri::No);
         }
         let base = match cwd {
             Cwd::Known(base) => base,

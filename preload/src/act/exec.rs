@@ -127,7 +127,7 @@ fn run(snapshot: &Snapshot, call: &Call<'_>) -> Errno {
     if snapshot.mode != Mode::Disabled && call.file != snapshot.library {
         let judged = judge(snapshot, call);
         if !judged.permitted {
-            return deny_in_place(snapshot, &judged);
+            return deny_in_place(snapshot, judged);
         }
         fit = fit_of(&judged);
         // The memory goes with `judged`, before the exec.

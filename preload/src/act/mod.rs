@@ -25,13 +25,16 @@ pub fn set_errno(errno: Errno) {
 /// Denies an exec in place. In a process that was forked for it, which is nothing but the program
 /// to come, that program "runs" here: the line, and exit 126. Any other process gets the line and
 /// the error.
-fn deny_in_place(snapshot: &Snapshot, judged: &Judged) -> Errno {
+fn deny_in_place(snapshot: &Snapshot, judged: Judged) -> Errno {
     if !judged.is_repeated {
         let _ = sys::write(2, judged.notice());
     }
+    let errno = judged.errno;
+    // A `vfork` child exits with its parent's memory: what was mapped for the verdict goes first.
+    drop(judged);
     let is_forked = sys::process_id() != snapshot.pid;
     if is_forked && !snapshot.deny_by_errno {
         sys::exit(stub::STATUS);
     }
-    judged.errno
+    errno
 }

@@ -21,10 +21,13 @@ use crate::observe::{Call, Stage, process};
 use crate::on_stack::on_stack;
 use crate::snapshot::{self, Mode, Snapshot};
 use crate::spool::{self, Place};
-use crate::strings::LongPath;
+use crate::strings::{LongPath, Vector};
 use crate::sys::{self, Errno};
 use crate::world::Files;
 use memory::{Memory, Parts};
+
+/// Longest working directory with which the small arenas are tried, in bytes.
+const QUICK_CWD: usize = 512;
 
 /// What a verdict comes to.
 pub struct Judged {
@@ -73,6 +76,17 @@ struct Job<'a> {
 
 /// Judges `call` and records what is to be recorded.
 pub fn judge(snapshot: &Snapshot, call: &Call<'_>) -> Judged {
+    if call.argv.count() > 0 {
+        return judge_named(snapshot, call);
+    }
+    // Without `argv[0]` the program has no name but its file's.
+    let named = [call.file.as_ptr(), core::ptr::null()];
+    // SAFETY: one C string that lives as long as the call, and a NULL.
+    let argv = unsafe { Vector::new(named.as_ptr()) };
+    judge_named(snapshot, &Call { argv, ..*call })
+}
+
+fn judge_named(snapshot: &Snapshot, call: &Call<'_>) -> Judged {
     let mut judged = Judged {
         memory: None,
         notice_len: 0,
@@ -150,13 +164,19 @@ fn deliberate(snapshot: &Snapshot, call: &Call<'_>, parts: &mut Parts<'_>, judge
         url: None,
         params: &NoParams,
     };
+    let cwd_len = match request.cwd {
+        Cwd::Known(path) => path.len(),
+        Cwd::Unknown => 0,
+    };
     let Parts {
         event,
         notice,
         quick,
         full,
     } = parts;
-    let verdict = verdict(layers.images(), &request, quick.as_mut(), full);
+    // With a long directory before them, paths need more room.
+    let quick = quick.as_mut().filter(|_| cwd_len <= QUICK_CWD);
+    let verdict = verdict(layers.images(), &request, quick, full);
     let settled = settle(&verdict, snapshot.fail_open);
     judged.permitted = settled.permitted || snapshot.mode == Mode::Monitor;
     judged.is_repeated = !judged.permitted && is_repeated(snapshot, call);

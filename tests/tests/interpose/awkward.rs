@@ -1,0 +1,129 @@
+//! An allowed call is the same as without us: output, exit status and error numbers, byte for
+//! byte, on small stacks, with empty vectors and huge ones, with closed descriptors.
+
+use tests::{find, run};
+
+use crate::guard;
+
+/// The cases of `probes/edge.c` in which nothing may differ.
+const SAME: &[&str] = &[
+    "execve",
+    "argv-null",
+    "argc-0",
+    "env-null",
+    "environ-null",
+    "path-null",
+    "path-bad",
+    "errors",
+    "long-argument",
+    "many-arguments",
+    "small-thread",
+    "signal-stack",
+    "shell",
+    "leak",
+    "in-place",
+    "closed-stderr",
+    "closed-all",
+    "address-space",
+    "title",
+];
+
+#[test]
+fn a_bare_run_and_a_guarded_one_are_the_same() {
+    let (guard, edge) = guard("");
+    for case in SAME {
+        let bare = run(guard.bare(&edge).args([case, "/bin/echo", "a"]), "");
+        let ours = run(guard.command(&edge).args([case, "/bin/echo", "a"]), "");
+        assert!(bare == ours, "{case}\nbare: {bare:?}\nours: {ours:?}");
+        assert!(bare.status == 0, "{case}: {bare:?}");
+    }
+}
+
+/// Ordinary work, by the tools that are installed.
+const WORK: &[&[&str]] = &[
+    &["ls", "-la", "/usr/bin"],
+    &[
+        "sh",
+        "-c",
+        "for i in 1 2 3; do /bin/echo $i | cat; done; exit 5",
+    ],
+    &[
+        "bash",
+        "-c",
+        "cat <(echo a) <(/bin/echo b); (exit 3); echo $?",
+    ],
+    &["git", "-C", "/", "status"],
+    &["git", "--version"],
+    &["make", "-f", "/dev/null", "-j4", "nothing"],
+    &[
+        "node",
+        "-e",
+        "console.log(require('child_process').execSync('/bin/echo hi').toString())",
+    ],
+    &[
+        "perl",
+        "-e",
+        "print `/bin/echo hi`; exit(system('false') >> 8)",
+    ],
+    &[
+        "python3",
+        "-c",
+        "import subprocess; print(subprocess.check_output(['/bin/echo', 'hi'])); subprocess.run(['false'], check=True)",
+    ],
+    &["find", "/etc/hostname", "-exec", "echo", "{}", ";"],
+    &["xargs", "-n1", "echo"],
+    &["timeout", "5", "nice", "echo", "hi"],
+    &["env", "-i", "/bin/echo", "hi"],
+    &["no-such-program-at-all"],
+];
+
+#[test]
+fn ordinary_work_is_byte_identical() {
+    let (guard, _) = guard("");
+    for words in WORK {
+        let shell = find("sh").unwrap();
+        if words.len() > 1 && find(words[0]).is_none() {
+            println!("skipped: {} is not installed", words[0]);
+            continue;
+        }
+        let line = ["-c", "exec \"$@\"", "sh"].iter().chain(*words);
+        let bare = run(guard.bare(&shell).args(line.clone()), "x\ny\n");
+        let ours = run(guard.command(&shell).args(line), "x\ny\n");
+        assert!(bare == ours, "{words:?}\nbare: {bare:?}\nours: {ours:?}");
+    }
+}
+
+#[test]
+fn an_exec_that_fails_leaves_no_event() {
+    let (guard, edge) = guard("");
+    let ran = run(guard.command(&edge).args(["errors", "/bin/echo"]), "");
+    assert!(ran.stdout.contains("errno 2"), "{ran:?}");
+    let events = guard.events();
+    let hooks: Vec<_> = events.iter().map(|event| event["hook"].clone()).collect();
+    // The probe itself, the shell that execvp runs the text with, and the one spawn that worked.
+    assert!(
+        hooks.iter().filter(|hook| *hook == "start").count() == 3,
+        "{events:#?}"
+    );
+    assert!(
+        events
+            .iter()
+            .all(|event| event["exe"] != "/nonexistent/program")
+    );
+}
+
+#[test]
+fn each_start_is_recorded_once() {
+    let (guard, _) = guard("");
+    let line = "/bin/true; /bin/true; echo $(/bin/echo a)";
+    let ran = run(guard.command("/bin/sh").args(["-c", line]), "");
+    assert!(ran.status == 0, "{ran:?}");
+    let events = guard.events();
+    assert!(events.len() == 4, "{events:#?}");
+    assert!(events.iter().all(|event| event["outcome"] == "allowed"));
+    let trees: std::collections::HashSet<_> = events
+        .iter()
+        .map(|event| event["tree"].to_string())
+        .collect();
+    assert!(trees.len() == 1, "{events:#?}");
+}
