@@ -84,8 +84,9 @@ static char *file(const char *name, const char *text, int mode) {
 static void *thread(void *unused) {
     pid_t pid;
     in_vfork(call_execve);
-    say("spawn", posix_spawn(&pid, program, 0, 0, args, environ));
+    int error = posix_spawn(&pid, program, 0, 0, args, environ);
     say("status", wait_for(pid));
+    say("spawn", error);
     return 0;
 }
 
@@ -180,9 +181,11 @@ int main(int argc, char **argv) {
         in_vfork(call_not_executable);
         errno = 77;
         pid_t pid;
-        say("spawn", posix_spawn(&pid, program, 0, 0, args, environ));
+        int error = posix_spawn(&pid, program, 0, 0, args, environ);
+        int kept = errno;
         say("status", wait_for(pid));
-        say("errno kept", errno);
+        say("spawn", error);
+        say("errno kept", kept);
     }
     CASE("long-argument") {
         big = malloc(131073);

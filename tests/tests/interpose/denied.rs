@@ -23,7 +23,7 @@ const CASES: &[(&str, &str, usize)] = &[
     ("env-null", "status 126\nerrno 0\n", 1),
     (
         "small-thread",
-        "16 KiB 0\nstatus 126\nerrno 0\nspawn 0\nstatus 126\nthread 0\n",
+        "16 KiB 0\nstatus 126\nerrno 0\nstatus 126\nspawn 0\nthread 0\n",
         2,
     ),
     ("signal-stack", "sigaltstack 0\nstatus 126\nerrno 0\n", 1),
