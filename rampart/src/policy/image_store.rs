@@ -10,12 +10,13 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Puts `image` into the user's store and returns its absolute path.
+/// Puts `image` into the user's store as `name` (`Layer::stored_name`) and returns its absolute
+/// path.
 ///
 /// # Errors
 /// If the store cannot be created or written.
-pub fn put(directories: &Directories, image: &[u8], digest: &str) -> Result<PathBuf, Failure> {
-    let path = directories.make_images()?.join(format!("{digest}.img"));
+pub fn put(directories: &Directories, image: &[u8], name: &str) -> Result<PathBuf, Failure> {
+    let path = directories.make_images()?.join(format!("{name}.img"));
     if !is_there(&path, image) {
         write_atomically(&path, image)?;
     }

@@ -8,6 +8,7 @@ pub mod source;
 use crate::failure::{Failure, reason};
 use crate::launch::environment::Environment;
 use evaluator::Image;
+use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -31,7 +32,9 @@ pub enum Origin {
     Profile(String),
     /// Compiled from these files just now.
     Files(Vec<PathBuf>),
-    /// A compiled image.
+    /// An image that somebody named on the command line.
+    Copy(PathBuf),
+    /// An image that `RAMPART_IMAGE` names, which the library maps where it is.
     Image(PathBuf),
 }
 
@@ -39,7 +42,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Profile(name) => write!(out, "profile {name}"),
-            Self::Image(path) => write!(out, "{}", path.display()),
+            Self::Copy(path) | Self::Image(path) => write!(out, "{}", path.display()),
             Self::Files(paths) => {
                 let shown: Vec<_> = paths
                     .iter()
@@ -175,5 +178,23 @@ impl Layer {
 pub fn digest(image: &Image<'_>) -> String {
     let (low, high) = (image.header.digest_low, image.header.digest_high);
     let bytes = low.to_le_bytes().into_iter().chain(high.to_le_bytes());
-    bytes.map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(bytes)
+}
+
+impl Layer {
+    /// What this layer's file in the store is called. An image that we compiled bears the digest
+    /// of its sources; what a foreign one says of itself is not believed.
+    pub fn stored_name(&self, image: &Image<'_>) -> String {
+        match self.origin {
+            Origin::Profile(_) | Origin::Files(_) => digest(image),
+            Origin::Copy(_) | Origin::Image(_) => hexadecimal(Sha256::digest(&self.bytes)),
+        }
+    }
+}
+
+fn hexadecimal(bytes: impl IntoIterator<Item = u8>) -> String {
+    bytes
+        .into_iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

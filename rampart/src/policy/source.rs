@@ -40,7 +40,7 @@ pub fn file(path: &Path) -> Result<Layer, Failure> {
     let bytes = trusted(path)?;
     if bytes.starts_with(&MAGIC) {
         return Ok(Layer {
-            origin: Origin::Image(path.to_owned()),
+            origin: Origin::Copy(path.to_owned()),
             bytes: Cow::Owned(bytes),
         });
     }

@@ -7,7 +7,7 @@ use crate::failure::{Failure, reason, status};
 use crate::launch::environment::Environment;
 use crate::launch::program::{self, Missing};
 use crate::launch::{exec, library};
-use crate::policy::{Choice, Layers, Origin, digest, image_store};
+use crate::policy::{Choice, Layers, Origin, image_store};
 use crate::verdict::ask::Surroundings;
 use crate::verdict::judge::Judge;
 use crate::verdict::world::FileSystem;
@@ -174,7 +174,7 @@ fn image_list(directories: &Directories, layers: &Layers) -> Result<OsString, Fa
     for (layer, image) in layers.all.iter().zip(layers.images()?) {
         let path = match &layer.origin {
             Origin::Image(path) if path.is_absolute() => path.clone(),
-            _ => image_store::put(directories, &layer.bytes, &digest(&image))?,
+            _ => image_store::put(directories, &layer.bytes, &layer.stored_name(&image))?,
         };
         let bytes = path.into_os_string().into_vec();
         if bytes.contains(&b':') {

@@ -61,6 +61,33 @@ fn a_policy_becomes_an_image() {
 }
 
 #[test]
+fn an_image_is_copied_and_not_believed() {
+    let user = User::new();
+    let compiled = user.rampart(&words("policy compile policy.yaml"));
+    assert_eq!(compiled.status, 0);
+    let stored = compiled.stdout.lines().next().unwrap()[10..].to_owned();
+    let honest = fs::read(&stored).unwrap();
+    // The header, which the checksum does not cover, claims the digest of another policy.
+    user.write("other.yaml", "version: \"1\"\ndefault_action: deny\n");
+    assert_eq!(
+        user.rampart(&words("policy compile other.yaml -o other.img"))
+            .status,
+        0
+    );
+    let mut forged = fs::read(user.path("other.img")).unwrap();
+    forged[16..48].copy_from_slice(&honest[16..48]);
+    user.write("forged.img", &forged);
+    let line = format!("run --policy {} -- env", user.path("forged.img").display());
+    let found = ended(&guarded(&user, &line).output().unwrap());
+    assert_eq!((found.status, found.stderr.as_str()), (0, ""));
+    let image = variable(&found.stdout, "RAMPART_IMAGE").unwrap();
+    assert_ne!(image, stored);
+    assert_eq!(fs::read(image).unwrap(), forged);
+    assert_eq!(fs::read(&stored).unwrap(), honest);
+    assert_eq!(mode(image.as_ref()), 0o600);
+}
+
+#[test]
 fn layers_stay_apart() {
     let user = User::new();
     user.write(
