@@ -74,7 +74,7 @@ pub fn denial(
     if matches!(verdict.action, Action::Ask | Action::Webhook)
         && settled.answered_by == "on_no_approver"
     {
-        line.put(b" It needs a person's approval and nobody can be asked here.");
+        line.put(b" It needs the approval of a person, and nobody can be asked here.");
     }
     line.put(b" (nothing on this line ran; do not retry in another form; a person can change the policy; id ");
     line.put(id.get(22..).unwrap_or(&[]));
