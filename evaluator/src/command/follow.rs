@@ -83,6 +83,9 @@ impl Shell<'_, '_> {
         if self.peel(index, program.text)? {
             return Ok(());
         }
+        if let Some(data) = self.file_content(program) {
+            return self.run_code(index, data, Via::Script);
+        }
         self.print(index, program.text, command.words)
     }
 

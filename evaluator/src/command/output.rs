@@ -474,7 +474,6 @@ pub(super) fn fetches(name: &[u8]) -> bool {
             | b"s3cmd"
             | b"scp"
             | b"ssh"
-            | b"gh"
     )
 }
 

@@ -4,7 +4,7 @@ use super::follow::{Reader, rest};
 use super::limits::Step;
 use super::shell::Shell;
 use super::table::Wrapper;
-use super::{CommandFlags, Run, Span, Via, Word};
+use super::{Run, Span, Via, Word};
 
 impl Shell<'_, '_> {
     /// Follows what the wrapper at `index` runs by the rule called `rule`.
@@ -95,7 +95,6 @@ impl Shell<'_, '_> {
         }
         let walk = self.walk(index, wrapper, words)?;
         if walk.rest.count > 0 {
-            self.flag(index, CommandFlags::WRAPPER)?;
             self.run_joined(index, walk.rest, Via::Remote)?;
             return Ok(true);
         }
@@ -117,7 +116,6 @@ impl Shell<'_, '_> {
         if exec {
             self.child(index, walk.rest, Via::Wrapper)?;
         } else {
-            self.flag(index, CommandFlags::WRAPPER)?;
             self.run_joined(index, walk.rest, Via::Shell)?;
         }
         Ok(true)
@@ -257,7 +255,6 @@ impl Shell<'_, '_> {
         if args.count == 0 {
             return Ok(false);
         }
-        self.flag(index, CommandFlags::WRAPPER)?;
         self.run_joined(index, args, Via::Shell)?;
         Ok(true)
     }
@@ -270,7 +267,6 @@ impl Shell<'_, '_> {
                 if self.arg_is(words, nth, b"exec") {
                     self.child(index, args, Via::Wrapper)?;
                 } else if args.count > 0 {
-                    self.flag(index, CommandFlags::WRAPPER)?;
                     self.run_joined(index, args, Via::Shell)?;
                 }
                 return Ok(args.count > 0);

@@ -71,6 +71,8 @@ pub(super) struct State {
     pub args: Run,
     /// `$0`.
     pub arg0: Span,
+    /// `$_`: the last word of the command before.
+    pub last: Word,
 }
 
 /// Bytes that flow from one command to another.

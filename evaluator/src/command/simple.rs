@@ -6,10 +6,26 @@ use super::limits::{Step, Stop};
 use super::shell::{Pick, Shell};
 use super::vars::kind;
 use super::word::Mode;
-use super::{Command, CommandFlags, Run, Span, Via, Word, WordFlags};
+use super::{Command, CommandFlags, RedirectOp, Run, Span, Via, Word, WordFlags};
 
 /// A simple command is read with at most so many combinations of its variables' values.
 const MAX_PICKS: u32 = 16;
+
+/// Variables whose value programs run as shell text.
+const CODE_VARIABLES: [&[u8]; 12] = [
+    b"PAGER",
+    b"MANPAGER",
+    b"GIT_PAGER",
+    b"EDITOR",
+    b"VISUAL",
+    b"GIT_EDITOR",
+    b"GIT_SEQUENCE_EDITOR",
+    b"GIT_SSH_COMMAND",
+    b"GIT_EXTERNAL_DIFF",
+    b"GIT_ASKPASS",
+    b"BROWSER",
+    b"PROMPT_COMMAND",
+];
 
 /// The pieces of a simple command while it is read.
 struct Reading {
@@ -181,6 +197,8 @@ impl Shell<'_, '_> {
         let on = self.capture.on;
         self.capture.on |= diverted;
         self.note_surroundings(index)?;
+        self.note_descriptors(index)?;
+        self.follow_settings(index)?;
         for at in reading.vars..reading.command_vars {
             if let Some(entry) = self.vars.get(at) {
                 self.set(entry.scope, entry.name, entry.value)?;
@@ -197,7 +215,49 @@ impl Shell<'_, '_> {
             self.text.unstack(output);
         }
         self.hide_vars(reading)?;
+        let words = self.commands.get(index).unwrap_or_default().words;
+        if let Some(last) = self.arg(words, words.count.saturating_sub(1)) {
+            self.state.last = last;
+        }
         done
+    }
+
+    /// Here-documents on descriptors of their own can be read as files.
+    fn note_descriptors(&mut self, index: usize) -> Step {
+        let run = self.commands.get(index).unwrap_or_default().redirects;
+        for step in 0..run.count {
+            let redirect = self.redirects.get(run.first.saturating_add(step) as usize);
+            let redirect = redirect.unwrap_or_default();
+            let text = matches!(redirect.op, RedirectOp::HereDoc | RedirectOp::HereString);
+            let (true, Ok(fd @ 3..)) = (text, u32::try_from(redirect.fd)) else {
+                continue;
+            };
+            let top = self.text.top();
+            self.stack_bytes(b"/dev/fd/")?;
+            self.stack_number(u64::from(fd))?;
+            let name = self.keep_text(top)?;
+            self.set(kind::FILE, name, redirect.target)?;
+        }
+        Ok(())
+    }
+
+    /// Variables in front of a command whose value is shell text for whatever it starts.
+    fn follow_settings(&mut self, index: usize) -> Step {
+        let command = self.commands.get(index).unwrap_or_default();
+        if command.words.count == 0 {
+            return Ok(());
+        }
+        for nth in 0..command.assignments.count {
+            let word = self.arg(command.assignments, nth).unwrap_or_default();
+            let Some((name, value)) = self.assignment_parts(word) else {
+                continue;
+            };
+            let text = CODE_VARIABLES.contains(&self.bytes(name));
+            if text && value.text.len > 0 {
+                self.run_value(index, value, Via::Shell)?;
+            }
+        }
+        Ok(())
     }
 
     /// Undoes the assignments that stood before a command.
@@ -215,7 +275,7 @@ impl Shell<'_, '_> {
                 });
             let again = match before {
                 Some(old) => (old.scope, old.value),
-                None => (kind::UNSET, Word::default()),
+                None => (kind::UNSET | kind::HIDDEN, Word::default()),
             };
             self.set(again.0, entry.name, again.1)?;
         }
@@ -293,8 +353,8 @@ impl Shell<'_, '_> {
             if append {
                 value = self.appended(name, value)?;
             }
-            let scope = if indexed { kind::UNSET } else { kind::VARIABLE };
-            self.set(scope, name, value)?;
+            let whole = if indexed { self.unknown_word()? } else { value };
+            self.set(kind::VARIABLE, name, whole)?;
             value
         };
         let top = self.text.top();
@@ -409,7 +469,6 @@ impl Shell<'_, '_> {
             ..Command::default()
         })?;
         self.note_surroundings(index)?;
-        self.flag(parent, CommandFlags::WRAPPER)?;
         self.nested(|shell| shell.follow(index, reader))
     }
 }

@@ -14,12 +14,15 @@ use super::Via;
 ///    in code, `@name`. Then, where they apply: a number, of operands before it; `=`, assignments
 ///    may stand before it; `late`, options count behind
 ///    operands too, and only what follows a `--` is a command; `--`, it begins behind a
-///    `--`; `stdin`, what it reads is code if there are no operands left.
+///    `--`; `stdin`, what it reads is code if there are no operands left;
+///    `own`, it does more than run the command; a capital letter, the option whose value is the
+///    directory that the command runs in.
 /// 4. Options with a value: letters behind a `-`, then long names without dashes.
 /// 5. Options whose value is shell text, by letter or name; with a `+`, from whose value on the
 ///    words are a command; with an `=`, which are followed by words of an environment.
 const TABLE: &str = concat!(
-    "sudo|sudo|argv =|-CDghpRrTtUu user group host prompt chdir chroot role type other-user close-from command-timeout|\n",
+    "sudo|sudo|argv = D|-CDghpRrTtUu user group host prompt chdir chroot role type other-user close-from command-timeout|\n",
+    "faketime|wrapper|argv 1|-f|\n",
     "doas|sudo|argv|-aCu|\n",
     "su runuser|sudo|@su late|-gGsuw group supp-group shell user whitelist-environment|c command session-command\n",
     "pkexec|sudo|argv|-u user|\n",
@@ -30,9 +33,9 @@ const TABLE: &str = concat!(
     "runcon|sudo|argv 1|-curtl user role type range|\n",
     "capsh|sudo|@capsh||c\n",
     "setpriv|sudo|argv|-p reuid regid groups ruid euid rgid egid inh-caps bounding-set ambient-caps securebits pdeathsig selinux-label apparmor-profile|\n",
-    "env|wrapper|argv =|-uCa unset chdir argv0|S split-string\n",
+    "env|wrapper|argv = C|-uCa unset chdir argv0|S split-string\n",
     "nohup setsid eatmydata fakeroot catchsegv unbuffer tsocks torsocks torify dbus-run-session rtk firejail vglrun primusrun optirun ccache distcc sccache|wrapper|argv||\n",
-    "time gtime|wrapper|argv|-fo format output|\n",
+    "time gtime|wrapper|argv own|-fo format output|\n",
     "caffeinate|wrapper|argv|-tw|\n",
     "rlwrap|wrapper|argv|-abCDefgHhlmMNopPqRSstwz|\n",
     "choom cpulimit|wrapper|argv|-npleic|\n",
@@ -48,24 +51,24 @@ const TABLE: &str = concat!(
     "stdbuf gstdbuf|wrapper|argv|-ioe input output error|\n",
     "prlimit|wrapper|argv|-pocdefilmnqrstuvxy pid output|\n",
     "softlimit|wrapper|argv|-acdfilmoprst|\n",
-    "chroot|wrapper|argv 1|userspec groups|\n",
+    "chroot|wrapper|argv 1 own|userspec groups|\n",
     "unshare|wrapper|argv|-SGRw setuid setgid root wd map-user map-group map-users map-groups setgroups load-interp|\n",
     "nsenter|container|argv|-tSG target setuid setgid|\n",
     "bwrap|container|@bwrap||\n",
     "flock|wrapper|argv 1|-wE timeout wait conflict-exit-code|c command\n",
-    "script|wrapper|none late|-EIOBTmot echo log-in log-out log-io log-timing logging-format output-limit|c command\n",
+    "script|wrapper|none late own|-EIOBTmot echo log-in log-out log-io log-timing logging-format output-limit|c command\n",
     "watch|wrapper|@watch|-nq interval equexit shotsdir|\n",
-    "entr|wrapper|argv||\n",
-    "watchexec|wrapper|argv|-ewifnsd exts watch ignore filter signal debounce delay-run workdir|\n",
+    "entr|wrapper|argv own||\n",
+    "watchexec|wrapper|argv own|-ewifnsd exts watch ignore filter signal debounce delay-run workdir|\n",
     "nodemon|wrapper|none late|-weid watch ext ignore delay|x exec\n",
     "hyperfine|wrapper|@each|-wrmMspLIPnNu warmup runs min-runs max-runs shell time-unit parameter-scan parameter-list export-json export-csv export-markdown|\n",
-    "strace ltrace|wrapper|argv|-abeEIoOpPsSuUXnlAFDx|\n",
-    "perf:stat perf:record perf:trace|wrapper|argv|-eoprtTCGIgFc event output pid repeat freq count|\n",
-    "perf|wrapper|sub||\n",
-    "valgrind|wrapper|argv||\n",
+    "strace ltrace|wrapper|argv own|-abeEIoOpPsSuUXnlAFDx|\n",
+    "perf:stat perf:record perf:trace|wrapper|argv own|-eoprtTCGIgFc event output pid repeat freq count|\n",
+    "perf|wrapper|sub own||\n",
+    "valgrind|wrapper|argv own||\n",
     "gdb lldb|wrapper|@gdb|-xcdpbl command core directory pid symbols se|\n",
-    "rr:record|wrapper|argv||\n",
-    "rr|wrapper|sub||\n",
+    "rr:record|wrapper|argv own||\n",
+    "rr|wrapper|sub own||\n",
     "busybox toybox coreutils|wrapper|@applet||\n",
     "bfs|batch|@find||\n",
     "find gfind|batch|@find||\n",
@@ -74,7 +77,7 @@ const TABLE: &str = concat!(
     "parallel|batch|@parallel|-jajSnNIsdCEL jobs arg-file sshlogin sshloginfile max-args max-replace-args delay timeout joblog results tmpdir workdir wd colsep retries halt load memfree nice delimiter basefile env line-buffer recstart recend block tagstring|\n",
     "sem|batch|@parallel|-j jobs id semaphorename semaphoretimeout|\n",
     "ssh autossh sshpass:ssh|ssh|@ssh 1 stdin|-BbcDEeFIiJLlmOoPpQRSWwM|\n",
-    "sshpass|wrapper|argv|-pfdPe|\n",
+    "sshpass|wrapper|argv own|-pfdPe|\n",
     "mosh|ssh|argv 1|ssh port predict|\n",
     "rsh rexec remsh|ssh|text 1 stdin|-lk|\n",
     "pdsh clush|ssh|text|-wxlftugac|\n",
@@ -114,46 +117,46 @@ const TABLE: &str = concat!(
     "distrobox:enter toolbox:run|container|argv --|-nc name container distro|\n",
     "distrobox toolbox|container|sub||\n",
     "flatpak-spawn|container|argv|env directory forward-fd unset-env|\n",
-    "systemd-run|wrapper|argv|-puEHMt unit property uid gid slice nice working-directory setenv on-active on-boot on-startup on-calendar timer-property service-type description machine host path-property socket-property background|\n",
+    "systemd-run|wrapper|argv own|-puEHMt unit property uid gid slice nice working-directory setenv on-active on-boot on-startup on-calendar timer-property service-type description machine host path-property socket-property background|\n",
     "systemd-inhibit|wrapper|argv|what who why mode|\n",
     "systemd-cat|wrapper|argv|-tp identifier priority stderr-priority level-prefix|\n",
-    "start-stop-daemon|wrapper|argv --|-pxnugscrdRNPImiK exec startas pidfile name user chuid group signal chdir chroot retry nicelevel|\n",
-    "daemonize|wrapper|argv|-aceEoplu|\n",
+    "start-stop-daemon|wrapper|argv -- own|-pxnugscrdRNPImiK exec startas pidfile name user chuid group signal chdir chroot retry nicelevel|\n",
+    "daemonize|wrapper|argv own|-aceEoplu|\n",
     "cgexec|wrapper|argv|-g|\n",
-    "xvfb-run|wrapper|argv|-efnpsw server-num error-file auth-file wait server-args xauth-protocol|\n",
+    "xvfb-run|wrapper|argv own|-efnpsw server-num error-file auth-file wait server-args xauth-protocol|\n",
     "at batch|wrapper|none late stdin|-qft|\n",
     "tmux|wrapper|@tmux|-cfLST|\n",
     "screen|wrapper|@screen|-cehpsStTX|\n",
-    "conda:run mamba:run micromamba:run|wrapper|argv|-npr name prefix cwd|\n",
-    "conda mamba micromamba|wrapper|sub||\n",
-    "poetry:run pipenv:run pdm:run hatch:run rye:run bundle:exec asdf:exec|wrapper|argv|-pC project|\n",
-    "poetry pipenv pdm hatch rye bundle asdf|wrapper|sub|-C directory project python gemfile|\n",
-    "uv:run|wrapper|argv|-pmC with with-editable with-requirements python directory project extra group env-file index package module|\n",
-    "uv:tool:run uvx|wrapper|argv|-p from with python index directory|\n",
+    "conda:run mamba:run micromamba:run|wrapper|argv own|-npr name prefix cwd|\n",
+    "conda mamba micromamba|wrapper|sub own||\n",
+    "poetry:run pipenv:run pdm:run hatch:run rye:run bundle:exec asdf:exec|wrapper|argv own|-pC project|\n",
+    "poetry pipenv pdm hatch rye bundle asdf|wrapper|sub own|-C directory project python gemfile|\n",
+    "uv:run|wrapper|argv own|-pmC with with-editable with-requirements python directory project extra group env-file index package module|\n",
+    "uv:tool:run uvx|wrapper|argv own|-p from with python index directory|\n",
     "uv:tool|wrapper|sub||\n",
-    "uv|wrapper|sub|directory project cache-dir config-file color|\n",
-    "pipx:run|wrapper|argv|spec python pip-args index-url|\n",
-    "pipx|wrapper|sub||\n",
-    "npx bunx pnpx|wrapper|argv|-pw package workspace cache|c call\n",
-    "npm:exec npm:x pnpm:exec pnpm:dlx yarn:exec yarn:dlx bun:x|wrapper|argv|-pwC package workspace dir filter|c call\n",
-    "npm pnpm yarn bun|wrapper|sub|-C prefix dir filter cwd registry|\n",
-    "direnv:exec|wrapper|argv 1||\n",
-    "direnv|wrapper|sub||\n",
-    "mise:exec mise:x|wrapper|argv --|-jC cd jobs env|c command\n",
-    "mise rtx|wrapper|sub|-CE cd env|\n",
+    "uv|wrapper|sub own|directory project cache-dir config-file color|\n",
+    "pipx:run|wrapper|argv own|spec python pip-args index-url|\n",
+    "pipx|wrapper|sub own||\n",
+    "npx bunx pnpx|wrapper|argv own|-pw package workspace cache|c call\n",
+    "npm:exec npm:x pnpm:exec pnpm:dlx yarn:exec yarn:dlx bun:x|wrapper|argv own|-pwC package workspace dir filter|c call\n",
+    "npm pnpm yarn bun|wrapper|sub own|-C prefix dir filter cwd registry|\n",
+    "direnv:exec|wrapper|argv 1 own||\n",
+    "direnv|wrapper|sub own||\n",
+    "mise:exec mise:x|wrapper|argv -- own|-jC cd jobs env|c command\n",
+    "mise rtx|wrapper|sub own|-CE cd env|\n",
     "nix:develop nix:shell|wrapper|none late|-f file expr profile|c+ command+\n",
     "nix|wrapper|sub||\n",
     "nix-shell|wrapper|none late|-ApEIj attr packages expr|run command\n",
-    "guix:shell guix:environment|wrapper|argv --|-DefmMLE|\n",
-    "guix|wrapper|sub||\n",
-    "op:run doppler:run infisical:run chamber:exec dotenvx:run teller:run phase:run|wrapper|argv --|-fcepE env-file env file account project config path projectId|\n",
-    "op doppler infisical chamber dotenvx teller|wrapper|sub|account project config|\n",
-    "dotenv dotenv-cli|wrapper|argv =|-efvcp file|\n",
-    "aws-vault:exec|wrapper|argv 1|-dt duration mfa-token backend prompt region|\n",
-    "aws-vault|wrapper|sub||\n",
+    "guix:shell guix:environment|wrapper|argv -- own|-DefmMLE|\n",
+    "guix|wrapper|sub own||\n",
+    "op:run doppler:run infisical:run chamber:exec dotenvx:run teller:run phase:run|wrapper|argv -- own|-fcepE env-file env file account project config path projectId|\n",
+    "op doppler infisical chamber dotenvx teller|wrapper|sub own|account project config|\n",
+    "dotenv dotenv-cli|wrapper|argv = own|-efvcp file|\n",
+    "aws-vault:exec|wrapper|argv 1 own|-dt duration mfa-token backend prompt region|\n",
+    "aws-vault|wrapper|sub own||\n",
     "sops:exec-env sops:exec-file|wrapper|text 1|-u user filename|\n",
     "sops|wrapper|sub||\n",
-    "ssh-agent|wrapper|argv|-aEtPO|\n",
+    "ssh-agent|wrapper|argv own|-aEtPO|\n",
     "git|wrapper|@git||\n",
     "tar gtar bsdtar|wrapper|@tar||\n",
     "rsync|wrapper|none late|-fBMT exclude include filter files-from exclude-from include-from|e rsh rsync-path\n",
@@ -161,9 +164,9 @@ const TABLE: &str = concat!(
     "vim vi nvim ex view gvim vimdiff|wrapper|@vim||\n",
     "make gmake|wrapper|@make||\n",
     "man|wrapper|none late||P pager\n",
-    "ld.so ld-linux-x86-64.so.2 ld-linux-aarch64.so.1 ld-linux.so.2 ld-linux-armhf.so.3 ld-musl-x86_64.so.1 ld-musl-aarch64.so.1|wrapper|argv|library-path inhibit-rpath audit preload argv0 glibc-hwcaps-prepend glibc-hwcaps-mask|\n",
-    "qemu-x86_64 qemu-aarch64 qemu-x86_64-static qemu-aarch64-static|wrapper|argv|-EULgsBRDd|\n",
-    "wine wine64 mono|wrapper|argv||\n",
+    "ld.so ld-linux-x86-64.so.2 ld-linux-aarch64.so.1 ld-linux.so.2 ld-linux-armhf.so.3 ld-musl-x86_64.so.1 ld-musl-aarch64.so.1|wrapper|argv own|library-path inhibit-rpath audit preload argv0 glibc-hwcaps-prepend glibc-hwcaps-mask|\n",
+    "qemu-x86_64 qemu-aarch64 qemu-x86_64-static qemu-aarch64-static|wrapper|argv own|-EULgsBRDd|\n",
+    "wine wine64 mono|wrapper|argv own||\n",
     "sh bash dash ash zsh ksh mksh rbash lksh yash oksh posh fish rksh bash5 pwsh|shell|@shell||\n",
 );
 
@@ -215,11 +218,32 @@ impl Wrapper {
         })
     }
 
+    /// Whether it does nothing but run the other command.
+    pub fn is_transparent(&self) -> bool {
+        let here = matches!(self.via, Via::Wrapper | Via::Privilege | Via::Batch);
+        let payload: [&[u8]; 8] = [
+            b"argv",
+            b"text",
+            b"sub",
+            b"@su",
+            b"@command",
+            b"@applet",
+            b"@watch",
+            b"@xargs",
+        ];
+        here && !self.is("own") && payload.contains(&self.payload)
+    }
+
     /// Whether the third field has this item.
     pub fn is(&self, item: &str) -> bool {
         items(self.traits)
             .skip(1)
             .any(|known| known == item.as_bytes())
+    }
+
+    /// Whether the value of the option of this letter is the directory to run in.
+    pub fn names_directory(&self, letter: u8) -> bool {
+        items(self.traits).any(|item| item == [letter])
     }
 
     /// Number of operands before the command: the one item that is a digit.

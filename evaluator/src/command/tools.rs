@@ -4,7 +4,7 @@ use super::follow::rest;
 use super::limits::Step;
 use super::rules::tail;
 use super::shell::Shell;
-use super::{CommandFlags, Run, Via, Word, WordFlags};
+use super::{Run, Via, Word, WordFlags};
 
 /// Settings of `git` whose value is shell text.
 const GIT_SETTINGS: [&[u8]; 12] = [
@@ -109,7 +109,6 @@ impl Shell<'_, '_> {
                     text = rest(text, 1);
                 }
                 if text.count > 0 {
-                    self.flag(index, CommandFlags::WRAPPER)?;
                     self.run_joined(index, text, Via::Shell)?;
                 }
                 Ok(text.count > 0)

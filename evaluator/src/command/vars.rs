@@ -28,6 +28,8 @@ pub(super) mod kind {
     pub const MAYBE: u32 = 8;
     /// It was unset.
     pub const UNSET: u32 = 16;
+    /// With [`UNSET`]: what the environment says holds again.
+    pub const HIDDEN: u32 = 64;
     /// A function read by a POSIX shell.
     pub const POSIX: u32 = 32;
 }
@@ -77,6 +79,14 @@ impl Shell<'_, '_> {
         }
         self.vars.push(Var { name, value, scope })?;
         Ok(())
+    }
+
+    /// Whether the text itself unset `name`.
+    fn was_unset(&self, name: Span) -> bool {
+        let unset = |entry: &Var| entry.scope & !kind::MASK == kind::UNSET;
+        self.entries(kind::VARIABLE, self.bytes(name))
+            .next()
+            .is_some_and(|entry| unset(&entry))
     }
 
     /// Marks what was set since there were `since` entries as possibly not set.
@@ -167,6 +177,15 @@ impl Shell<'_, '_> {
                 }));
             }
             return Ok(Value::Text(entry.value));
+        }
+        if self.bytes(name) == b"_" {
+            return Ok(match self.state.last.text.len {
+                0 => Value::Unknown,
+                _ => Value::Text(self.state.last),
+            });
+        }
+        if self.was_unset(name) {
+            return Ok(Value::Text(Word::default()));
         }
         if self.bytes(name) == b"PWD" {
             return match self.directory()? {

@@ -558,6 +558,13 @@ impl Shell<'_, '_> {
         if alone && let Some(home) = self.home()? {
             return self.append(home.text, home.flags, true, Mode::One);
         }
+        if self.looking_at(b"root") && self.peek_at(4).is_none_or(|b| b == b'/' || is_meta(b)) {
+            self.advance(4);
+            for byte in b"/root" {
+                self.put(*byte)?;
+            }
+            return Ok(());
+        }
         self.put(b'~')
     }
 }

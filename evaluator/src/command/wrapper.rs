@@ -15,6 +15,14 @@ pub(super) struct Walk {
     pub coded: bool,
 }
 
+/// An option as the table knows it.
+struct Found {
+    code: Option<bool>,
+    valued: bool,
+    attached: Option<u32>,
+    dir: bool,
+}
+
 impl Shell<'_, '_> {
     /// Follows what the command at `index` runs, if the program `name` runs anything. Whether it
     /// does.
@@ -26,7 +34,11 @@ impl Shell<'_, '_> {
         let Some(wrapper) = Wrapper::of(name) else {
             return Ok(false);
         };
-        self.subshell(|shell| shell.peel_with(index, wrapper, command.words))
+        let runs = self.subshell(|shell| shell.peel_with(index, wrapper, command.words))?;
+        if runs && wrapper.is_transparent() {
+            self.flag(index, CommandFlags::WRAPPER)?;
+        }
+        Ok(runs)
     }
 
     fn peel_with(&mut self, index: usize, wrapper: Wrapper, words: Run) -> Step<bool> {
@@ -49,7 +61,6 @@ impl Shell<'_, '_> {
                     return Ok(true);
                 }
                 b"text" => {
-                    self.flag(index, CommandFlags::WRAPPER)?;
                     self.run_joined(index, walk.rest, wrapper.via)?;
                     return Ok(true);
                 }
@@ -124,15 +135,24 @@ impl Shell<'_, '_> {
             let code = wrapper.is_code(name);
             let valued = wrapper.name_has_value(name);
             let attached = equals.map(|at| at.saturating_add(3) as u32);
-            return self.option_value(index, wrapper, walk, code, valued, attached);
+            let dir = name == b"chdir";
+            let value = Found {
+                code,
+                valued,
+                attached,
+                dir,
+            };
+            return self.option_value(index, wrapper, walk, value);
         }
         let mut code = None;
         let mut valued = false;
         let mut attached = None;
+        let mut dir = false;
         for (at, letter) in text.iter().enumerate().skip(1) {
             code = wrapper.is_code(&[*letter]);
             valued = wrapper.letter_has_value(*letter);
             if code.is_some() || valued {
+                dir = letter.is_ascii_uppercase() && wrapper.names_directory(*letter);
                 let next = at.saturating_add(1);
                 attached = (next < text.len()).then_some(next as u32);
                 break;
@@ -143,7 +163,13 @@ impl Shell<'_, '_> {
         if single.len() > 1 && wrapper.name_has_value(single) {
             (code, valued, attached) = (None, true, None);
         }
-        self.option_value(index, wrapper, walk, code, valued, attached)
+        let value = Found {
+            code,
+            valued,
+            attached,
+            dir,
+        };
+        self.option_value(index, wrapper, walk, value)
     }
 
     /// Goes behind an option; follows its value if that is code.
@@ -152,10 +178,14 @@ impl Shell<'_, '_> {
         index: usize,
         wrapper: Wrapper,
         walk: &mut Walk,
-        code: Option<bool>,
-        valued: bool,
-        attached: Option<u32>,
+        found: Found,
     ) -> Step {
+        let Found {
+            code,
+            valued,
+            attached,
+            dir,
+        } = found;
         let mut value = self.arg(walk.rest, if attached.is_some() { 0 } else { 1 });
         if let (Some(from), Some(word)) = (attached, value.as_mut()) {
             word.text.start = word.text.start.saturating_add(from);
@@ -163,11 +193,19 @@ impl Shell<'_, '_> {
         }
         let apart = attached.is_none() && (valued || code.is_some());
         walk.rest = rest(walk.rest, if apart { 2 } else { 1 });
+        if let (true, Some(value)) = (dir && !self.dry, value) {
+            let known = !value.flags.has(WordFlags::PARTIAL);
+            let to = if known {
+                self.resolved(value.text)?
+            } else {
+                None
+            };
+            self.move_to(to);
+        }
         let (Some(argv), Some(value)) = (code, value) else {
             return Ok(());
         };
         walk.coded = true;
-        self.flag(index, CommandFlags::WRAPPER)?;
         if argv && attached.is_none() {
             let command = Run {
                 first: walk.rest.first.saturating_sub(1),
@@ -189,7 +227,6 @@ impl Shell<'_, '_> {
             text: value.text,
             taint: super::shell::Taint::of(value.flags),
         };
-        self.flag(index, CommandFlags::WRAPPER)?;
         self.run_code(index, code, via)
     }
 
