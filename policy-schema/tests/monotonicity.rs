@@ -55,6 +55,21 @@ fn text(default: &str, rules: &[(usize, usize, usize)]) -> String {
     text
 }
 
+/// Conditions, nested a few groups deep.
+fn conditions() -> impl Strategy<Value = String> {
+    let leaf = (0..WHENS.len()).prop_map(|index| WHENS[index].to_owned());
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        let group = proptest::collection::vec(inner.clone(), 1..4);
+        prop_oneof![
+            group
+                .clone()
+                .prop_map(|parts| format!("{{any: [{}]}}", parts.join(", "))),
+            group.prop_map(|parts| format!("{{all: [{}]}}", parts.join(", "))),
+            inner.prop_map(|part| format!("{{not: {part}}}")),
+        ]
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -94,5 +109,18 @@ proptest! {
         };
         let (there, back) = (join([&first, &second]), join([&second, &first]));
         prop_assert_eq!(argv(&[&there], LINES[line]), argv(&[&back], LINES[line]));
+    }
+
+    /// What a double negation holds back from being taken apart is filed under every program.
+    #[test]
+    fn filing_by_program_changes_nothing(when in conditions(), line in 0..LINES.len()) {
+        let rule = |when: &str| {
+            let rules = format!("[{{action: deny, when: {when}}}]");
+            let text = format!("default_action: allow\npolicies: [{{name: p, rules: {rules}}}]");
+            image(&text, Layer::User)
+        };
+        let (filed, whole) = (rule(&when), rule(&format!("{{not: {{not: {when}}}}}")));
+        let (filed, whole) = (argv(&[&filed], LINES[line]), argv(&[&whole], LINES[line]));
+        prop_assert_eq!(filed, whole);
     }
 }
