@@ -12,6 +12,7 @@ mod condition;
 mod cover;
 mod found;
 mod paths;
+mod readings;
 mod request;
 mod text;
 

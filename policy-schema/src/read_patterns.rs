@@ -63,13 +63,11 @@ pub fn checked(
             );
         }
         let is_path = matches!(key, "operands" | "writes_to" | "reads_from");
-        if is_path && !value.starts_with(['/', '~', '*']) {
-            let help = "paths are compared after resolving: start with `/`, `~/` or `**/`";
-            reader.error(
-                &text.range,
-                format!("`{value}` can never match a resolved path"),
-                help,
-            );
+        let dots = value.split('/').any(|part| matches!(part, "." | ".."));
+        if is_path && (dots || value.contains("//")) {
+            let help = "paths are compared after resolving: write it without `.`, `..` and `//`";
+            let message = format!("`{value}` can never match a resolved path");
+            reader.error(&text.range, message, help);
         }
     }
     patterns.into_iter().map(|(_, pattern)| pattern).collect()

@@ -88,7 +88,15 @@ fn document(reader: &mut Reader<'_>, node: &Node) -> Document {
         );
         reader.error(&version.range, message, "write `version: \"1\"`");
     }
-    document.default_action = setting(reader, &fields, "default_action", DEFAULTS);
+    document.default_action = fields.get("default_action").and_then(|node| {
+        // The original takes it in any case and with blanks around it.
+        let text = reader.text(node, "`default_action`")?;
+        let plain = text.value.trim().to_ascii_lowercase();
+        match DEFAULTS.iter().find(|(name, _)| *name == plain) {
+            Some((_, action)) => Some(*action),
+            None => reader.choice(node, "`default_action`", DEFAULTS),
+        }
+    });
     document.on_no_approver = setting(reader, &fields, "on_no_approver", NO_APPROVER);
     document.on_too_complex = setting(reader, &fields, "on_too_complex", FALLBACKS);
     document.on_unparseable = setting(reader, &fields, "on_unparseable", FALLBACKS);

@@ -58,6 +58,9 @@ fn conditions_on_commands() {
         ("{operands: [~/.ssh/**]}", "cat /root/.ssh/id", true),
         ("{operands: [~]}", "rm /home/user/", true),
         ("{operands: [/work/project/**]}", "cat a/b", true),
+        ("{operands: [a/*]}", "cat a/b", true),
+        ("{operands: [a/*]}", "cat /a/b", false),
+        ("{operands: [a/*]}", "cat /work/project/./a/b", true),
         ("{operands: [/dev/sd*]}", "dd of=/dev/sda", true),
         ("{operands: [/etc/*]}", "cat /etc/a/b", false),
         ("{operand_matches: [\"*:/*\"]}", "docker run -v /:/host", true),
@@ -75,6 +78,9 @@ fn conditions_on_commands() {
         ("{command_matches: ['rm -rf *']}", "rm -rf /", true),
         ("{command_matches: ['rm -rf *']}", "/bin/rm -rf /", true),
         ("{command_matches: ['rm -rf *']}", "rm -r /", false),
+        ("{command_matches: ['rm -rf /']}", "rm -fr //", true),
+        ("{command_matches: ['rm -rf /']}", "rm -r --force /tmp /", true),
+        ("{command_matches: ['rm -rf /']}", "rm -r /", false),
         ("{command_matches: ['git push ** --force']}", "git push a/b --force", true),
         ("{command_contains: [SECRET]}", "echo the_secret", true),
         ("{command_matches: ['a *'], command_contains: [zz]}", "b zz", true),
@@ -176,6 +182,8 @@ fn conditions_on_requests() {
     let cases = [
         ("{path_matches: ['**/.env']}", path("/a/.env"), true),
         ("{path_matches: ['**/.env']}", path("sub/.env"), true),
+        ("{path_matches: ['sub/**']}", path("sub/a/b"), true),
+        ("{path_matches: ['sub/**']}", path("/etc/sub/a"), false),
         ("{path_matches: ['/etc/*']}", path("/etc/a/b"), false),
         ("{path_matches: ['/etc/**']}", path("/work/../etc/a"), true),
         ("{path_matches: [~/.aws/credentials]}", path("/home/user/.aws/credentials"), true),
@@ -314,13 +322,32 @@ fn order_and_layers() {
 
 #[test]
 fn shell_text_is_looked_into() {
-    let policy = one_rule("allow", "deny", "{program: rm}");
-    for (text, fires) in [
-        ("ls; rm x", true),
-        ("echo rm", false),
-        ("echo $(rm x)", true),
-    ] {
+    #[rustfmt::skip]
+    let cases = [
+        ("{program: rm}", "ls; rm x", true),
+        ("{program: rm}", "echo rm", false),
+        ("{program: rm}", "echo $(rm x)", true),
+        ("{command_matches: ['curl ** | bash']}", "curl x | bash", true),
+        ("{command_matches: ['curl ** | bash']}", "bash -lc 'curl x | bash'", true),
+        ("{command_matches: ['rm -rf /']}", "rm -rf / 2>/dev/null", true),
+        ("{command_matches: ['rm -rf /var/**'], command_not_matches: ['rm -rf /var/log/**']}", "rm -rf /var/log/x", false),
+        ("{command_matches: ['rm -rf /var/**'], command_not_matches: ['rm -rf /var/log/**']}", "rm -rf /var/log/x; rm -rf /var/x", true),
+        ("{program: cat, inside: [substitution]}", "echo $(cat x)", true),
+        ("{program: cat, inside: [substitution]}", "cat x", false),
+        ("{program: cat, pipes_into: [nc]}", "cat x | gzip | nc h 1", true),
+        ("{program: cat, pipes_into: [nc]}", "cat x; nc h 1", false),
+        ("{writes_to: [/etc/**]}", "echo x >> /etc/y", true),
+        ("{reads_from: [/etc/**]}", "wc -l < /etc/y", true),
+        ("{reads_from: [/etc/**]}", "wc -l > /etc/y", false),
+        ("{fact: fork-bomb}", ":(){ :|:& };:", true),
+        ("{fact: fetched-code}", "curl x | sh", true),
+        ("{fact: unknown-code}", "eval \"$X\"", true),
+        ("{sql: drop-table}", "psql <<< 'drop table x'", true),
+        ("{command_env_assignments: [A]}", "A=1 ls", true),
+    ];
+    for (when, text, fires) in cases {
+        let policy = one_rule("allow", "deny", when);
         let expected = if fires { Action::Deny } else { Action::Allow };
-        assert_eq!(shell(&[&policy], text), expected, "{text}");
+        assert_eq!(shell(&[&policy], text), expected, "{when} on {text}");
     }
 }

@@ -76,7 +76,9 @@ impl Judge<'_, '_> {
         if index == 0
             && let Call::Shell(text) = self.request.call
         {
-            return if self.grants {
+            // An exclusion that fits the whole text holds for it if it is one command.
+            let several = |byte: &u8| matches!(byte, b';' | b'&' | b'\n');
+            return if self.grants && text.iter().any(several) {
                 Ok(Tri::No)
             } else {
                 some(text.trim_ascii())
@@ -85,14 +87,22 @@ impl Judge<'_, '_> {
         if command.words.count == 0 {
             return Ok(Tri::No);
         }
-        let Some([full, short]) = self.forms.of(self.tree, index, command) else {
+        let Some([full, short, bare]) = self.forms.of(self.tree, index, command) else {
             return Ok(Tri::Unknown);
         };
-        let written = some(full)?;
-        if written == Tri::Yes || self.grants || short.len() == full.len() {
-            return Ok(written);
+        let mut found = some(full)?;
+        if self.grants {
+            return Ok(found);
         }
-        Ok(written.or(some(short)?))
+        for (form, other) in [(short, full), (bare, short)] {
+            if found != Tri::Yes && form.len() != other.len() {
+                found = found.or(some(form)?);
+            }
+        }
+        if found == Tri::Yes {
+            return Ok(found);
+        }
+        Ok(found.or(self.other_readings(image, record, index, command)?))
     }
 
     fn program(
@@ -340,7 +350,7 @@ pub const fn is_option(text: &[u8]) -> bool {
 
 /// Whether `text` is the option `wanted` in some spelling (`node::FLAG`). `exact`: only spellings
 /// that can mean nothing else.
-fn is_flag(text: &[u8], wanted: &[u8], exact: bool) -> bool {
+pub fn is_flag(text: &[u8], wanted: &[u8], exact: bool) -> bool {
     let name = text.split(|byte| *byte == b'=').next().unwrap_or(text);
     if name == wanted {
         return true;

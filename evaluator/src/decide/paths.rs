@@ -165,7 +165,18 @@ impl<'j> Judge<'j, '_> {
             .get(b"HOME")
             .filter(|home| home.first() == Some(&b'/'));
         let grants = self.grants;
-        let test = |value: &[u8]| run(image, record, value, home, grants);
+        let below = match cwd {
+            Cwd::Known(cwd) => cwd.strip_suffix(b"/").or(Some(cwd)),
+            Cwd::Unknown => None,
+        };
+        let test = |value: &[u8]| {
+            let place = Place {
+                home,
+                cwd: below,
+                grants,
+            };
+            run(image, record, value, place)
+        };
         if path.first() == Some(&UNKNOWN) {
             return test(path);
         }
@@ -215,17 +226,30 @@ fn embedded(text: &[u8]) -> Option<&[u8]> {
     (path.len() < text.len() && !path.is_empty()).then_some(path)
 }
 
-/// Whether `value` matches some pattern of the node, `~` in patterns being a home directory.
+/// What the start of a path pattern may stand for.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    /// The caller's home directory, for `~`.
+    home: Option<&'p [u8]>,
+    /// The command's directory, for a relative pattern.
+    cwd: Option<&'p [u8]>,
+    /// Whether the rule grants: then `~` is nobody else's home.
+    grants: bool,
+}
+
+/// Whether `value` matches some pattern of the node: an absolute one, one below a home (`~`) or
+/// below the working directory (relative).
 fn run(
     image: &Image<'_>,
     record: &NodeRecord,
     value: &[u8],
-    home: Option<&[u8]>,
-    grants: bool,
+    place: Place<'_>,
 ) -> Result<Tri, Fault> {
     let mut any = Tri::No;
-    let own = home.and_then(|home| value.strip_prefix(home));
-    let below_home = [own, anybody(value).filter(|_| !grants)];
+    let own = place.home.and_then(|home| value.strip_prefix(home));
+    let below_home = [own, anybody(value).filter(|_| !place.grants)];
+    let below_cwd = place.cwd.and_then(|cwd| value.strip_prefix(cwd));
+    let below_cwd = below_cwd.and_then(|rest| rest.strip_prefix(b"/"));
     for index in record.first..record.first.saturating_add(record.count) {
         let (pattern, text) = image.pattern(index).ok_or(Fault::Corrupt)?;
         any = any.or(match text {
@@ -241,7 +265,11 @@ fn run(
                 }
                 found
             }
-            _ => matches(&pattern, text, value)?,
+            [b'/' | b'*' | b'?' | b'[', ..] => matches(&pattern, text, value)?,
+            _ => match below_cwd {
+                Some(rest) => matches(&pattern, text, rest)?,
+                None => matches(&pattern, text, value)?,
+            },
         });
         if any == Tri::Yes {
             break;

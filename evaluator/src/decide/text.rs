@@ -10,6 +10,7 @@ pub struct Forms<'j> {
     of: Option<usize>,
     len: usize,
     short: usize,
+    bare: usize,
     fits: bool,
 }
 
@@ -21,19 +22,22 @@ impl<'j> Forms<'j> {
             of: None,
             len: 0,
             short: 0,
+            bare: 0,
             fits: true,
         }
     }
 
-    /// The command's words as they are, and the same with only the last path component of the
-    /// program; `None` if the memory is too small.
-    pub fn of(&mut self, tree: &Tree<'_>, index: usize, command: &Command) -> Option<[&[u8]; 2]> {
+    /// The command's words as they are, the same with only the last path component of the
+    /// program, and that without the redirections; `None` if the memory is too small.
+    pub fn of(&mut self, tree: &Tree<'_>, index: usize, command: &Command) -> Option<[&[u8]; 3]> {
         if self.of != Some(index) {
             self.of = Some(index);
             self.build(tree, command);
         }
         let full = self.memory.get(..self.len)?;
-        self.fits.then_some([full, full.get(self.short..)?])
+        let short = full.get(self.short..)?;
+        self.fits
+            .then_some([full, short, full.get(self.short..self.bare)?])
     }
 
     fn build(&mut self, tree: &Tree<'_>, command: &Command) {
@@ -47,6 +51,7 @@ impl<'j> Forms<'j> {
             }
             self.put(text);
         }
+        self.bare = self.len;
         for redirect in tree.redirects(command) {
             let sign: &[u8] = match redirect.op {
                 RedirectOp::Read => b" < ",

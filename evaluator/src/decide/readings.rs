@@ -1,0 +1,89 @@
+//! Other readings of a command, which only restrictive text patterns look at. A pattern has one
+//! spelling, a command has many; whoever wrote `rm -rf /` meant all of them.
+
+use crate::command::{Command, Via};
+use crate::image::Image;
+use crate::image::format::NodeRecord;
+use crate::path::{clean, file_name};
+
+use super::command::{is_flag, is_option};
+use super::condition::{Judge, Tri, patterns};
+use super::found::Fault;
+
+/// How a forced recursive removal is spelled in patterns.
+const REMOVAL: &[u8] = b"rm -rf ";
+
+impl Judge<'_, '_> {
+    /// Whether some other reading of the command matches: the whole text that a shell is given,
+    /// or one operand of a removal, in the usual spelling of its flags and path.
+    pub fn other_readings(
+        &mut self,
+        image: &Image<'_>,
+        record: &NodeRecord,
+        index: usize,
+        command: &Command,
+    ) -> Result<Tri, Fault> {
+        let mut any = Tri::No;
+        if self.runs_text(index) {
+            for (_, text, _) in self.arguments(command) {
+                let text = text.trim_ascii();
+                any = any.or(patterns(image, record.first, record.count, text)?);
+            }
+        }
+        if any == Tri::Yes || !self.is_removal(command) {
+            return Ok(any);
+        }
+        let tree = self.tree;
+        let mut literal = false;
+        for word in tree.words(command.words).iter().skip(1) {
+            let text = tree.bytes(word.text);
+            if !literal && (text == b"--" || is_option(text)) {
+                literal = text == b"--";
+                continue;
+            }
+            let (path, line) = (&mut *self.paths.0, &mut *self.paths.1);
+            let operand = match text.first() {
+                Some(b'/') => clean(b"/", text, path),
+                _ => Some(text),
+            };
+            let value = operand.and_then(|operand| joined(line, operand));
+            any = any.or(match value {
+                Some(value) => patterns(image, record.first, record.count, value)?,
+                None => Tri::Unknown,
+            });
+        }
+        Ok(any)
+    }
+
+    /// Whether a command of the tree was found in text that this one is given.
+    fn runs_text(&self, index: usize) -> bool {
+        let children = self.tree.commands.get(index.saturating_add(1)..);
+        children.unwrap_or(&[]).iter().any(|child| {
+            child.parent as usize == index.saturating_add(1) && child.via == Via::Shell
+        })
+    }
+
+    /// Whether it is `rm` with both flags, in any spelling.
+    fn is_removal(&self, command: &Command) -> bool {
+        let name = self.tree.program(command).map(|(_, text)| file_name(text));
+        let has = |flags: &[&[u8]]| {
+            self.arguments(command).any(|(_, text, literal)| {
+                !literal && flags.iter().any(|flag| is_flag(text, flag, false))
+            })
+        };
+        name.is_some_and(|name| name.eq_ignore_ascii_case(b"rm"))
+            && has(&[b"-r", b"-R", b"--recursive"])
+            && has(&[b"-f", b"--force"])
+    }
+}
+
+/// [`REMOVAL`] and `operand`, in `out`; `None` if it is too small.
+fn joined<'b>(out: &'b mut [u8], operand: &[u8]) -> Option<&'b [u8]> {
+    let len = REMOVAL.len().saturating_add(operand.len());
+    let line = out.get_mut(..len)?;
+    let bytes = REMOVAL.iter().chain(operand);
+    line.iter_mut()
+        .zip(bytes)
+        .for_each(|(to, from)| *to = *from);
+    Some(line)
+}
