@@ -14,6 +14,7 @@ mod found;
 mod paths;
 mod readings;
 mod request;
+mod statements;
 mod text;
 
 use crate::action::Action;

@@ -141,6 +141,8 @@ fn grants_are_exact() {
         ("{operands: [~/x]}", "cat /home/user/x", true),
         ("{flags: --recursive}", "ls --recurs", false),
         ("{call_count: {gte: 3, window: 1h}}", "ls", false),
+        ("{command_matches: ['rm -rf /tmp/**']}", "rm -rf /tmp/a /tmp/b", true),
+        ("{command_matches: ['rm -rf /tmp/**']}", "rm -rf /tmp/a /etc", false),
     ];
     for (when, line, fires) in cases {
         let policy = one_rule("deny", "allow", when);

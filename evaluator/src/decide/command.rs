@@ -5,7 +5,6 @@ use crate::image::Image;
 use crate::image::format::{NodeRecord, node};
 use crate::path::file_name;
 use crate::request::Call;
-use crate::sql;
 
 use super::condition::{At, Judge, Tri, matches, patterns};
 use super::found::Fault;
@@ -92,7 +91,8 @@ impl Judge<'_, '_> {
         };
         let mut found = some(full)?;
         if self.grants {
-            return Ok(found);
+            let fits = found == Tri::Yes && self.fits_every_operand(image, record, command)?;
+            return Ok(if fits { Tri::Yes } else { Tri::No });
         }
         for (form, other) in [(short, full), (bare, short)] {
             if found != Tri::Yes && form.len() != other.len() {
@@ -277,20 +277,6 @@ impl Judge<'_, '_> {
         false
     }
 
-    /// What SQL that the command gets does (`sql::effect`).
-    fn sql(&self, command: &Command) -> u32 {
-        let words = self.tree.words(command.words).iter().skip(1);
-        let arguments = words.map(|word| option_value(self.tree.bytes(word.text)));
-        let redirects = self.tree.redirects(command).iter();
-        let inputs = redirects
-            .filter(|redirect| matches!(redirect.op, RedirectOp::HereDoc | RedirectOp::HereString))
-            .map(|redirect| self.tree.bytes(redirect.target.text));
-        arguments
-            .chain(inputs)
-            .chain([self.tree.bytes(command.stdin)])
-            .fold(0, |found, text| found | sql::effects(text))
-    }
-
     fn assigns(
         &self,
         image: &Image<'_>,
@@ -326,21 +312,6 @@ fn assigned(image: &Image<'_>, record: &NodeRecord, word: &[u8]) -> Result<Tri, 
         any = any.or(matches(&pattern, text, value)?);
     }
     Ok(any)
-}
-
-/// What an option is given in the same word (`--command=x`, `-ex`); a word that is none, whole.
-fn option_value(text: &[u8]) -> &[u8] {
-    match text {
-        // Text that begins with a comment, not an option.
-        [b'-', b'-', first, ..] if !first.is_ascii_alphabetic() => text,
-        [b'-', b'-', name @ ..] => {
-            let at = name.iter().position(|byte| *byte == b'=');
-            at.and_then(|at| name.get(at.saturating_add(1)..))
-                .unwrap_or(&[])
-        }
-        [b'-', _, value @ ..] => value,
-        _ => text,
-    }
 }
 
 /// Whether a word has the form of an option.

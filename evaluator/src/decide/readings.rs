@@ -33,6 +33,33 @@ impl Judge<'_, '_> {
         if any == Tri::Yes || !self.is_removal(command) {
             return Ok(any);
         }
+        let (some, _) = self.removal(image, record, command)?;
+        Ok(any.or(some))
+    }
+
+    /// Whether a pattern that fits the whole text of a removal fits each of its operands too: the
+    /// stars of `rm -rf /tmp/**` would cross into the next operand. Holds for other commands.
+    pub fn fits_every_operand(
+        &mut self,
+        image: &Image<'_>,
+        record: &NodeRecord,
+        command: &Command,
+    ) -> Result<bool, Fault> {
+        if !self.is_removal(command) {
+            return Ok(true);
+        }
+        let (_, every) = self.removal(image, record, command)?;
+        Ok(every)
+    }
+
+    /// Whether some and whether every operand of a removal matches.
+    fn removal(
+        &mut self,
+        image: &Image<'_>,
+        record: &NodeRecord,
+        command: &Command,
+    ) -> Result<(Tri, bool), Fault> {
+        let (mut some, mut every) = (Tri::No, true);
         let tree = self.tree;
         let mut literal = false;
         for word in tree.words(command.words).iter().skip(1) {
@@ -47,12 +74,14 @@ impl Judge<'_, '_> {
                 _ => Some(text),
             };
             let value = operand.and_then(|operand| joined(line, operand));
-            any = any.or(match value {
+            let this = match value {
                 Some(value) => patterns(image, record.first, record.count, value)?,
                 None => Tri::Unknown,
-            });
+            };
+            some = some.or(this);
+            every &= this == Tri::Yes;
         }
-        Ok(any)
+        Ok((some, every))
     }
 
     /// Whether a command of the tree was found in text that this one is given.

@@ -1,0 +1,37 @@
+//! The SQL that a command is given, as an argument or as input.
+
+use crate::command::{Command, RedirectOp};
+use crate::sql;
+
+use super::condition::Judge;
+
+impl Judge<'_, '_> {
+    /// What SQL that the command gets does (`sql::effect`).
+    pub fn sql(&self, command: &Command) -> u32 {
+        let words = self.tree.words(command.words).iter().skip(1);
+        let arguments = words.map(|word| option_value(self.tree.bytes(word.text)));
+        let redirects = self.tree.redirects(command).iter();
+        let inputs = redirects
+            .filter(|redirect| matches!(redirect.op, RedirectOp::HereDoc | RedirectOp::HereString))
+            .map(|redirect| self.tree.bytes(redirect.target.text));
+        arguments
+            .chain(inputs)
+            .chain([self.tree.bytes(command.stdin)])
+            .fold(0, |found, text| found | sql::effects(text))
+    }
+}
+
+/// What an option is given in the same word (`--command=x`, `-ex`); a word that is none, whole.
+fn option_value(text: &[u8]) -> &[u8] {
+    match text {
+        // Text that begins with a comment, not an option.
+        [b'-', b'-', first, ..] if !first.is_ascii_alphabetic() => text,
+        [b'-', b'-', name @ ..] => {
+            let at = name.iter().position(|byte| *byte == b'=');
+            at.and_then(|at| name.get(at.saturating_add(1)..))
+                .unwrap_or(&[])
+        }
+        [b'-', _, value @ ..] => value,
+        _ => text,
+    }
+}
