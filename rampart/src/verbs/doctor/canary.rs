@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// The name that the canary's policy denies.
 const DENIED: &str = "rampart-canary-denied";
@@ -17,6 +18,9 @@ const ALLOWED: &str = "rampart-canary-allowed";
 
 /// A stub that leaves a file beside itself if it runs.
 const STUB: &str = "#!/bin/sh\n: > \"$0.ran\"\n";
+
+/// How long a stub may take; a library that hangs its host must be found out too.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Whether the library loads, whether a denied program stays unstarted, and whether it is
 /// recorded.
@@ -88,9 +92,25 @@ fn shell(script: &str, argument: &OsStr, environment: &Environment) -> Result<Ou
         .args(["-c", script, "sh"])
         .arg(argument)
         .env_clear()
-        .envs(entries);
-    let output = command.stdin(Stdio::null()).output();
-    output.map_err(|error| format!("cannot start /bin/sh: {}", reason(&error)))
+        .envs(entries)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let failed = |error: std::io::Error| format!("cannot run /bin/sh: {}", reason(&error));
+    let mut child = command.spawn().map_err(failed)?;
+    let end = Instant::now() + PATIENCE;
+    while child.try_wait().map_err(failed)?.is_none() {
+        if Instant::now() > end {
+            child.kill().map_err(failed)?;
+            child.wait().map_err(failed)?;
+            return Err(format!(
+                "/bin/sh did not end within {} s",
+                PATIENCE.as_secs()
+            ));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.wait_with_output().map_err(failed)
 }
 
 fn loads(library: &Path, environment: &Environment) -> Result<String, String> {
