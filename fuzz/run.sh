@@ -7,13 +7,13 @@ cd "$(dirname "$0")"
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(shell_text argv decode image policy_yaml glob redact)
+[ ${#targets[@]} -gt 0 ] || targets=(shell_text argv decode wrap image policy_yaml glob redact)
 work=${CARGO_TARGET_DIR:-$PWD/target}/corpus
 
 # Starting points for the targets that read commands: the labelled commands of tests/corpus.
 seeds() { # target
     case $1 in
-    shell_text | argv | decode) ;;
+    shell_text | argv | decode | wrap) ;;
     policy_yaml) cp ../policies/*.yaml "$work/$1" && return ;;
     *) return 0 ;;
     esac

@@ -20,10 +20,11 @@ use std::path::{Path, PathBuf};
 type Check = fn(&[u8]);
 
 /// A check, the name of its target, and how many changed inputs it gets.
-const TARGETS: [(&str, Check, usize); 7] = [
-    ("shell_text", checks::shell_text, 3000),
+const TARGETS: [(&str, Check, usize); 8] = [
+    ("shell_text", checks::shell_text, 2000),
     ("argv", checks::argv, 2000),
     ("decode", checks::decode, 1000),
+    ("wrap", checks::wrap, 2000),
     ("image", checks::image, 2000),
     ("policy_yaml", checks::policy_yaml, 300),
     ("glob", checks::glob, 3000),
@@ -136,6 +137,7 @@ fn every_labelled_command() {
         run("shell_text", checks::shell_text, &name, command);
         let encoded = [b"\0", command.as_slice()].concat();
         run("decode", checks::decode, &name, &encoded);
+        run("wrap", checks::wrap, &name, command);
     }
 }
 

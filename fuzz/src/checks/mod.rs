@@ -147,6 +147,49 @@ pub fn decode(data: &[u8]) {
     }
 }
 
+/// What a rule stops as it stands is stopped in a wrapper too, and beside other commands. (Text
+/// that does not parse may be completed by what stands beside it.)
+pub fn wrap(data: &[u8]) {
+    // A backslash at the end would join what follows; a sign at the start is an option of bash.
+    let text: Vec<u8> = data.iter().copied().filter(|byte| *byte != 0).collect();
+    let differs = text.ends_with(b"\\") || text.starts_with(b"-") || text.starts_with(b"+");
+    let by_rule = judge_by_standard(&request(Call::Shell(&text)), |verdict| {
+        verdict.reason == Reason::Rule && !verdict.action.permits()
+    });
+    if differs || !by_rule {
+        return;
+    }
+    let mut quoted = Vec::new();
+    for byte in &text {
+        match byte {
+            b'\'' => quoted.extend_from_slice(b"'\\''"),
+            byte => quoted.push(*byte),
+        }
+    }
+    const WRAPPERS: [(&str, &str); 7] = [
+        ("bash -c '", "'"),
+        ("sudo -u root bash -lc '", "'"),
+        ("env A=b timeout 5 bash -c '", "'"),
+        ("eval '", "'"),
+        ("true && bash -c '", "' || true"),
+        ("printf '%s\\n' '", "' | bash"),
+        ("bash <<< '", "'"),
+    ];
+    for (before, after) in WRAPPERS {
+        let wrapped = [before.as_bytes(), &quoted, after.as_bytes()].concat();
+        assert!(
+            stops(&request(Call::Shell(&wrapped))),
+            "runs in {before}…{after}"
+        );
+    }
+    for beside in [[b"true\n", text.as_slice()], [&text, b"\ntrue"]] {
+        assert!(
+            stops(&request(Call::Shell(&beside.concat()))),
+            "runs beside `true`"
+        );
+    }
+}
+
 /// RFC 4648 §4.
 fn base64(bytes: &[u8]) -> Vec<u8> {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
