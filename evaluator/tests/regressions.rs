@@ -21,12 +21,12 @@ type Check = fn(&[u8]);
 
 /// A check, the name of its target, and how many changed inputs it gets.
 const TARGETS: [(&str, Check, usize); 8] = [
-    ("shell_text", checks::shell_text, 2000),
-    ("argv", checks::argv, 2000),
-    ("decode", checks::decode, 1000),
-    ("wrap", checks::wrap, 2000),
+    ("shell_text", checks::shell_text, 1000),
+    ("argv", checks::argv, 1000),
+    ("decode", checks::decode, 500),
+    ("wrap", checks::wrap, 1000),
     ("image", checks::image, 2000),
-    ("policy_yaml", checks::policy_yaml, 300),
+    ("policy_yaml", checks::policy_yaml, 200),
     ("glob", checks::glob, 3000),
     ("redact", checks::redact, 3000),
 ];
