@@ -10,9 +10,10 @@ use core::ffi::{c_char, c_int, c_long, c_void};
 
 use libc::{AT_EMPTY_PATH, AT_FDCWD};
 
-use crate::act::{exec, shell, spawn};
+use crate::act::{exec, set_errno, shell, spawn};
 use crate::observe::process::environment;
-use crate::sys::{self, Strings};
+use crate::start;
+use crate::sys::{self, Errno, Strings};
 
 /// `execve(2)`.
 ///
@@ -76,6 +77,13 @@ pub unsafe extern "C" fn execveat(
 /// As the function of that name.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fexecve(fd: c_int, argv: Strings, env: Strings) -> c_int {
+    // glibc looks at its arguments first (`sysdeps/unix/sysv/linux/fexecve.c`).
+    if (fd < 0 || argv.is_null() || env.is_null())
+        && start::state().is_some_and(|state| state.is_glibc)
+    {
+        set_errno(Errno(libc::EINVAL));
+        return -1;
+    }
     // SAFETY: the caller's promise.
     unsafe { exec::at("fexecve", fd, c"".as_ptr(), argv, env, AT_EMPTY_PATH) }
 }
