@@ -109,6 +109,7 @@ const ROWS: &[Row] = &[
     ),
     ("another argv[0]", "other-argv0", HOOKED),
     ("a relative path", "relative", HOOKED),
+    ("a symbolic link", "symlink", HOOKED),
     ("/proc/self/root/…", "proc-root", HOOKED),
     ("/proc/self/fd/N", "proc-fd", HOOKED),
 ];
@@ -227,7 +228,7 @@ fn transparent(
     let is_seen = by_shell || !from.contains("static") && expected_of(row, from, to) == Denied;
     let confirms_itself = !to.contains("static") && row.1 != "inline-bare";
     let expected = usize::from((is_seen || confirms_itself) && !is_impossible);
-    let records = guarded.records_of("/permitted");
+    let records = guarded.records_of("permitted");
     if records != expected {
         wrong.push(format!(
             "{what}: {records} records, not {expected}: {guarded}"

@@ -83,7 +83,7 @@ fn measure(place: &Place, case: &Case, program: &Path, wrong: &mut Vec<String>) 
     if bare.ran != guarded.ran || bare.mark != guarded.mark || bare.mark.is_none() {
         wrong.push(format!("{what}, permitted: bare {bare}, guarded {guarded}"));
     }
-    let records = guarded.records_of("/permitted");
+    let records = guarded.records_of("permitted");
     if records != 1 && case.dynamic != Cell::Ran {
         wrong.push(format!(
             "{what}, permitted: {records} records, not 1: {guarded}"
