@@ -3,8 +3,9 @@
 //! matches, grants only if both do.
 
 use crate::command::{Command, CommandFlags, RedirectOp, UNKNOWN, WordFlags};
+use crate::glob;
 use crate::image::Image;
-use crate::image::format::NodeRecord;
+use crate::image::format::{NodeRecord, pattern};
 use crate::path::{clean, file_name};
 use crate::request::{Cwd, TargetKinds};
 use crate::world::Answer;
@@ -135,7 +136,7 @@ impl<'j> Judge<'j, '_> {
         cwd: Cwd<'_>,
         glob: bool,
     ) -> Result<Tri, Fault> {
-        let here = self.path_matches(image, record, text, cwd)?;
+        let here = self.path(image, record, text, cwd, glob && !self.grants)?;
         if here == Tri::Yes || !glob || self.grants {
             return Ok(here);
         }
@@ -159,6 +160,18 @@ impl<'j> Judge<'j, '_> {
         path: &[u8],
         cwd: Cwd<'_>,
     ) -> Result<Tri, Fault> {
+        self.path(image, record, path, cwd, false)
+    }
+
+    /// The same for a path that a shell will replace by every path that it fits, if `glob`.
+    fn path(
+        &mut self,
+        image: &Image<'_>,
+        record: &NodeRecord,
+        path: &[u8],
+        cwd: Cwd<'_>,
+        glob: bool,
+    ) -> Result<Tri, Fault> {
         let home = self
             .request
             .env
@@ -174,6 +187,7 @@ impl<'j> Judge<'j, '_> {
                 home,
                 cwd: below,
                 grants,
+                glob,
             };
             run(image, record, value, place)
         };
@@ -235,6 +249,8 @@ struct Place<'p> {
     cwd: Option<&'p [u8]>,
     /// Whether the rule grants: then `~` is nobody else's home.
     grants: bool,
+    /// Whether the value is a glob, which also fits the literal patterns that it stands for.
+    glob: bool,
 }
 
 /// Whether `value` matches some pattern of the node: an absolute one, one below a home (`~`) or
@@ -251,24 +267,30 @@ fn run(
     let below_cwd = place.cwd.and_then(|cwd| value.strip_prefix(cwd));
     let below_cwd = below_cwd.and_then(|rest| rest.strip_prefix(b"/"));
     for index in record.first..record.first.saturating_add(record.count) {
-        let (pattern, text) = image.pattern(index).ok_or(Fault::Corrupt)?;
+        let (found, text) = image.pattern(index).ok_or(Fault::Corrupt)?;
+        let fits = |text: &[u8], value: &[u8]| {
+            if place.glob && found.class == pattern::LITERAL {
+                return Ok(Tri::from(glob::path(value, text, false)));
+            }
+            matches(&found, text, value)
+        };
         any = any.or(match text {
             [b'~', tail @ ..] if matches!(tail, [] | [b'/', ..]) => {
-                let mut found = Tri::No;
+                let mut home = Tri::No;
                 for rest in below_home.into_iter().flatten() {
                     let whole = if tail.is_empty() {
                         Tri::from(rest.is_empty())
                     } else {
-                        matches(&pattern, tail, rest)?
+                        fits(tail, rest)?
                     };
-                    found = found.or(whole);
+                    home = home.or(whole);
                 }
-                found
+                home
             }
-            [b'/' | b'*' | b'?' | b'[', ..] => matches(&pattern, text, value)?,
+            [b'/' | b'*' | b'?' | b'[', ..] => fits(text, value)?,
             _ => match below_cwd {
-                Some(rest) => matches(&pattern, text, rest)?,
-                None => matches(&pattern, text, value)?,
+                Some(rest) => fits(text, rest)?,
+                None => fits(text, value)?,
             },
         });
         if any == Tri::Yes {
