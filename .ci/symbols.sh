@@ -20,7 +20,7 @@ bad() {
 lines() { grep -v '^#' "$1" | grep . | sort; }
 
 dynamic=$(readelf -dW "$lib")
-symbols=$(readelf --dyn-syms -W "$lib" | awk '$1 ~ /^[0-9]+:$/ && $8 != ""')
+symbols=$(readelf --dyn-syms -W "$lib" | awk '$1 ~ /^[0-9]+:$/ && $4 != "SECTION" && $8 != ""')
 
 needed=$(sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' <<<"$dynamic")
 [ "$needed" = libc.so.6 ] || bad "must need libc.so.6 and nothing else (anything more costs every process, and kills musl's); it needs:" $needed
