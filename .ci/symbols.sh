@@ -50,7 +50,8 @@ panics=$(nm "$lib" | awk '{ print $NF }' | grep -iE 'panic|rust_eh|unwind_' || t
 # The file is the stub for denied programs, too.
 chmod_ok=$([ -x "$lib" ] && echo yes || echo no)
 [ "$chmod_ok" = yes ] || bad "must be executable (mode 0755): denied programs are replaced by it"
-if [ "$chmod_ok" = yes ] && [ "$(readelf -h "$lib" | sed -n 's/.*Machine: *//p')" = "$(readelf -h /proc/self/exe | sed -n 's/.*Machine: *//p')" ]; then
+# Only what passed so far is executed.
+if [ "$fail" -eq 0 ] && [ "$(readelf -h "$lib" | sed -n 's/.*Machine: *//p')" = "$(readelf -h /proc/self/exe | sed -n 's/.*Machine: *//p')" ]; then
     status=0
     # Harmless even if the file is some other program that takes a file name.
     line=$("$lib" /dev/null 2>&1 >/dev/null) || status=$?

@@ -35,6 +35,8 @@ fn main() -> Result<(), String> {
         // is no boundary against code that already writes where it likes (docs/threat-model.md).
         "-Wl,--no-rosegment",
         "-Wl,-z,norelro",
+        // The writable segment starts on a page of its own, and fits on it.
+        "-Wl,-z,separate-loadable-segments",
         "-Wl,-z,noexecstack",
         "-Wl,-e,rampart_stub",
         "-Wl,-soname,librampart.so",

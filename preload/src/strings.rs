@@ -105,7 +105,7 @@ impl Env for Vector<'_> {
 /// a page that is not touched costs nothing.
 pub struct PathBytes<const ROOM: usize> {
     bytes: [MaybeUninit<u8>; ROOM],
-    /// This many bytes are set, and so is the NUL behind them.
+    /// This many bytes are set, and if there are any, so is the NUL behind them.
     len: usize,
 }
 
@@ -115,13 +115,11 @@ pub type LongPath = PathBytes<4097>;
 impl<const ROOM: usize> PathBytes<ROOM> {
     /// An empty path.
     #[inline]
-    pub fn new() -> Self {
-        let mut path = Self {
+    pub const fn new() -> Self {
+        Self {
             bytes: [MaybeUninit::uninit(); ROOM],
             len: 0,
-        };
-        path.end_at(0);
-        path
+        }
     }
 
     /// Sets the NUL behind the first `len` bytes, which are set.
@@ -198,6 +196,9 @@ impl<const ROOM: usize> PathBytes<ROOM> {
 
     /// The path, for the kernel.
     pub fn as_c_str(&self) -> &CStr {
+        if self.len == 0 {
+            return c"";
+        }
         // SAFETY: the NUL behind the first `len` bytes is set, and there is none among them.
         unsafe { CStr::from_ptr(self.bytes.as_ptr().cast()) }
     }

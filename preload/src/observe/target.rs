@@ -21,6 +21,17 @@ const HEAD: usize = 1024;
 /// How many `#!` interpreters the kernel follows (`exec_binprm`).
 const CHAIN: usize = 5;
 
+/// What a path that was looked up is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// None was.
+    Nothing,
+    /// The file behind a descriptor or a `/proc` link, whose spelling says nothing.
+    Name,
+    /// The file after every symbolic link, where its last component is one.
+    Resolved,
+}
+
 /// What was found out.
 pub struct Target {
     /// For policies and events.
@@ -29,10 +40,9 @@ pub struct Target {
     pub asan: u8,
     /// Whether the new process surely loads us, and so judges itself and records its start.
     pub loads_us: bool,
-    /// The path behind a descriptor or a `/proc` link; empty where the caller's spelling will do.
-    pub name: LongPath,
-    /// The file after every symbolic link, where a link was in the way of its name.
-    pub resolved: LongPath,
+    /// What `path` is.
+    role: Role,
+    path: LongPath,
     /// The `#!` line's interpreter; empty if there is none.
     pub interpreter: PathBytes<256>,
     /// The `#!` line's argument; empty if there is none.
@@ -47,8 +57,8 @@ impl Target {
             kinds: TargetKinds::default(),
             asan: 0,
             loads_us: true,
-            name: LongPath::new(),
-            resolved: LongPath::new(),
+            role: Role::Nothing,
+            path: LongPath::new(),
             interpreter: PathBytes::new(),
             argument: PathBytes::new(),
         }
@@ -59,11 +69,13 @@ impl Target {
         match open(call) {
             Ok(file) => {
                 if is_indirect(call) {
-                    let _ = world::path_of(&file, &mut self.name);
-                    self.note_memfd();
+                    self.role = Role::Name;
+                    let _ = world::path_of(&file, &mut self.path);
                 } else if sys::is_link(call.dir, call.file) {
-                    let _ = world::path_of(&file, &mut self.resolved);
+                    self.role = Role::Resolved;
+                    let _ = world::path_of(&file, &mut self.path);
                 }
+                self.note_memfd();
                 self.follow(file);
             }
             Err(_) => self.unreadable(call),
@@ -80,20 +92,26 @@ impl Target {
             self.add(TargetKinds::SCRIPT);
         }
         if call.stage == Stage::StartedByLoader {
-            let _ = process::mapped_program(&mut self.name);
-        } else if is_script || is_proc(file) {
-            let _ = sys::read_link(c"/proc/self/exe", &mut self.name);
-        } else if sys::is_link(AT_FDCWD, call.file) {
-            let _ = sys::read_link(c"/proc/self/exe", &mut self.resolved);
+            self.role = Role::Name;
+            let _ = process::mapped_program(&mut self.path);
+            return;
         }
+        if is_script || is_proc(file) {
+            self.role = Role::Name;
+        } else if sys::is_link(AT_FDCWD, call.file) {
+            self.role = Role::Resolved;
+        } else {
+            return;
+        }
+        let _ = sys::read_link(c"/proc/self/exe", &mut self.path);
         self.note_memfd();
     }
 
     /// The name that was found, else `spelling`.
     pub fn name_or<'b>(&'b self, spelling: &'b [u8]) -> &'b [u8] {
-        match self.name.as_bytes() {
-            b"" => spelling,
-            name => name,
+        match self.role {
+            Role::Name if !self.path.as_bytes().is_empty() => self.path.as_bytes(),
+            _ => spelling,
         }
     }
 
@@ -104,7 +122,8 @@ impl Target {
             kinds: self.kinds,
             interpreter: Some(self.interpreter.as_bytes()).filter(|bytes| some(bytes)),
             interpreter_arg: Some(self.argument.as_bytes()).filter(|bytes| some(bytes)),
-            resolved: Some(self.resolved.as_bytes()).filter(|bytes| some(bytes)),
+            resolved: Some(self.path.as_bytes())
+                .filter(|bytes| self.role == Role::Resolved && some(bytes)),
         }
     }
 
@@ -118,7 +137,7 @@ impl Target {
     }
 
     fn note_memfd(&mut self) {
-        if self.name.as_bytes().starts_with(b"/memfd:") {
+        if self.path.as_bytes().starts_with(b"/memfd:") {
             self.add(TargetKinds::MEMFD);
         }
     }
