@@ -64,6 +64,9 @@ impl Shell<'_, '_> {
                 return Ok(());
             }
             self.advance(1);
+            while self.peek().is_some_and(|byte| byte.is_ascii_lowercase()) {
+                self.advance(1);
+            }
             self.burn(16)?;
         }
     }
