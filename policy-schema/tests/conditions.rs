@@ -343,6 +343,7 @@ fn shell_text_is_looked_into() {
         ("{operands: [/etc/shadow, ~/.aws/credentials]}", "cat ~/.aws/cred*", true),
         ("{operands: [/etc/shadow, ~/.aws/credentials]}", "cat '/etc/sh?dow'", false),
         ("{operands: [/etc/shadow, ~/.aws/credentials]}", "cat src/*", false),
+        ("{operands: [/etc/shadow, ~/.aws/credentials]}", "cat ~/*/credentials", false),
         ("{reads_from: [/etc/**]}", "wc -l < /etc/y", true),
         ("{reads_from: [/etc/**]}", "wc -l > /etc/y", false),
         ("{fact: fork-bomb}", ":(){ :|:& };:", true),

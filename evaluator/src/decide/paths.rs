@@ -270,6 +270,9 @@ fn run(
         let (found, text) = image.pattern(index).ok_or(Fault::Corrupt)?;
         let fits = |text: &[u8], value: &[u8]| {
             if place.glob && found.class == pattern::LITERAL {
+                if hidden(value, text) {
+                    return Ok(Tri::No);
+                }
                 return Ok(Tri::from(glob::path(value, text, false)));
             }
             matches(&found, text, value)
@@ -298,6 +301,15 @@ fn run(
         }
     }
     Ok(any)
+}
+
+/// Whether a name in `path` begins with a dot where `glob` has a wildcard: a shell's wildcards do
+/// not fit hidden names (POSIX 2.14.3).
+fn hidden(glob: &[u8], path: &[u8]) -> bool {
+    let names = |text| <[u8]>::split(text, |byte| *byte == b'/');
+    names(glob).zip(names(path)).any(|(wild, name)| {
+        name.first() == Some(&b'.') && matches!(wild.first(), Some(b'*' | b'?' | b'['))
+    })
 }
 
 /// What stands behind the home directory of anybody in `path`.
