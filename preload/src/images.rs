@@ -133,6 +133,7 @@ pub struct Layers {
 impl Layers {
     /// The layers of `snapshot`, each as its file is now. `None` if one holds no image, not even
     /// a substitute.
+    #[inline(never)]
     pub fn load(snapshot: &Snapshot) -> Option<Self> {
         let built_in = Image::open(policies::STANDARD).ok()?;
         let mut layers = Self {

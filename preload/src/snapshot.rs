@@ -9,7 +9,7 @@ use crate::images::Slot;
 use crate::next::Next;
 
 /// Most policy layers that a tree can have.
-pub const MAX_IMAGES: usize = 16;
+pub const MAX_IMAGES: usize = 8;
 
 /// Most `RAMPART_*` variables that a tree hands down.
 pub const MAX_VARS: usize = 48;

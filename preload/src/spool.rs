@@ -23,6 +23,7 @@ pub enum Place {
 
 /// Finds out whether the audit directory can be appended to, and opens where the next event goes.
 /// `None` if neither it nor the substitute can be used; the tree is then warned.
+#[inline(never)]
 pub fn open(snapshot: &Snapshot) -> Option<(Fd, Place)> {
     let user = sys::effective_user();
     let mut path = Path::new();
@@ -75,6 +76,7 @@ pub fn append(snapshot: &Snapshot, file: &Fd, line: &[u8]) {
     lost(snapshot, errno);
 }
 
+#[inline(never)]
 fn lost(snapshot: &Snapshot, errno: Errno) {
     let rest = b"); events of this tree are being lost, verdicts are not affected; set RAMPART_AUDIT_DIR to a directory that you can write to";
     warn::once(

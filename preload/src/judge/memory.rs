@@ -10,6 +10,7 @@ use evaluator::command::{Command, Redirect, Var, Word};
 use evaluator::scratch::{ScratchLen, scratch_len};
 use evaluator::verdict::RuleMatch;
 
+use crate::strings::LongPath;
 use crate::sys::{self, Errno};
 
 const PAGE: usize = 4096;
@@ -38,6 +39,9 @@ const EVENT: usize = 64 * 1024;
 /// Longest line for the agent, in bytes.
 const NOTICE: usize = 4096;
 
+/// Two paths, rounded up.
+const PATHS: usize = 2 * size_of::<LongPath>() + 16;
+
 /// Rules that an image may have gained since the process started, and still be judged in full.
 const MORE_RULES: usize = 4096;
 
@@ -45,7 +49,7 @@ const MORE_RULES: usize = 4096;
 ///
 /// # Safety
 /// That must be true, and the type must need no drop.
-unsafe trait Zeroable: Copy {}
+unsafe trait Zeroable {}
 // SAFETY: an integer.
 unsafe impl Zeroable for u8 {}
 // SAFETY: integers (`evaluator::scratch` promises it for all element types).
@@ -58,6 +62,8 @@ unsafe impl Zeroable for Redirect {}
 unsafe impl Zeroable for Var {}
 // SAFETY: integers.
 unsafe impl Zeroable for RuleMatch {}
+// SAFETY: a length of 0, and bytes that need not be set.
+unsafe impl Zeroable for LongPath {}
 
 /// The mapping; unmapped when dropped.
 pub struct Memory {
@@ -75,6 +81,9 @@ pub struct Parts<'m> {
     pub event: &'m mut [u8],
     /// For the line that the agent reads.
     pub notice: &'m mut [u8],
+    /// For the working directory and the target. On the stack they would cost a page each: the
+    /// compiler touches every page of a frame.
+    pub paths: &'m mut [LongPath],
     /// For a first attempt of the evaluator; `None` for a call that is not small.
     pub quick: Option<Scratch<'m>>,
     /// For the evaluator.
@@ -90,7 +99,7 @@ impl Memory {
     pub fn new(input: usize, args: usize, rules: usize, with_stack: bool) -> Result<Self, Errno> {
         let arenas = scratch_len(input, args, rules.saturating_add(MORE_RULES));
         let stack = if with_stack { PAGE + STACK } else { 0 };
-        let parts = [stack, bytes(&QUICK), EVENT, NOTICE, bytes(&arenas)];
+        let parts = [stack, bytes(&QUICK), EVENT, NOTICE, PATHS, bytes(&arenas)];
         let sum = parts
             .iter()
             .fold(0_usize, |sum, part| sum.saturating_add(*part));
@@ -159,6 +168,7 @@ impl Memory {
         Parts {
             event: rest.take(EVENT),
             notice: rest.take(NOTICE),
+            paths: rest.take(2),
             quick: self.is_small.then_some(quick),
             full: rest.scratch(&self.arenas),
         }

@@ -124,6 +124,8 @@ fn judge_named(snapshot: &Snapshot, call: &Call<'_>) -> Judged {
     judged
 }
 
+/// The frames below are kept apart, so that each verdict touches as few pages of a stack as it can:
+/// one large frame would be touched whole.
 extern "C" fn run(job: *mut c_void) {
     // SAFETY: `judge` passes a `Job` that nothing else uses meanwhile.
     let job = unsafe { &mut *job.cast::<Job<'_>>() };
@@ -133,7 +135,10 @@ extern "C" fn run(job: *mut c_void) {
 }
 
 fn deliberate(snapshot: &Snapshot, call: &Call<'_>, parts: &mut Parts<'_>, judged: &mut Judged) {
-    let mut target = Target::unknown();
+    let [cwd, path] = &mut parts.paths else {
+        return;
+    };
+    let mut target = Target::unknown(path);
     if call.stage.is_start() {
         target.find_this_process(call);
     } else {
@@ -145,14 +150,13 @@ fn deliberate(snapshot: &Snapshot, call: &Call<'_>, parts: &mut Parts<'_>, judge
     let Some(layers) = Layers::load(snapshot) else {
         return;
     };
-    let mut cwd = LongPath::new();
     let request = Request {
         tool: b"exec",
         call: evaluator::Call::Exec {
             file: target.name_or(call.file.to_bytes()),
             argv: &call.argv,
         },
-        cwd: directory(call, &mut cwd),
+        cwd: directory(call, cwd),
         env: &call.env,
         target: target.facts(),
         caller: Caller {
@@ -173,6 +177,7 @@ fn deliberate(snapshot: &Snapshot, call: &Call<'_>, parts: &mut Parts<'_>, judge
         notice,
         quick,
         full,
+        ..
     } = parts;
     // With a long directory before them, paths need more room.
     let quick = quick.as_mut().filter(|_| cwd_len <= QUICK_CWD);
@@ -199,6 +204,7 @@ fn deliberate(snapshot: &Snapshot, call: &Call<'_>, parts: &mut Parts<'_>, judge
 
 /// Asks the evaluator, first with `quick` arenas if there are any. Only an answer that their size
 /// had no part in is taken.
+#[inline(never)]
 fn verdict<'a>(
     images: &[Image<'a>],
     request: &Request<'_>,
@@ -306,6 +312,7 @@ impl Record<'_> {
         })
     }
 
+    #[inline(never)]
     fn write(&mut self, outcome: Outcome, line: &mut [u8]) {
         let Some((file, place)) = spool::open(self.snapshot) else {
             return;

@@ -87,6 +87,7 @@ pub unsafe fn arguments_before(env: Strings) -> Option<Strings> {
 
 /// The file behind the program headers that the loader reports: the program itself, whoever was
 /// executed. Reads `/proc/self/maps`.
+#[inline(never)]
 pub fn mapped_program(out: &mut LongPath) -> Option<()> {
     let mut buffer = [0; 2 * 4096];
     let path = search_maps(&mut buffer)?;
@@ -94,6 +95,7 @@ pub fn mapped_program(out: &mut LongPath) -> Option<()> {
     out.push(path).map(drop)
 }
 
+#[inline(never)]
 fn search_maps(out: &mut [u8]) -> Option<&[u8]> {
     let headers = usize::try_from(auxiliary(libc::AT_PHDR)).ok()?;
     let maps = Fd::open(AT_FDCWD, c"/proc/self/maps", O_RDONLY, 0).ok()?;

@@ -33,7 +33,7 @@ enum Role {
 }
 
 /// What was found out.
-pub struct Target {
+pub struct Target<'p> {
     /// For policies and events.
     pub kinds: TargetKinds,
     /// Major version of the `libasan.so` that must stand before us, 0 if none.
@@ -42,38 +42,39 @@ pub struct Target {
     pub loads_us: bool,
     /// What `path` is.
     role: Role,
-    path: LongPath,
+    path: &'p mut LongPath,
     /// The `#!` line's interpreter; empty if there is none.
     pub interpreter: PathBytes<256>,
     /// The `#!` line's argument; empty if there is none.
     pub argument: PathBytes<256>,
 }
 
-impl Target {
-    /// Nothing is known yet.
+impl<'p> Target<'p> {
+    /// Nothing is known yet; a path that is found goes to `path`.
     #[inline]
-    pub fn unknown() -> Self {
+    pub fn unknown(path: &'p mut LongPath) -> Self {
         Self {
             kinds: TargetKinds::default(),
             asan: 0,
             loads_us: true,
             role: Role::Nothing,
-            path: LongPath::new(),
+            path,
             interpreter: PathBytes::new(),
             argument: PathBytes::new(),
         }
     }
 
     /// Looks at what `call` would execute.
+    #[inline(never)]
     pub fn find(&mut self, call: &Call<'_>) {
         match open(call) {
             Ok(file) => {
                 if is_indirect(call) {
                     self.role = Role::Name;
-                    let _ = world::path_of(&file, &mut self.path);
+                    let _ = world::path_of(&file, self.path);
                 } else if sys::is_link(call.dir, call.file) {
                     self.role = Role::Resolved;
-                    let _ = world::path_of(&file, &mut self.path);
+                    let _ = world::path_of(&file, self.path);
                 }
                 self.note_memfd();
                 self.follow(file);
@@ -85,6 +86,7 @@ impl Target {
     /// The program that this process is: it has loaded us, so only its name is to be found. The
     /// kernel's `AT_EXECFN` is the script if there is one, and says nothing where the loader was
     /// started by name or the file by descriptor.
+    #[inline(never)]
     pub fn find_this_process(&mut self, call: &Call<'_>) {
         let file = call.file.to_bytes();
         let is_script = (1..=2 * CHAIN).any(|index| call.argv.get(index) == Some(file));
@@ -93,7 +95,7 @@ impl Target {
         }
         if call.stage == Stage::StartedByLoader {
             self.role = Role::Name;
-            let _ = process::mapped_program(&mut self.path);
+            let _ = process::mapped_program(self.path);
             return;
         }
         if is_script || is_proc(file) {
@@ -103,7 +105,7 @@ impl Target {
         } else {
             return;
         }
-        let _ = sys::read_link(c"/proc/self/exe", &mut self.path);
+        let _ = sys::read_link(c"/proc/self/exe", self.path);
         self.note_memfd();
     }
 
