@@ -14,6 +14,7 @@ mod found;
 mod paths;
 mod readings;
 mod request;
+mod spelling;
 mod statements;
 mod text;
 

@@ -16,6 +16,7 @@ use crate::world::{Answer, World};
 
 use super::cover;
 use super::found::{Fault, Found};
+use super::spelling::Spellings;
 use super::text::Forms;
 
 /// Groups deeper than this are never compiled: a corrupt image.
@@ -65,8 +66,12 @@ pub struct Judge<'j, 't> {
     pub tree: &'j Tree<'t>,
     /// Text forms of the command at hand.
     pub forms: Forms<'j>,
-    /// Memory for one lexical path and one resolved path.
-    pub paths: (&'j mut [u8], &'j mut [u8]),
+    /// Memory for one line of text.
+    pub line: &'j mut [u8],
+    /// The paths that were looked at.
+    pub spellings: Spellings<'j>,
+    /// The caller's home directory, if it is known.
+    pub home: Option<&'j [u8]>,
     /// Whether the rule at hand grants: every spelling has to match instead of any.
     pub grants: bool,
     /// Condition nodes that may still be visited for this rule.
@@ -91,16 +96,20 @@ impl<'j, 't> Judge<'j, 't> {
             .split_at_mut_checked(half)
             .unwrap_or((&mut [], &mut []));
         let half = paths.len() / 2;
-        let paths = paths
+        let (line, paths) = paths
             .split_at_mut_checked(half)
             .unwrap_or((&mut [], &mut []));
+        let home = request.env.get(b"HOME");
+        let home = home.filter(|home| home.first() == Some(&b'/'));
         let forms = Forms::new(text);
         Self {
             request,
             world,
             tree,
             forms,
-            paths,
+            line,
+            spellings: Spellings::new(paths),
+            home,
             grants: false,
             fuel: 0,
             scope: None,

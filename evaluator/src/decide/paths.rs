@@ -6,7 +6,7 @@ use crate::command::{Command, CommandFlags, RedirectOp, UNKNOWN, WordFlags};
 use crate::glob;
 use crate::image::Image;
 use crate::image::format::{NodeRecord, pattern};
-use crate::path::{clean, file_name};
+use crate::path::file_name;
 use crate::request::{Cwd, TargetKinds};
 use crate::world::Answer;
 
@@ -172,11 +172,7 @@ impl<'j> Judge<'j, '_> {
         cwd: Cwd<'_>,
         glob: bool,
     ) -> Result<Tri, Fault> {
-        let home = self
-            .request
-            .env
-            .get(b"HOME")
-            .filter(|home| home.first() == Some(&b'/'));
+        let home = self.home;
         let grants = self.grants;
         let below = match cwd {
             Cwd::Known(cwd) => cwd.strip_suffix(b"/").or(Some(cwd)),
@@ -210,20 +206,20 @@ impl<'j> Judge<'j, '_> {
                 });
             }
         };
-        let (lexical, resolved) = (&mut *self.paths.0, &mut *self.paths.1);
-        let Some(lexical) = clean(base, path, lexical) else {
+        let Some(at) = self.spellings.remember(base, path) else {
             return Ok(Tri::Unknown);
         };
+        let lexical = self.spellings.lexical(at);
         let spelled = test(lexical)?;
         if (spelled == Tri::Yes) != grants || lexical.contains(&UNKNOWN) {
             return Ok(spelled);
         }
-        match self.world.resolve(lexical, resolved) {
-            Answer::Value(real) if real != lexical => {
+        match self.spellings.real(at, self.world) {
+            Answer::Value(real) => {
                 let real = test(real)?;
                 Ok(if grants { real } else { spelled.or(real) })
             }
-            Answer::Value(_) | Answer::Absent => Ok(spelled),
+            Answer::Absent => Ok(spelled),
             Answer::Unavailable => Ok(Tri::Unknown),
         }
     }

@@ -4,7 +4,7 @@
 use crate::command::{Command, Via};
 use crate::image::Image;
 use crate::image::format::NodeRecord;
-use crate::path::{clean, file_name};
+use crate::path::file_name;
 
 use super::command::{is_flag, is_option};
 use super::condition::{Judge, Tri, patterns};
@@ -68,12 +68,14 @@ impl Judge<'_, '_> {
                 literal = text == b"--";
                 continue;
             }
-            let (path, line) = (&mut *self.paths.0, &mut *self.paths.1);
             let operand = match text.first() {
-                Some(b'/') => clean(b"/", text, path),
+                Some(b'/') => {
+                    let at = self.spellings.remember(b"/", text);
+                    at.map(|at| self.spellings.lexical(at))
+                }
                 _ => Some(text),
             };
-            let value = operand.and_then(|operand| joined(line, operand));
+            let value = operand.and_then(|operand| joined(self.line, operand));
             let this = match value {
                 Some(value) => patterns(image, record.first, record.count, value)?,
                 None => Tri::Unknown,

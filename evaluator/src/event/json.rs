@@ -1,8 +1,11 @@
 //! JSON text into a fixed buffer (RFC 8259). Every opened bracket has its closing byte reserved,
 //! and a document in which something did not fit is never handed out.
 
-use crate::escape::hex_digit;
+use crate::escape::{self, hex_digit};
 use crate::redact;
+
+/// How much of a value that is too large is quoted, in bytes.
+const HEAD: usize = 256;
 
 /// A JSON writer that never overruns its buffer.
 pub struct Json<'b> {
@@ -143,13 +146,22 @@ impl<'b> Json<'b> {
         self.comma = true;
     }
 
-    /// A value that is text, with secrets masked and its size bounded.
+    /// A value that is text, with secrets masked and its size bounded. Where there is one in bytes
+    /// that are not UTF-8, the rest of them is written visibly: losing a byte beats a leak.
     pub fn masked(&mut self, value: &[u8], limit: usize) {
-        if core::str::from_utf8(value).is_err() || value.len() > limit {
+        if value.len() > limit {
+            return self.bounded(value, limit);
+        }
+        let mut secrets = false;
+        redact::masked(value, &mut |piece| secrets |= piece == redact::MASK);
+        if core::str::from_utf8(value).is_err() && !secrets {
             return self.bounded(value, limit);
         }
         self.put(b"\"");
-        redact::masked(value, &mut |piece| self.inside(piece));
+        redact::masked(value, &mut |piece| match core::str::from_utf8(piece) {
+            Ok(_) => self.inside(piece),
+            Err(_) => escape::visible(piece, &mut |part| self.inside(part)),
+        });
         self.put(b"\"");
         self.comma = true;
     }
@@ -159,11 +171,18 @@ impl<'b> Json<'b> {
         if value.len() > limit {
             self.put(b"{\"len\":");
             self.digits(value.len() as u64, 1);
-            self.put(b",\"head\":");
-            let head = value.get(..256).unwrap_or(value);
-            let head = head.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-            self.put(b"\"");
-            redact::masked(head.as_bytes(), &mut |piece| self.inside(piece));
+            self.put(b",\"head\":\"");
+            // Masked before it is cut: half a token is not recognised.
+            let head = value.get(..limit).unwrap_or(value);
+            let mut room = HEAD;
+            redact::masked(head, &mut |piece| {
+                escape::visible(piece, &mut |part| {
+                    room = room.saturating_sub(part.len());
+                    if room > 0 {
+                        self.inside(part);
+                    }
+                });
+            });
             self.put(b"\"}");
         } else if core::str::from_utf8(value).is_err() {
             self.put(b"{\"b64\":\"");
@@ -326,6 +345,32 @@ mod tests {
             written(nested, 99),
             "{\"a\":[{\"x\":1},{},\"s\"],\"b\":2}\n"
         );
+    }
+
+    #[test]
+    fn secrets_are_masked_whatever_stands_beside_them() {
+        let token = b"ghp_0123456789abcdefABCDEF";
+        let arg = |bytes: &[u8], limit| {
+            written(
+                |json| {
+                    json.open(b'{');
+                    json.key("k");
+                    json.masked(bytes, limit);
+                    json.close(b'}');
+                },
+                999,
+            )
+        };
+        assert_eq!(
+            arg(&[&token[..], b" x\xff"].concat(), 99),
+            "{\"k\":\"[masked] x\\\\xff\"}\n"
+        );
+        assert_eq!(
+            arg(b"plain \xff", 99),
+            "{\"k\":{\"b64\":\"cGxhaW4g/w==\"}}\n"
+        );
+        let long = [&[b'a'; 250][..], b" ", token, &[b' '; 99]].concat();
+        assert!(!arg(&long, 300).contains("ghp_"));
     }
 
     #[test]
