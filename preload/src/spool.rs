@@ -129,6 +129,7 @@ fn reason(errno: Errno) -> &'static [u8] {
     match errno.0 {
         libc::EACCES | libc::EPERM => b"permission denied",
         libc::ENOSPC | libc::EDQUOT => b"the disk is full",
+        libc::EFBIG => b"the limit on the size of files",
         libc::EROFS => b"read-only file system",
         libc::ENOENT => b"it does not exist",
         libc::ENOTDIR => b"it is no directory",

@@ -5,11 +5,18 @@
 use core::ffi::{CStr, c_char, c_int};
 
 use libc::{
-    AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, CLOCK_MONOTONIC_COARSE, CLOCK_REALTIME, MAP_ANONYMOUS,
-    MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE, PROT_READ, PROT_WRITE,
+    AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, MAP_ANONYMOUS, MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE,
+    PROT_READ, PROT_WRITE,
 };
 
 use crate::strings::PathBytes;
+
+mod process;
+
+pub use process::{
+    coarse_time, effective_user, parent_id, process_id, real_group, real_user, stack_limit,
+    wall_time,
+};
 
 /// The kernel's answer to a failed call: an `errno` value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,11 +169,13 @@ impl Fd {
     }
 }
 
-/// `write(2)` to a descriptor of the host program, once, without retry.
+/// `write(2)`, once, without retry. A file that may not grow any more is an error only.
 pub fn write(fd: c_int, bytes: &[u8]) -> Result<usize, Errno> {
     let args = [int(fd), bytes.as_ptr() as usize, bytes.len(), 0, 0, 0];
-    // SAFETY: `bytes` is valid for reads of its length.
-    unsafe { call(libc::SYS_write, args) }
+    process::within_file_size_limit(&mut || {
+        // SAFETY: `bytes` is valid for reads of its length.
+        unsafe { call(libc::SYS_write, args) }
+    })
 }
 
 /// `newfstatat(2)`.
@@ -304,85 +313,12 @@ pub unsafe fn unmap(address: *mut u8, len: usize) {
     let _ = unsafe { call(libc::SYS_munmap, [address as usize, len, 0, 0, 0, 0]) };
 }
 
-/// `getpid(2)`, never cached: libc's answer may be a parent's.
-pub fn process_id() -> u32 {
-    identity(libc::SYS_getpid)
-}
-
-/// `getppid(2)`.
-pub fn parent_id() -> u32 {
-    identity(libc::SYS_getppid)
-}
-
-/// `getuid(2)`.
-pub fn real_user() -> u32 {
-    identity(libc::SYS_getuid)
-}
-
-/// `getgid(2)`.
-pub fn real_group() -> u32 {
-    identity(libc::SYS_getgid)
-}
-
-/// `geteuid(2)`.
-pub fn effective_user() -> u32 {
-    identity(libc::SYS_geteuid)
-}
-
-fn identity(number: i64) -> u32 {
-    // SAFETY: these calls take no arguments and cannot fail.
-    unsafe { call6(number, [0; 6]) as u32 }
-}
-
-/// Microseconds since the Unix epoch.
-pub fn wall_time() -> u64 {
-    let (seconds, nanos) = clock(CLOCK_REALTIME);
-    seconds
-        .saturating_mul(1_000_000)
-        .saturating_add(nanos / 1000)
-}
-
-/// Milliseconds of a clock that never goes back; a few milliseconds coarse.
-pub fn coarse_time() -> u64 {
-    let (seconds, nanos) = clock(CLOCK_MONOTONIC_COARSE);
-    seconds
-        .saturating_mul(1000)
-        .saturating_add(nanos / 1_000_000)
-}
-
-fn clock(which: c_int) -> (u64, u64) {
-    let mut out = [0_i64; 2];
-    let args = [int(which), out.as_mut_ptr() as usize, 0, 0, 0, 0];
-    // SAFETY: `out` has the layout of the 64-bit `struct timespec`.
-    let _ = unsafe { call(libc::SYS_clock_gettime, args) };
-    let [seconds, nanos] = out;
-    (seconds.unsigned_abs(), nanos.unsigned_abs())
-}
-
 /// Fills `out` from `getrandom(2)` without blocking; early at boot it may stay as it was.
 pub fn random(out: &mut [u8]) {
     const GRND_NONBLOCK: usize = 1;
     let args = [out.as_mut_ptr() as usize, out.len(), GRND_NONBLOCK, 0, 0, 0];
     // SAFETY: `out` is valid for writes of its length.
     let _ = unsafe { call(libc::SYS_getrandom, args) };
-}
-
-/// The soft limit of the main stack in bytes (`getrlimit(2)`); 0 if it cannot be known.
-pub fn stack_limit() -> u64 {
-    let mut limits = [0_u64; 2];
-    let args = [
-        0,
-        libc::RLIMIT_STACK as usize,
-        0,
-        limits.as_mut_ptr() as usize,
-        0,
-        0,
-    ];
-    // SAFETY: `limits` has the layout of the 64-bit `struct rlimit`.
-    match unsafe { call(libc::SYS_prlimit64, args) } {
-        Ok(_) => limits[0],
-        Err(_) => 0,
-    }
 }
 
 /// `pidfd_open(2)` without flags.
