@@ -146,9 +146,11 @@ impl TargetKinds {
     pub const UNREADABLE: Self = Self(64);
     /// Has file capabilities (`security.capability`): treated by the loader as set-ID.
     pub const FILE_CAPS: Self = Self(128);
+    /// Lies in a root directory (`chroot(2)`, a container) in which this library does not exist.
+    pub const OTHER_ROOT: Self = Self(256);
 
     /// Name in policies and events, for each single kind.
-    pub const NAMES: [(Self, &'static str); 8] = [
+    pub const NAMES: [(Self, &'static str); 9] = [
         (Self::STATIC, "static"),
         (Self::SETID, "set-id"),
         (Self::SCRIPT, "script"),
@@ -157,6 +159,7 @@ impl TargetKinds {
         (Self::FOREIGN, "foreign"),
         (Self::UNREADABLE, "unreadable"),
         (Self::FILE_CAPS, "file-caps"),
+        (Self::OTHER_ROOT, "other-root"),
     ];
 
     /// Both sets together.

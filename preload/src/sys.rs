@@ -217,6 +217,20 @@ pub fn may_execute(dir: c_int, path: *const c_char, flags: c_int) -> Result<(), 
     }
 }
 
+/// Whether the real user can read `path` (`faccessat(2)`).
+pub fn can_read(path: &CStr) -> bool {
+    let args = [
+        int(AT_FDCWD),
+        path.as_ptr() as usize,
+        int(libc::R_OK),
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: the path is NUL-terminated.
+    unsafe { call(libc::SYS_faccessat, args) }.is_ok()
+}
+
 /// `readlinkat(2)` into `out`, which is taken whole.
 pub fn read_link<'b, const ROOM: usize>(
     path: &CStr,

@@ -23,6 +23,7 @@ const CANNOT_LOAD: TargetKinds = TargetKinds::STATIC
     .with(TargetKinds::OTHER_ARCH)
     .with(TargetKinds::FOREIGN)
     .with(TargetKinds::FILE_CAPS)
+    .with(TargetKinds::OTHER_ROOT)
     .with(TargetKinds::UNREADABLE);
 
 /// Programs that write to their last operand.

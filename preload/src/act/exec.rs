@@ -146,7 +146,9 @@ fn run(snapshot: &Snapshot, call: &Call<'_>) -> Errno {
 pub fn fit_of(judged: &Judged) -> Fit {
     Fit {
         asan: judged.asan,
-        loads_us: !judged.kinds.intersects(TargetKinds::OTHER_ARCH),
+        loads_us: !judged
+            .kinds
+            .intersects(TargetKinds::OTHER_ARCH.with(TargetKinds::OTHER_ROOT)),
     }
 }
 

@@ -10,6 +10,7 @@ use libc::{
 };
 
 use crate::observe::{Call, Stage, elf, process};
+use crate::snapshot;
 use crate::strings::{LongPath, PathBytes};
 use crate::sys::{self, Errno, Fd};
 use crate::world;
@@ -80,6 +81,18 @@ impl<'p> Target<'p> {
                 self.follow(file);
             }
             Err(_) => self.unreadable(call),
+        }
+        self.look_for_us();
+    }
+
+    /// Whether the loader of the new process would find us: not after `chroot(2)` to a directory
+    /// without us, nor as a user who may not read us. It would only print an error.
+    fn look_for_us(&mut self) {
+        let Some(snapshot) = snapshot::current() else {
+            return;
+        };
+        if !sys::can_read(snapshot.library) {
+            self.doubt(TargetKinds::OTHER_ROOT);
         }
     }
 
