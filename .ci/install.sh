@@ -3,7 +3,7 @@
 set -euo pipefail
 need=(gcc:gcc make:make python3:python3 git:git dash:dash bash:bash zsh:zsh busybox:busybox-static
     musl-gcc:musl-tools perl:perl sqlite3:sqlite3 strace:strace readelf:binutils valgrind:valgrind
-    unshare:util-linux node:nodejs tclsh:tcl lua:lua5.4 ruby:ruby tmux:tmux awk:mawk)
+    unshare:util-linux node:nodejs tclsh:tcl lua:lua5.4 ruby:ruby tmux:tmux awk:mawk php:php-cli)
 missing=()
 for pair in "${need[@]}"; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}")

@@ -124,7 +124,7 @@ pub const CASES: &[Case] = &[
     ),
     php(
         "proc_open",
-        "<?php $p = proc_open(['@T', '@M'], [1 => STDOUT, 2 => STDERR], $pipes); echo 'status ', proc_close($p), \"\\n\";",
+        "<?php $p = proc_open(['@T', '@M'], [], $pipes); echo 'status ', proc_close($p), \"\\n\";",
     ),
     php(
         "pcntl_exec",

@@ -82,6 +82,27 @@ pub const CASES: &[Case] = &[
     from_dash("timeout", "timeout 60 @T @M; echo status $?"),
     from_dash("nohup", "nohup @T @M; echo status $?"),
     from_dash("setsid", "setsid -w @T @M; echo status $?"),
+    Case::new(
+        "sudo, as root",
+        "sudo",
+        "-n bash",
+        "a shell in it",
+        "@T @M; echo status $?",
+    ),
+    Case::new(
+        "bubblewrap",
+        "bwrap",
+        "--dev-bind / / bash",
+        "a shell in it",
+        "@T @M; echo status $?",
+    ),
+    Case::new(
+        "unshare -m",
+        "unshare",
+        "-m bash",
+        "a shell in it",
+        "@T @M; echo status $?",
+    ),
     from_dash("stdbuf", "stdbuf -o0 @T @M; echo status $?"),
     Case::new("tmux", "dash", "", "run-shell, by its server", TMUX)
         .with(&[("tmux.conf", "run-shell '@T @M'\n")])
