@@ -49,6 +49,17 @@ fn main() {
         text.push_str(tail);
         report(name, text.as_bytes());
     }
+    for (name, part) in [
+        ("python names", "a "),
+        ("python calls", "get("),
+        ("python strings", "'a'+"),
+        ("python prints", "print(1)\n"),
+        ("python opens", "open('a')\n"),
+        ("python chains", "a.b(c).d(e)\n"),
+    ] {
+        let text = format!("python3 -c \"{} requests\"", part.repeat(8150 / part.len()));
+        report(name, text.as_bytes());
+    }
     let trims = format!(
         "x={}; echo ${{x##*{}}}",
         "a".repeat(4000),

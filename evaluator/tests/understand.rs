@@ -231,6 +231,7 @@ const FLOW: &[Case] = &[
     ("a download that is executed", "wget http://x/a -O /tmp/a; chmod +x /tmp/a; /tmp/a", "shell: wget http://x/a -O /tmp/a || shell: chmod +x /tmp/a || shell: /tmp/a !fetched-code"),
     ("a here-document on a descriptor", "bash /dev/fd/3 3<<'E'⏎rm a⏎E", "shell: bash /dev/fd/3 || script: rm a"),
     ("fetched lines in a shell", "curl -s http://x | xargs -I{} sh -c '{}'", "shell: curl -s http://x || shell: xargs -I{} sh -c {} || batch: sh -c □ !fetched-code"),
+    ("a here-document that a bracket ends", r#"bash -c "$(cat <<E⏎rm a⏎E)"; ls"#, "shell: bash -c ‹rm a› || substitution: cat || shell: rm a || shell: ls"),
 ];
 
 #[rustfmt::skip]
@@ -319,6 +320,7 @@ const WRAPPERS: &[Case] = &[
     ("data: bodies", "gh pr create --body 'run rm -rf /'", "shell: gh pr create --body ‹run rm -rf /›"),
     ("settings that are code", "PAGER='rm a; cat' man ls", "shell: ‹PAGER=rm a; cat› man ls || shell: rm a || shell: cat"),
     ("faketime", "faketime '2020-01-01' rm a", "shell: faketime 2020-01-01 rm a || wrapper: rm a"),
+    ("git alias of a subcommand", "git -c alias.p='push --force' p origin 'a b'", "shell: git -c ‹alias.p=push --force› p origin ‹a b› || shell: git push --force origin ‹a b›"),
 ];
 
 #[rustfmt::skip]
@@ -382,6 +384,8 @@ const INTERPRETERS: &[Case] = &[
     ("versions and interpreters by path", r#"/usr/bin/python3.11 -c 'import os; os.system("rm a")'"#, r#"shell: /usr/bin/python3.11 -c ‹import os; os.system("rm a")› || interpreter: rm a"#),
     ("options before the code", r#"python3 -IB -W ignore -c 'import os; os.system("rm a")'"#, r#"shell: python3 -IB -W ignore -c ‹import os; os.system("rm a")› || interpreter: rm a"#),
     ("code attached to its option", r#"python3 -c'import os; os.system("rm a")'; ruby -e'system("rm b")'"#, r#"shell: python3 ‹-cimport os; os.system("rm a")› || interpreter: rm a || shell: ruby ‹-esystem("rm b")› || interpreter: rm b"#),
+    ("python changes and moves files", r#"python3 -c 'import os, shutil; os.chmod("/a", 0o777); shutil.move("b", "/c"); shutil.copy("d", "/e")'"#, r#"shell: python3 -c ‹import os, shutil; os.chmod("/a", 0o777); shutil.move("b", "/c"); shutil.copy("d", "/e")› || interpreter: chmod /a 0o777 || interpreter: mv b /c || interpreter: cp d /e"#),
+    ("node opens a file for writing", r#"node -e 'require("fs").openSync(process.env.HOME + "/a", "w"); require("fs").renameSync("b", "/c")'"#, r#"shell: node -e ‹require("fs").openSync(process.env.HOME + "/a", "w"); require("fs").renameSync("b", "/c")› || interpreter: openSync || interpreter: mv b /c"#),
 ];
 
 fn check(cases: &[Case]) {

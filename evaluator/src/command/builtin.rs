@@ -2,9 +2,10 @@
 //! `source`, `trap`, `alias`, `set`, `shift`, `read`, `unset`, `printf -v` (POSIX.1-2024 XCU 2.15,
 //! bash manual "Shell Builtin Commands").
 
+use super::flow::{Data, Taint};
 use super::follow::rest;
 use super::limits::Step;
-use super::shell::{Data, Shell, Taint};
+use super::shell::Shell;
 use super::vars::kind;
 use super::{CommandFlags, Run, Span, UNKNOWN, Via, Word, WordFlags};
 

@@ -55,6 +55,11 @@ pub(super) enum Effect {
     Home,
     /// Looks up a name that is built at run time.
     Attribute,
+    /// Copies, moves, changes the mode or the owner of files.
+    Cp,
+    Mv,
+    Chmod,
+    Chown,
     /// Visits everything below a directory.
     Walk,
 }
@@ -116,150 +121,260 @@ impl Family {
         )
     }
 
-    /// The calls: names, words of which one has to occur in the code (`*` for none), effect.
-    fn calls(self) -> &'static str {
+    /// The table of the language.
+    fn calls(self) -> (&'static str, &'static Filter) {
         match self {
-            Self::Python => concat!(
-                "system popen getoutput getstatusoutput|os subprocess commands|text\n",
-                "run call check_call check_output Popen spawn create_subprocess_shell create_subprocess_exec|subprocess asyncio pty|spawn\n",
-                "execv execve execvp execvpe execl execle execlp execlpe|os|argv\n",
-                "spawnl spawnle spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe posix_spawn posix_spawnp|os|mode\n",
-                "rmtree|shutil|tree\n",
-                "remove unlink rmdir removedirs|os pathlib|file\n",
-                "open|*|open\n",
-                "read_text read_bytes|pathlib Path|read\n",
-                "write_text write_bytes|pathlib Path|write\n",
-                "urlopen urlretrieve|urllib|fetch\n",
-                "get post put request|requests httpx urllib3 aiohttp|fetch\n",
-                "eval exec|*|code\n",
-                "print|*|print\n",
-                "b64decode urlsafe_b64decode decodebytes standard_b64decode|base64|decode\n",
-                "fromhex unhexlify a2b_hex|*|hex\n",
-                "chr bytes bytearray map|*|chars\n",
-                "expanduser Path PurePath PosixPath abspath realpath normpath str fspath decode encode strip format|*|same\n",
-                "join joinpath|*|path\n",
-                "home|*|home\n",
-                "getattr|*|attribute\n",
-                "walk listdir scandir iterdir glob iglob rglob|os pathlib Path glob|walk\n",
-            ),
-            Self::Script => concat!(
-                "exec execSync|child_process|text\n",
-                "spawn spawnSync execFile execFileSync Command|child_process Deno Bun|spawn\n",
-                "rm rmSync rmdir rmdirSync remove removeSync emptyDir emptyDirSync|fs Deno rimraf|tree\n",
-                "rimraf rimrafSync sync|rimraf|tree\n",
-                "unlink unlinkSync|fs|file\n",
-                "readFile readFileSync createReadStream readTextFile readTextFileSync|fs Deno|read\n",
-                "writeFile writeFileSync appendFile appendFileSync createWriteStream writeTextFile|fs Deno|write\n",
-                "fetch|*|fetch\n",
-                "get request|http axios got|fetch\n",
-                "eval Function runInThisContext runInNewContext|*|code\n",
-                "log write|console process.stdout|print\n",
-                "atob|*|decode\n",
-                "from|Buffer|decode\n",
-                "fromCharCode fromCodePoint|*|chars\n",
-                "homedir|*|home\n",
-                "toString resolve String trim|*|same\n",
-                "join|path|path\n",
-            ),
-            Self::Perl => concat!(
-                "system exec|*|spawn\n",
-                "open|*|open\n",
-                "unlink rmdir|*|file\n",
-                "rmtree remove_tree|*|tree\n",
-                "get getstore|LWP HTTP|fetch\n",
-                "eval|*|code\n",
-                "print say|*|print\n",
-                "decode_base64|*|decode\n",
-                "pack|*|decode\n",
-                "chr|*|chars\n",
-                "glob join|*|same\n",
-            ),
-            Self::Ruby => concat!(
-                "system exec spawn popen popen2 popen3 capture2 capture2e capture3|*|spawn\n",
-                "rm_rf rm_r rmtree remove_dir remove_entry remove_entry_secure|*|tree\n",
-                "delete unlink rm rm_f rmdir|File FileUtils Dir Pathname|file\n",
-                "read readlines binread|File IO|read\n",
-                "write binwrite|File IO|write\n",
-                "open|*|open\n",
-                "eval instance_eval|*|code\n",
-                "get get_response|Net::HTTP HTTParty|fetch\n",
-                "puts print|*|print\n",
-                "decode64 unpack1 unpack urlsafe_decode64 strict_decode64|*|decode\n",
-                "expand_path to_s strip new|*|same\n",
-                "join|*|path\n",
-                "home|*|home\n",
-            ),
-            Self::Php => concat!(
-                "system exec shell_exec passthru popen proc_open|*|text\n",
-                "pcntl_exec|*|spawn\n",
-                "unlink rmdir|*|file\n",
-                "file_get_contents readfile file|*|read\n",
-                "fopen|*|open\n",
-                "file_put_contents|*|write\n",
-                "eval assert|*|code\n",
-                "echo print|*|print\n",
-                "base64_decode|*|decode\n",
-                "hex2bin|*|hex\n",
-                "chr|*|chars\n",
-                "trim strval|*|same\n",
-            ),
-            Self::Lua => concat!(
-                "execute popen|os io|text\n",
-                "remove|os|file\n",
-                "open lines|io|open\n",
-                "load loadstring|*|code\n",
-                "print write|*|print\n",
-                "char|*|chars\n",
-            ),
-            Self::Awk => "system|*|text\nprint printf|*|print\n",
-            Self::R => concat!(
-                "system shell|*|text\n",
-                "system2|*|spawn\n",
-                "unlink|*|tree\n",
-                "file.remove|*|file\n",
-                "readLines readChar|*|read\n",
-                "writeLines|*|write\n",
-                "download.file url|*|fetch\n",
-                "c path.expand paste0|*|same\n",
-                "cat print|*|print\n",
-            ),
-            Self::Julia => {
-                "rm|*|tree\nread|*|read\nwrite|*|write\ndownload|*|fetch\nhomedir|*|home\nprintln print|*|print\n"
-            }
-            Self::Groovy => {
-                "execute|*|spawn\ndeleteDir|*|tree\ndelete|*|file\nFile|*|same\nprintln|*|print\n"
-            }
-            Self::Lisp => concat!(
-                "system shell-command shell-command-to-string async-shell-command|*|text\n",
-                "system* call-process start-process process-lines|*|spawn\n",
-                "delete-directory|*|tree\n",
-                "delete-file|*|file\n",
-                "insert-file-contents find-file|*|read\n",
-                "url-retrieve url-retrieve-synchronously|*|fetch\n",
-            ),
-            Self::Erlang => "cmd|os|text\nrm_rf rm_rf! del_dir_r|*|tree\nrm rm!|*|file\n",
-            Self::Tcl => "",
+            Self::Python => (PYTHON, const { &Filter::of(PYTHON) }),
+            Self::Script => (SCRIPT, const { &Filter::of(SCRIPT) }),
+            Self::Perl => (PERL, const { &Filter::of(PERL) }),
+            Self::Ruby => (RUBY, const { &Filter::of(RUBY) }),
+            Self::Php => (PHP, const { &Filter::of(PHP) }),
+            Self::Lua => (LUA, const { &Filter::of(LUA) }),
+            Self::Awk => (AWK, const { &Filter::of(AWK) }),
+            Self::R => (R, const { &Filter::of(R) }),
+            Self::Lisp => (LISP, const { &Filter::of(LISP) }),
+            Self::Erlang => (ERLANG, const { &Filter::of(ERLANG) }),
+            Self::Tcl => ("", const { &Filter::of("") }),
+            Self::Julia => (JULIA, const { &Filter::of(JULIA) }),
+            Self::Groovy => (GROOVY, const { &Filter::of(GROOVY) }),
         }
     }
 
-    /// What the call of `name` does, in code that contains `code`.
-    pub fn effect(self, name: &[u8], code: &[u8]) -> Option<Effect> {
-        let line = self.calls().as_bytes().split(|byte| *byte == b'\n');
-        for line in line {
+    /// What the call of `name` does, and the words of which one has to occur in the code for that.
+    /// `None` costs next to nothing for nearly every name.
+    pub fn call(self, name: &[u8]) -> Option<(&'static [u8], Effect)> {
+        let (table, filter) = self.calls();
+        if !filter.may_hold(name) {
+            return None;
+        }
+        for line in table.as_bytes().split(|byte| *byte == b'\n') {
             let mut fields = line.split(|byte| *byte == b'|');
             let mut names = items(fields.next()?);
-            if !names.any(|known| known == name) {
-                continue;
-            }
-            let needs = fields.next()?;
-            let there = needs == b"*" || items(needs).any(|word| holds(code, word));
-            if there {
-                return Effect::of(fields.next()?);
+            if names.any(|known| known == name) {
+                let needs = fields.next()?;
+                return Some((needs, Effect::of(fields.next()?)?));
             }
         }
         None
     }
 }
+
+/// The names of a table, as one bit each of 256.
+struct Filter([u64; 4]);
+
+impl Filter {
+    const fn of(table: &str) -> Self {
+        let mut bits = [0_u64; 4];
+        let mut rest = table.as_bytes();
+        let mut names = true;
+        let mut hash = SEED;
+        while let Some((byte, tail)) = rest.split_first() {
+            if names && (*byte == b' ' || *byte == b'|') {
+                let (low, high) = Self::place(hash);
+                bits = Self::with(bits, low, high);
+                hash = SEED;
+            } else if names {
+                hash = step(hash, *byte);
+            }
+            if *byte == b'|' {
+                names = false;
+            }
+            if *byte == b'\n' {
+                names = true;
+                hash = SEED;
+            }
+            rest = tail;
+        }
+        Self(bits)
+    }
+
+    /// Which word, and which of its bits, stands for a hash.
+    const fn place(hash: u32) -> (usize, u32) {
+        ((hash & 3) as usize, (hash >> 2) & 63)
+    }
+
+    const fn with(bits: [u64; 4], word: usize, bit: u32) -> [u64; 4] {
+        let [a, b, c, d] = bits;
+        let mask = 1_u64 << bit;
+        match word {
+            0 => [a | mask, b, c, d],
+            1 => [a, b | mask, c, d],
+            2 => [a, b, c | mask, d],
+            _ => [a, b, c, d | mask],
+        }
+    }
+
+    fn may_hold(&self, name: &[u8]) -> bool {
+        let hash = name.iter().fold(SEED, |hash, byte| step(hash, *byte));
+        let (word, bit) = Self::place(hash);
+        self.0.get(word).is_some_and(|bits| bits >> bit & 1 == 1)
+    }
+}
+
+const SEED: u32 = 0x811c_9dc5;
+
+/// One step of FNV-1a.
+const fn step(hash: u32, byte: u8) -> u32 {
+    let hash = (hash ^ byte as u32).wrapping_mul(0x0100_0193);
+    hash ^ (hash >> 15)
+}
+
+// Lines of the tables: names, words of which one has to occur in the code (`*` for none), effect.
+
+const PYTHON: &str = concat!(
+    "system popen getoutput getstatusoutput|os subprocess commands|text\n",
+    "run call check_call check_output Popen spawn create_subprocess_shell create_subprocess_exec|subprocess asyncio pty|spawn\n",
+    "execv execve execvp execvpe execl execle execlp execlpe|os|argv\n",
+    "spawnl spawnle spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe posix_spawn posix_spawnp|os|mode\n",
+    "rmtree|shutil|tree\n",
+    "copy copy2 copyfile copytree|shutil|cp\n",
+    "move rename renames replace|shutil os pathlib|mv\n",
+    "chmod lchmod|os pathlib|chmod\n",
+    "chown lchown|os shutil|chown\n",
+    "remove unlink rmdir removedirs|os pathlib|file\n",
+    "open|*|open\n",
+    "read_text read_bytes|pathlib Path|read\n",
+    "write_text write_bytes|pathlib Path|write\n",
+    "urlopen urlretrieve|urllib|fetch\n",
+    "get post put request|requests httpx urllib3 aiohttp|fetch\n",
+    "eval exec|*|code\n",
+    "print|*|print\n",
+    "b64decode urlsafe_b64decode decodebytes standard_b64decode|base64|decode\n",
+    "fromhex unhexlify a2b_hex|*|hex\n",
+    "chr bytes bytearray map|*|chars\n",
+    "expanduser Path PurePath PosixPath abspath realpath normpath str fspath decode encode strip format|*|same\n",
+    "join joinpath|*|path\n",
+    "home|*|home\n",
+    "getattr|*|attribute\n",
+    "walk listdir scandir iterdir glob iglob rglob|os pathlib Path glob|walk\n",
+);
+
+const SCRIPT: &str = concat!(
+    "exec execSync|child_process|text\n",
+    "spawn spawnSync execFile execFileSync Command|child_process Deno Bun|spawn\n",
+    "rm rmSync rmdir rmdirSync remove removeSync emptyDir emptyDirSync|fs Deno rimraf|tree\n",
+    "rimraf rimrafSync sync|rimraf|tree\n",
+    "unlink unlinkSync|fs|file\n",
+    "rename renameSync|fs Deno|mv\n",
+    "cp cpSync copyFile copyFileSync|fs Deno|cp\n",
+    "chmod chmodSync|fs Deno|chmod\n",
+    "open openSync|fs|open\n",
+    "readFile readFileSync createReadStream readTextFile readTextFileSync|fs Deno|read\n",
+    "writeFile writeFileSync appendFile appendFileSync createWriteStream writeTextFile|fs Deno|write\n",
+    "fetch|*|fetch\n",
+    "get request|http axios got|fetch\n",
+    "eval Function runInThisContext runInNewContext|*|code\n",
+    "log write|console process.stdout|print\n",
+    "atob|*|decode\n",
+    "from|Buffer|decode\n",
+    "fromCharCode fromCodePoint|*|chars\n",
+    "homedir|*|home\n",
+    "toString resolve String trim|*|same\n",
+    "join|path|path\n",
+);
+
+const PERL: &str = concat!(
+    "system exec|*|spawn\n",
+    "open|*|open\n",
+    "unlink rmdir|*|file\n",
+    "rename|*|mv\n",
+    "copy move|File::Copy|cp\n",
+    "chmod|*|chmod\n",
+    "rmtree remove_tree|*|tree\n",
+    "get getstore|LWP HTTP|fetch\n",
+    "eval|*|code\n",
+    "print say|*|print\n",
+    "decode_base64|*|decode\n",
+    "pack|*|decode\n",
+    "chr|*|chars\n",
+    "glob join|*|same\n",
+);
+
+const RUBY: &str = concat!(
+    "system exec spawn popen popen2 popen3 capture2 capture2e capture3|*|spawn\n",
+    "mv|FileUtils|mv\n",
+    "cp cp_r|FileUtils|cp\n",
+    "rename|File|mv\n",
+    "chmod chmod_R|File|chmod\n",
+    "rm_rf rm_r rmtree remove_dir remove_entry remove_entry_secure|*|tree\n",
+    "delete unlink rm rm_f rmdir|File FileUtils Dir Pathname|file\n",
+    "read readlines binread|File IO|read\n",
+    "write binwrite|File IO|write\n",
+    "open|*|open\n",
+    "eval instance_eval|*|code\n",
+    "get get_response|Net::HTTP HTTParty|fetch\n",
+    "puts print|*|print\n",
+    "decode64 unpack1 unpack urlsafe_decode64 strict_decode64|*|decode\n",
+    "expand_path to_s strip new|*|same\n",
+    "join|*|path\n",
+    "home|*|home\n",
+);
+
+const PHP: &str = concat!(
+    "system exec shell_exec passthru popen proc_open|*|text\n",
+    "pcntl_exec|*|spawn\n",
+    "unlink rmdir|*|file\n",
+    "file_get_contents readfile file|*|read\n",
+    "fopen|*|open\n",
+    "file_put_contents|*|write\n",
+    "eval assert|*|code\n",
+    "echo print|*|print\n",
+    "base64_decode|*|decode\n",
+    "hex2bin|*|hex\n",
+    "chr|*|chars\n",
+    "trim strval|*|same\n",
+);
+
+const LUA: &str = concat!(
+    "execute popen|os io|text\n",
+    "remove|os|file\n",
+    "open lines|io|open\n",
+    "load loadstring|*|code\n",
+    "print write|*|print\n",
+    "char|*|chars\n",
+);
+
+const AWK: &str = "system|*|text\nprint printf|*|print\n";
+
+const R: &str = concat!(
+    "system shell|*|text\n",
+    "system2|*|spawn\n",
+    "unlink|*|tree\n",
+    "file.remove|*|file\n",
+    "readLines readChar|*|read\n",
+    "writeLines|*|write\n",
+    "download.file url|*|fetch\n",
+    "c path.expand paste0|*|same\n",
+    "cat print|*|print\n",
+);
+
+const LISP: &str = concat!(
+    "system shell-command shell-command-to-string async-shell-command|*|text\n",
+    "system* call-process start-process process-lines|*|spawn\n",
+    "delete-directory|*|tree\n",
+    "delete-file|*|file\n",
+    "insert-file-contents find-file|*|read\n",
+    "url-retrieve url-retrieve-synchronously|*|fetch\n",
+);
+
+const ERLANG: &str = "cmd|os|text\nrm_rf rm_rf! del_dir_r|*|tree\nrm rm!|*|file\n";
+
+const JULIA: &str = concat!(
+    "rm|*|tree\n",
+    "read|*|read\n",
+    "write|*|write\n",
+    "download|*|fetch\n",
+    "homedir|*|home\n",
+    "println print|*|print\n",
+);
+
+const GROOVY: &str = concat!(
+    "execute|*|spawn\n",
+    "deleteDir|*|tree\n",
+    "delete|*|file\n",
+    "File|*|same\n",
+    "println|*|print\n",
+);
 
 impl Effect {
     fn of(name: &[u8]) -> Option<Self> {
@@ -283,6 +398,10 @@ impl Effect {
             b"path" => Self::Path,
             b"home" => Self::Home,
             b"attribute" => Self::Attribute,
+            b"cp" => Self::Cp,
+            b"mv" => Self::Mv,
+            b"chmod" => Self::Chmod,
+            b"chown" => Self::Chown,
             b"walk" => Self::Walk,
             _ => return None,
         })

@@ -1,8 +1,9 @@
 //! Decoding what is on its way into something that runs it: base64 and base32 (RFC 4648), hex, and
 //! the trivial ciphers `tr` and `rev`.
 
+use super::flow::Taint;
 use super::limits::Step;
-use super::shell::{Shell, Taint};
+use super::shell::Shell;
 use super::{Run, Span, UNKNOWN, Word, WordFlags};
 
 /// How text is encoded.

@@ -3,9 +3,10 @@
 use super::calls::{Effect, holds};
 use super::code::Code;
 use super::decode::Coding;
+use super::flow::{Data, Taint};
 use super::follow::rest;
 use super::limits::Step;
-use super::shell::{Data, Place, Shell, Taint};
+use super::shell::{Place, Shell};
 use super::word::Mode;
 use super::{Command, Redirect, RedirectOp, Run, Span, Word, WordFlags};
 
@@ -50,6 +51,10 @@ impl Shell<'_, '_> {
             Effect::Spawn => self.spawn(index, args),
             Effect::Argv => self.spawn_words(index, rest(args, 1)),
             Effect::Mode => self.spawn_words(index, rest(args, 2)),
+            Effect::Cp => self.stands_for(index, &[b"cp"], args),
+            Effect::Mv => self.stands_for(index, &[b"mv"], args),
+            Effect::Chmod => self.stands_for(index, &[b"chmod"], args),
+            Effect::Chown => self.stands_for(index, &[b"chown"], args),
             Effect::Tree => self.stands_for(index, &[b"rm", b"-rf"], args),
             Effect::File => {
                 let walked = self.find(super::vars::kind::CODE, b"\x01walk");
@@ -89,6 +94,14 @@ impl Shell<'_, '_> {
                 }
                 self.put_unknown(false)
             }
+            _ => self.value_of_call(effect, args),
+        }
+    }
+
+    /// A call that only computes.
+    fn value_of_call(&mut self, effect: Effect, args: Run) -> Step {
+        let first = self.arg(args, 0).unwrap_or_default();
+        match effect {
             Effect::Print => self.prints(args),
             Effect::Decode => self.decodes(args, Coding::Base64),
             Effect::Hex => self.decodes(args, Coding::Hex),
@@ -105,7 +118,7 @@ impl Shell<'_, '_> {
                 }
                 self.unknown_result(args)
             }
-            Effect::Attribute => self.unknown_result(args),
+            _ => self.unknown_result(args),
         }
     }
 

@@ -1,8 +1,9 @@
 //! What a command comes to: the function it calls, the text it evaluates, the command it runs for
 //! somebody else, and what it prints.
 
+use super::flow::{Capture, Data, Taint};
 use super::limits::Step;
-use super::shell::{Capture, Data, Place, Shell, Taint};
+use super::shell::{Place, Shell};
 use super::vars::kind;
 use super::{CommandFlags, Run, Span, UNKNOWN, Var, Via, WordFlags};
 use crate::request::{Target, TargetKinds};

@@ -3,8 +3,9 @@
 //! A syntax error does not mean that nothing runs: shells execute line by line, and after some
 //! errors go on. What stands before it is kept, what follows is looked at, and the outcome says so.
 
+use super::flow::{Capture, Data, Taint};
 use super::limits::{Step, Stop};
-use super::shell::{Capture, Data, Shell, State, Taint};
+use super::shell::{Shell, State};
 use super::{CommandFlags, Outcome, Via};
 
 /// How much was found at some moment, to come back to it.

@@ -2,9 +2,10 @@
 //! file that was written just now). What it does is `code`'s part.
 
 use super::calls::Family;
+use super::flow::{Data, Taint};
 use super::follow::{basename, rest};
 use super::limits::Step;
-use super::shell::{Data, Shell, Taint};
+use super::shell::Shell;
 use super::{CommandFlags, Run, Span, Via, Word, WordFlags};
 
 /// Where an interpreter takes code from.

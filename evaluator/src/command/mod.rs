@@ -4,34 +4,44 @@
 
 mod arena;
 mod arithmetic;
+mod assign;
 mod batch;
 mod braces;
 mod builtin;
 mod calls;
 mod code;
+mod code_names;
+mod code_strings;
 mod compound;
 mod decode;
 mod effects;
 mod escapes;
+mod expand;
+mod flow;
 mod follow;
 mod grammar;
 mod interpreter;
 mod lexer;
 mod limits;
+mod loops;
+mod operators;
 mod output;
 mod parameter;
 mod pattern;
+mod printf;
 mod redirect;
 mod rules;
 mod shell;
 mod shells;
 mod simple;
+mod substitution;
 mod table;
 mod tools;
 mod tree;
 mod vars;
 mod word;
 mod wrapper;
+mod xargs;
 
 pub use tree::{
     Command, CommandFlags, Outcome, Redirect, RedirectOp, Run, Span, Tree, UNKNOWN, Var, Via, Word,

@@ -3,9 +3,10 @@
 //! A here-document's body stands behind the line that opens it, but what it is given to is followed
 //! before that line ends. So the body is looked up at once, and skipped at the line's end.
 
+use super::flow::{Data, Taint};
 use super::lexer::{is_meta, is_name};
 use super::limits::{Step, Stop};
-use super::shell::{Data, Shell, Taint};
+use super::shell::Shell;
 use super::vars::kind;
 use super::word::{Building, Mode};
 use super::{Redirect, RedirectOp, Span, Word, WordFlags};
@@ -190,6 +191,7 @@ impl Shell<'_, '_> {
     /// Where the body that starts at `from` ends, and where the text goes on.
     fn body_end(&mut self, from: usize, delimiter: Span, strip: bool) -> Step<(usize, usize)> {
         let mut line = from;
+        let mut closed = None;
         while line < self.end {
             let rest = self.text.run(line, self.end.saturating_sub(line));
             let len = rest
@@ -198,7 +200,15 @@ impl Shell<'_, '_> {
                 .unwrap_or(rest.len());
             let text = rest.get(..len).unwrap_or(&[]);
             let tabs = text.iter().take_while(|b| strip && **b == b'\t').count();
-            let found = text.get(tabs..) == Some(self.bytes(delimiter));
+            let stripped = text.get(tabs..).unwrap_or(&[]);
+            let wanted = self.bytes(delimiter);
+            let found = stripped == wanted;
+            // `EOF)` ends the body of a substitution's here-document, if nothing else does.
+            let bracket = stripped.strip_prefix(wanted).and_then(<[u8]>::first) == Some(&b')');
+            if bracket && closed.is_none() {
+                let next = line.saturating_add(tabs).saturating_add(wanted.len());
+                closed = Some((line, next));
+            }
             let next = line.saturating_add(len).saturating_add(1).min(self.end);
             self.burn(len / 8)?;
             self.burn(1)?;
@@ -207,7 +217,7 @@ impl Shell<'_, '_> {
             }
             line = next;
         }
-        Ok((self.end, self.end))
+        Ok(closed.unwrap_or((self.end, self.end)))
     }
 
     /// A copy of `body` without tabs at the starts of its lines.

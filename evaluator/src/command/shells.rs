@@ -1,8 +1,9 @@
 //! Shells: what `sh -c TEXT`, `sh SCRIPT` and `… | sh` run.
 
+use super::flow::{Data, Taint};
 use super::follow::rest;
 use super::limits::Step;
-use super::shell::{Data, Dialect, Place, Shell, State, Taint};
+use super::shell::{Dialect, Place, Shell, State};
 use super::{CommandFlags, Outcome, Run, Span, UNKNOWN, Via, Word, WordFlags};
 use crate::world::Answer;
 

@@ -58,7 +58,33 @@ impl Shell<'_, '_> {
         if sub.flags.has(WordFlags::PARTIAL) {
             return Ok(found);
         }
+        found |= self.git_alias(index, words, sub, args)?;
         Ok(self.git_subcommand(index, sub, rest(args, 1))? || found)
+    }
+
+    /// `git -c alias.NAME=TEXT NAME …`: what it stands for, with the arguments behind it.
+    fn git_alias(&mut self, index: usize, words: Run, sub: Word, args: Run) -> Step<bool> {
+        let options = args.first.saturating_sub(words.first);
+        for nth in 1..options {
+            let word = self.arg(words, nth).unwrap_or_default();
+            let Some((key, value)) = self.assignment_parts(word) else {
+                continue;
+            };
+            let alias = self.bytes(key).strip_prefix(b"alias.");
+            let shell = self.bytes(value.text).first() == Some(&b'!');
+            if shell || alias != Some(self.bytes(sub.text)) {
+                continue;
+            }
+            let top = self.text.top();
+            self.stack_bytes(b"git ")?;
+            self.stack_span(value.text)?;
+            self.stack_quoted(rest(args, 1))?;
+            let text = self.keep_text(top)?;
+            let code = self.span_word(text);
+            self.run_value(index, code, Via::Shell)?;
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     fn git_setting(&mut self, index: usize, setting: Word) -> Step<bool> {

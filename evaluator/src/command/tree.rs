@@ -179,8 +179,9 @@ impl Via {
 pub struct CommandFlags(pub u32);
 
 impl CommandFlags {
-    /// It only runs another command, which stands in the tree as its child (`sudo`, `env`,
-    /// `sh -c` …). Granting rules need not cover a transparent wrapper's own line.
+    /// It does nothing but run other commands, which stand in the tree as its children (`sudo`,
+    /// `env`, `sh -c`, `eval`, a function …). Granting rules need not cover its own line. What
+    /// does more than that (`docker run`, `git -c`, `npx`, `find`) has children without it.
     pub const WRAPPER: Self = Self(1);
     /// Runs text that cannot be known here (`curl … | sh`, `bash "$x"`, `rev | sh`).
     pub const UNKNOWN_CODE: Self = Self(2);

@@ -4,8 +4,9 @@
 //! added where it may not have run (`if`, `&&`, loops) is marked, and then every value back to the
 //! last certain one is possible: a simple command is read once with each (see `Pick`).
 
+use super::flow::{Data, Taint};
 use super::limits::Step;
-use super::shell::{Data, Shell, Taint};
+use super::shell::Shell;
 use super::word::Mode;
 use super::{Run, Span, Var, Word, WordFlags};
 use crate::request::{Cwd, Env};

@@ -226,9 +226,9 @@ impl Shell<'_, '_> {
 
     /// Follows a word as shell text.
     pub fn run_value(&mut self, index: usize, value: Word, via: Via) -> Step {
-        let code = super::shell::Data {
+        let code = super::flow::Data {
             text: value.text,
-            taint: super::shell::Taint::of(value.flags),
+            taint: super::flow::Taint::of(value.flags),
         };
         self.run_code(index, code, via)
     }

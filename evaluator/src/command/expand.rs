@@ -1,0 +1,96 @@
+//! Values on their way into a word: field splitting, lists of parameters, tilde (POSIX.1-2024 XCU
+//! 2.6.1, 2.6.5).
+
+use super::lexer::is_meta;
+use super::limits::Step;
+use super::shell::Shell;
+use super::vars::kind;
+use super::word::Mode;
+use super::{Run, Span, UNKNOWN, WordFlags};
+
+impl Shell<'_, '_> {
+    /// Adds a value: split and open to globs unless `quoted`.
+    pub fn append(&mut self, value: Span, flags: WordFlags, quoted: bool, mode: Mode) -> Step {
+        let carried = flags.0 & (WordFlags::FETCHED.0 | WordFlags::DECODED.0 | WordFlags::GLOB.0);
+        self.add_flags(WordFlags(carried));
+        let splits = !quoted && mode == Mode::Args;
+        let separators = if splits { self.separators() } else { None };
+        let start = value.start as usize;
+        for at in start..start.saturating_add(value.len as usize) {
+            let byte = self.text.get(at).unwrap_or(UNKNOWN);
+            if byte == UNKNOWN {
+                self.put_unknown(splits)?;
+                continue;
+            }
+            if splits {
+                if self.separates(byte, separators) {
+                    self.end_word()?;
+                    continue;
+                }
+                if matches!(byte, b'*' | b'?' | b'[') {
+                    self.add_flags(WordFlags::GLOB);
+                }
+            }
+            self.put(byte)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a list of words: each its own if split or `"$@"`, else with a blank between.
+    pub fn append_list(&mut self, list: Run, star: bool, quoted: bool, mode: Mode) -> Step {
+        let apart = mode == Mode::Args && !(quoted && star);
+        self.build.empty_list |= list.count == 0 && !star;
+        for step in 0..list.count {
+            let word = self.words.get(list.first.saturating_add(step) as usize);
+            let word = word.unwrap_or_default();
+            if step > 0 && apart {
+                self.end_word()?;
+            } else if step > 0 {
+                self.put(b' ')?;
+            }
+            self.build.some |= quoted;
+            self.append(word.text, word.flags, quoted, mode)?;
+        }
+        Ok(())
+    }
+
+    /// The value of `IFS`, where the text sets it.
+    pub fn separators(&self) -> Option<Span> {
+        let found = self.find(kind::VARIABLE, b"IFS")?;
+        Some(found.value.text)
+    }
+
+    pub fn separates(&self, byte: u8, separators: Option<Span>) -> bool {
+        match separators {
+            Some(span) => self.bytes(span).contains(&byte),
+            None => matches!(byte, b' ' | b'\t' | b'\n'),
+        }
+    }
+
+    pub fn tilde_may_stand(&self, start: usize, mode: Mode) -> bool {
+        if self.pos == start {
+            return self.text.top() == self.build.start && !self.build.some;
+        }
+        let before = self.text.get(self.pos.saturating_sub(1));
+        mode == Mode::Assign && before == Some(b':')
+    }
+
+    /// `~` or `~/…`: the home directory where it is known. `~name` stays as it is.
+    pub fn tilde(&mut self) -> Step {
+        self.advance(1);
+        let alone = self
+            .peek()
+            .is_none_or(|byte| byte == b'/' || byte == b':' || is_meta(byte));
+        if alone && let Some(home) = self.home()? {
+            return self.append(home.text, home.flags, true, Mode::One);
+        }
+        if self.looking_at(b"root") && self.peek_at(4).is_none_or(|b| b == b'/' || is_meta(b)) {
+            self.advance(4);
+            for byte in b"/root" {
+                self.put(*byte)?;
+            }
+            return Ok(());
+        }
+        self.put(b'~')
+    }
+}
