@@ -32,6 +32,7 @@ mod spool;
 mod start;
 mod strings;
 mod stub;
+mod symbols;
 mod sys;
 mod tree;
 mod warn;

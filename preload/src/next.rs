@@ -1,10 +1,18 @@
-//! libc's own functions behind our names, found once when the process starts. `dlsym` is imported
-//! weakly (before glibc 2.34 it lives in libdl, which a program need not have loaded), so it is
-//! named in assembly only: stable Rust has no weak imports.
+//! libc's own functions behind our names. Usually they are read from libc's own symbol table, when
+//! a hook needs one: that takes no lock, works in a `vfork` child and a signal handler, and costs
+//! a process that starts nothing nothing. Only where another library is preloaded beside us, which
+//! may want its turn, they are asked of the loader (`dlsym(3)` with `RTLD_NEXT`), when the process
+//! starts.
+//!
+//! `dlsym` is imported weakly (before glibc 2.34 it lives in libdl, which a program need not have
+//! loaded), so it is named in assembly only: stable Rust has no weak imports.
 
 use core::arch::naked_asm;
 use core::ffi::{CStr, c_char, c_int, c_void};
+use core::mem::transmute;
 
+use crate::observe::process;
+use crate::symbols::Table;
 use crate::sys::Strings;
 
 /// `posix_spawn(3)`.
@@ -24,43 +32,77 @@ pub type Popen = unsafe extern "C" fn(*const c_char, *const c_char) -> *mut c_vo
 pub type Wordexp = unsafe extern "C" fn(*const c_char, *mut c_void, c_int) -> c_int;
 type Dlsym = unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void;
 
-/// The functions that the hooks hand an allowed call on to. `exec*` need none: they are one
-/// system call.
+const SPAWN: &CStr = c"posix_spawn";
+const SYSTEM: &CStr = c"system";
+const POPEN: &CStr = c"popen";
+const WORDEXP: &CStr = c"wordexp";
+
+/// Where the functions are that the hooks hand an allowed call on to. `exec*` need none: they are
+/// one system call.
 #[derive(Clone, Copy)]
-pub struct Next {
-    /// The default version: since glibc 2.15 without the `ENOEXEC` fallback.
-    pub spawn: Option<Spawn>,
-    /// `system`.
-    pub system: Option<System>,
-    /// `popen`.
-    pub popen: Option<Popen>,
+pub enum Next {
+    /// In libc's symbol table.
+    Libc(Table),
+    /// At these addresses, 0 where there is no such function: `posix_spawn`, `system`, `popen`,
     /// `wordexp`.
-    pub wordexp: Option<Wordexp>,
+    Found([usize; 4]),
 }
 
 impl Next {
-    /// Looks all of them up. To be called from the constructor only: the lookup takes the
-    /// loader's lock.
-    pub fn find() -> Self {
-        // SAFETY: the types are those of the functions in libc (POSIX, and their man pages);
-        // `Option` of a function pointer is NULL for `None`.
-        unsafe {
-            Self {
-                spawn: core::mem::transmute::<*mut c_void, Option<Spawn>>(find(c"posix_spawn")),
-                system: core::mem::transmute::<*mut c_void, Option<System>>(find(c"system")),
-                popen: core::mem::transmute::<*mut c_void, Option<Popen>>(find(c"popen")),
-                wordexp: core::mem::transmute::<*mut c_void, Option<Wordexp>>(find(c"wordexp")),
-            }
+    /// Finds out where to look. To be called from the constructor only: the loader takes its lock.
+    /// `is_alone` says that nothing else is preloaded.
+    pub fn find(is_alone: bool) -> Self {
+        // A program may have given libc's functions addresses of its own (a canonical PLT entry),
+        // and then that is what was found: ask for proof.
+        let libc = || {
+            let table = Table::of(process::libc_object()?)?;
+            table.find(SPAWN).map(|_| table)
+        };
+        match weak_dlsym() {
+            Some(dlsym) if !is_alone => Self::ask(dlsym),
+            Some(dlsym) => libc().map_or_else(|| Self::ask(dlsym), Self::Libc),
+            None => libc().map_or(Self::Found([0; 4]), Self::Libc),
         }
     }
-}
 
-fn find(name: &CStr) -> *mut c_void {
-    let Some(dlsym) = weak_dlsym() else {
-        return core::ptr::null_mut();
-    };
-    // SAFETY: RTLD_NEXT and a C string; `dlsym` finds the calling object by our return address.
-    unsafe { dlsym(libc::RTLD_NEXT, name.as_ptr()) }
+    fn ask(dlsym: Dlsym) -> Self {
+        // SAFETY: RTLD_NEXT and C strings; `dlsym` finds the calling object by our return address.
+        Self::Found(
+            [SPAWN, SYSTEM, POPEN, WORDEXP]
+                .map(|name| unsafe { dlsym(libc::RTLD_NEXT, name.as_ptr()) } as usize),
+        )
+    }
+
+    fn address(&self, index: usize, name: &CStr) -> usize {
+        match self {
+            Self::Libc(table) => table.find(name).unwrap_or(0),
+            Self::Found(all) => all.get(index).copied().unwrap_or(0),
+        }
+    }
+
+    /// `posix_spawn`, the default version: since glibc 2.15 without the `ENOEXEC` fallback.
+    pub fn spawn(&self) -> Option<Spawn> {
+        // SAFETY: the function of that name in libc has this type; 0 is `None`.
+        unsafe { transmute::<usize, Option<Spawn>>(self.address(0, SPAWN)) }
+    }
+
+    /// `system`.
+    pub fn system(&self) -> Option<System> {
+        // SAFETY: the function of that name in libc has this type; 0 is `None`.
+        unsafe { transmute::<usize, Option<System>>(self.address(1, SYSTEM)) }
+    }
+
+    /// `popen`.
+    pub fn popen(&self) -> Option<Popen> {
+        // SAFETY: the function of that name in libc has this type; 0 is `None`.
+        unsafe { transmute::<usize, Option<Popen>>(self.address(2, POPEN)) }
+    }
+
+    /// `wordexp`.
+    pub fn wordexp(&self) -> Option<Wordexp> {
+        // SAFETY: the function of that name in libc has this type; 0 is `None`.
+        unsafe { transmute::<usize, Option<Wordexp>>(self.address(3, WORDEXP)) }
+    }
 }
 
 /// Whether the process runs on glibc, whose `execvp` differs from musl's.
@@ -70,7 +112,7 @@ pub fn is_glibc() -> bool {
 
 fn weak_dlsym() -> Option<Dlsym> {
     // SAFETY: the address of `dlsym`, or 0, which is `None`.
-    unsafe { core::mem::transmute::<usize, Option<Dlsym>>(dlsym_address()) }
+    unsafe { transmute::<usize, Option<Dlsym>>(dlsym_address()) }
 }
 
 macro_rules! weak_address {

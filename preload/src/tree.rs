@@ -51,7 +51,7 @@ pub fn read(env: Vector<'_>) -> Option<&'static Snapshot> {
         pen: &mut pen,
     };
     let (audit_dir, problem) = root.fix(trusted)?;
-    let snapshot = assemble(&vars, &mut pen, audit_dir)?;
+    let snapshot = assemble(&vars, &mut pen, audit_dir, is_alone(env))?;
     // SAFETY: the start of a fresh mapping, aligned to a page and large enough.
     let snapshot: &'static mut Snapshot = unsafe {
         place.write(snapshot);
@@ -68,7 +68,19 @@ pub fn read(env: Vector<'_>) -> Option<&'static Snapshot> {
     Some(snapshot)
 }
 
-fn assemble(vars: &Vars, pen: &mut Pen, audit_dir: &'static [u8]) -> Option<Snapshot> {
+/// Whether `LD_PRELOAD` names at most one library, which then is this one.
+fn is_alone(env: Vector<'_>) -> bool {
+    let list = env.value(b"LD_PRELOAD").unwrap_or(&[]);
+    let names = list.split(|byte| matches!(byte, b' ' | b':'));
+    names.filter(|name| !name.is_empty()).count() <= 1
+}
+
+fn assemble(
+    vars: &Vars,
+    pen: &mut Pen,
+    audit_dir: &'static [u8],
+    is_alone: bool,
+) -> Option<Snapshot> {
     let value = |name: &[u8]| vars.value(name).unwrap_or(&[]);
     let library = value(b"RAMPART_LIB");
     let depth = value(b"RAMPART_AGENT_DEPTH").iter();
@@ -86,7 +98,7 @@ fn assemble(vars: &Vars, pen: &mut Pen, audit_dir: &'static [u8]) -> Option<Snap
             _ => None,
         },
         is_glibc: next::is_glibc(),
-        next: Next::find(),
+        next: Next::find(is_alone),
         preload: pen.string(&[b"LD_PRELOAD=", library])?,
         library: pen.string(&[library])?,
         audit_dir,

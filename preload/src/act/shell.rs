@@ -34,7 +34,8 @@ enum Answer<R> {
 /// # Safety
 /// As `system(3)`.
 pub unsafe fn system(command: *const c_char) -> c_int {
-    let Some((snapshot, next)) = start::state().and_then(|state| Some((state, state.next.system?)))
+    let Some((snapshot, next)) =
+        start::state().and_then(|state| Some((state, state.next.system()?)))
     else {
         set_errno(Errno(libc::ENOSYS));
         return -1;
@@ -60,7 +61,8 @@ pub unsafe fn system(command: *const c_char) -> c_int {
 /// # Safety
 /// As `popen(3)`.
 pub unsafe fn popen(command: *const c_char, mode: *const c_char) -> *mut c_void {
-    let Some((snapshot, next)) = start::state().and_then(|state| Some((state, state.next.popen?)))
+    let Some((snapshot, next)) =
+        start::state().and_then(|state| Some((state, state.next.popen()?)))
     else {
         set_errno(Errno(libc::ENOSYS));
         return core::ptr::null_mut();
@@ -88,7 +90,7 @@ pub unsafe fn popen(command: *const c_char, mode: *const c_char) -> *mut c_void 
 /// As `wordexp(3)`.
 pub unsafe fn wordexp(words: *const c_char, result: *mut c_void, flags: c_int) -> c_int {
     let Some((snapshot, next)) =
-        start::state().and_then(|state| Some((state, state.next.wordexp?)))
+        start::state().and_then(|state| Some((state, state.next.wordexp()?)))
     else {
         return libc::ENOSYS;
     };

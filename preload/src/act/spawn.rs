@@ -39,7 +39,8 @@ pub unsafe fn spawn(
     argv: Strings,
     env: Strings,
 ) -> c_int {
-    let Some((snapshot, next)) = start::state().and_then(|state| Some((state, state.next.spawn?)))
+    let Some((snapshot, next)) =
+        start::state().and_then(|state| Some((state, state.next.spawn()?)))
     else {
         return libc::ENOSYS;
     };

@@ -144,12 +144,7 @@ fn hexadecimal(digits: &[u8]) -> Option<usize> {
 /// Finds the absolute path of this library, as the loader opened it: through every link, unless
 /// the result could not stand in an `LD_PRELOAD` list.
 pub fn own_library(cwd: &[u8], out: &mut LongPath) -> Option<()> {
-    let mut found = Own {
-        address: own_library as *const () as usize,
-        name: core::ptr::null(),
-    };
-    // SAFETY: the callback matches the signature in dl_iterate_phdr(3) and gets what it expects.
-    unsafe { dl_iterate_phdr(is_own, (&raw mut found).cast()) };
+    let found = object_around(own_library as *const () as usize)?;
     if found.name.is_null() {
         return None;
     }
@@ -173,23 +168,61 @@ fn can_be_listed(path: &[u8]) -> bool {
     !path.iter().any(|byte| matches!(byte, b' ' | b':'))
 }
 
-struct Own {
-    address: usize,
+/// A loaded object.
+#[derive(Clone, Copy)]
+pub struct Object {
+    /// What was added to its addresses.
+    pub base: usize,
+    /// Its dynamic section: pairs of a tag and a value.
+    pub dynamic: *const usize,
     name: *const c_char,
 }
 
-extern "C" fn is_own(info: *const libc::dl_phdr_info, _size: usize, data: *mut c_void) -> c_int {
-    // SAFETY: the loader passes a valid object, and `own_library` its own record.
-    let (info, own) = unsafe { (&*info, &mut *data.cast::<Own>()) };
+/// The object that libc lies in. Takes the loader's lock.
+pub fn libc_object() -> Option<Object> {
+    // A function that no other library defines, even in old glibc.
+    object_around(getauxval as *const () as usize)
+}
+
+fn object_around(address: usize) -> Option<Object> {
+    let mut search = Search {
+        address,
+        found: None,
+    };
+    // SAFETY: the callback matches the signature in dl_iterate_phdr(3) and gets what it expects.
+    unsafe { dl_iterate_phdr(look_at, (&raw mut search).cast()) };
+    search.found
+}
+
+struct Search {
+    address: usize,
+    found: Option<Object>,
+}
+
+extern "C" fn look_at(info: *const libc::dl_phdr_info, _size: usize, data: *mut c_void) -> c_int {
+    // SAFETY: the loader passes a valid object, and `object_around` its own record.
+    let (info, search) = unsafe { (&*info, &mut *data.cast::<Search>()) };
+    let base = info.dlpi_addr as usize;
+    let (mut is_it, mut dynamic) = (false, core::ptr::null());
     for index in 0..usize::from(info.dlpi_phnum) {
         // SAFETY: the object has that many program headers.
         let header = unsafe { &*info.dlpi_phdr.add(index) };
-        let start = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
-        let inside = own.address.wrapping_sub(start) < header.p_memsz as usize;
-        if header.p_type == libc::PT_LOAD && inside {
-            own.name = info.dlpi_name;
-            return 1;
+        let start = base.wrapping_add(header.p_vaddr as usize);
+        match header.p_type {
+            libc::PT_LOAD => {
+                is_it |= search.address.wrapping_sub(start) < header.p_memsz as usize;
+            }
+            libc::PT_DYNAMIC => dynamic = start as *const usize,
+            _ => {}
         }
     }
-    0
+    if !is_it || dynamic.is_null() {
+        return 0;
+    }
+    search.found = Some(Object {
+        base,
+        dynamic,
+        name: info.dlpi_name,
+    });
+    1
 }
