@@ -153,15 +153,12 @@ fn cargo() {
         ),
     ];
     // Times are cut out of what cargo says.
-    let text = "cut() { sed -E 's/ in [0-9.]+s$//; s/finished in [0-9.]+s/finished/; s/-[0-9a-f]{16}\\)/)/'; }
+    let text = "cut() { sed -E '/Blocking waiting for file lock/d; s/ in [0-9.]+s$//; s/finished in [0-9.]+s/finished/; s/-[0-9a-f]{16}\\)/)/'; }
 export CARGO_TARGET_DIR=$PWD/target
 cargo build --offline 2>&1 | cut; cargo run -q --offline; echo $?
 cargo test --offline 2>&1 | cut; echo 'fn broken(' >src/lib.rs; cargo build --offline 2>&1 | cut; echo ${PIPESTATUS[0]}
 echo finished";
-    let home = std::env::var("HOME").unwrap_or_default();
-    let text = format!(
-        "export CARGO_HOME=${{CARGO_HOME:-{home}/.cargo}} RUSTUP_HOME=${{RUSTUP_HOME:-{home}/.rustup}}\n{text}"
-    );
+    let text = format!("{}{text}", cargo_homes());
     script_but(
         "cargo",
         "bash",
@@ -170,6 +167,28 @@ echo finished";
         &text,
         &["target/"],
     );
+}
+
+/// Where cargo and rustup keep their things, as the test's own home is empty.
+fn cargo_homes() -> String {
+    let home = std::env::var("HOME").unwrap_or_default();
+    format!(
+        "export CARGO_HOME=${{CARGO_HOME:-{home}/.cargo}} RUSTUP_HOME=${{RUSTUP_HOME:-{home}/.rustup}}\n"
+    )
+}
+
+#[test]
+fn this_workspace() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    let text = format!(
+        "{}export CARGO_TARGET_DIR=$PWD/target\n\
+         cargo check --offline --locked -p evaluator --manifest-path {} 2>&1 |\n\
+         sed '/Blocking waiting for file lock/d; s/ in [0-9.]*s$//'\n\
+         [ ${{PIPESTATUS[0]}} = 0 ] && echo finished",
+        cargo_homes(),
+        manifest.display()
+    );
+    script_but("cargo check", "bash", &["cargo"], &[], &text, &["target/"]);
 }
 
 #[test]
