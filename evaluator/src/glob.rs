@@ -152,35 +152,35 @@ fn class_len(class: &[u8]) -> Option<usize> {
     Some(first + close)
 }
 
+/// Whether `byte` is in `class`; with `fold`, whether it is in either case.
 fn in_class(class: &[u8], byte: u8, fold: bool) -> bool {
-    let (negated, mut rest) = match class {
-        [b'^' | b'!', rest @ ..] => (true, rest),
+    let (negated, members) = match class {
+        [b'^' | b'!', members @ ..] => (true, members),
         _ => (false, class),
     };
-    let byte = if fold {
-        byte.to_ascii_lowercase()
-    } else {
-        byte
-    };
-    let lower = |bound: u8| {
-        if fold {
-            bound.to_ascii_lowercase()
-        } else {
-            bound
-        }
-    };
-    let mut found = false;
+    let found = is_member(members, byte)
+        || fold
+            && (is_member(members, byte.to_ascii_lowercase())
+                || is_member(members, byte.to_ascii_uppercase()));
+    found != negated
+}
+
+fn is_member(mut members: &[u8], byte: u8) -> bool {
     loop {
-        match rest {
+        match members {
             [from, b'-', to, tail @ ..] => {
-                found |= (lower(*from)..=lower(*to)).contains(&byte);
-                rest = tail;
+                if (*from..=*to).contains(&byte) {
+                    return true;
+                }
+                members = tail;
             }
             [member, tail @ ..] => {
-                found |= lower(*member) == byte;
-                rest = tail;
+                if *member == byte {
+                    return true;
+                }
+                members = tail;
             }
-            [] => return found != negated,
+            [] => return false,
         }
     }
 }
@@ -225,6 +225,25 @@ pub fn find(value: &[u8], needle: &[u8], fold: bool) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn classes_in_either_case() {
+        let cases: &[(&str, &str, bool, bool)] = &[
+            ("[a-c]", "B", false, true),
+            ("[A-C]", "b", false, true),
+            // Between the cases: folding both ends would turn the range round.
+            ("[Z-a]", "_", true, true),
+            ("[Z-a]", "Z", true, true),
+            ("[P-c]", "T", true, true),
+            ("[!a]", "A", true, false),
+            ("[!a]", "b", true, true),
+        ];
+        for (pattern, value, exact, folded) in cases {
+            let matches = |fold| path(pattern.as_bytes(), value.as_bytes(), fold);
+            let seen = (matches(false), matches(true));
+            assert_eq!(seen, (Some(*exact), Some(*folded)), "{pattern} {value}");
+        }
+    }
 
     #[test]
     fn command_globs() {

@@ -261,25 +261,28 @@ impl Builder {
                 tool,
                 at_least,
                 window,
-            } => {
-                let literal = |text: String| Pattern {
-                    class: format::pattern::LITERAL,
-                    fold_case: false,
-                    text,
-                };
-                let mut patterns = vec![literal(window.to_string())];
-                patterns.extend(tool.clone().map(literal));
-                NodeRecord {
-                    first: self.patterns(&patterns),
-                    count: count(patterns.len()),
-                    number: *at_least,
-                    ..plain(node::CALL_COUNT)
-                }
-            }
+            } => self.call_count(tool.as_deref(), *at_least, *window),
             Condition::Response { .. } => self.group(node::NOT, &[Condition::Always]),
         };
         if let Some(slot) = self.sections.nodes.get_mut(at as usize) {
             *slot = record;
+        }
+    }
+
+    fn call_count(&mut self, tool: Option<&str>, at_least: u32, window: u64) -> NodeRecord {
+        let mut texts = vec![window.to_string()];
+        texts.extend(tool.map(str::to_owned));
+        let literal = |text| Pattern {
+            class: format::pattern::LITERAL,
+            fold_case: false,
+            text,
+        };
+        let patterns: Vec<Pattern> = texts.into_iter().map(literal).collect();
+        NodeRecord {
+            first: self.patterns(&patterns),
+            count: count(patterns.len()),
+            number: at_least,
+            ..plain(node::CALL_COUNT)
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is wrong with a policy, in the words of somebody who wants it repaired: where it stands,
 //! the line itself with a caret, and what to write instead. People and language models read it.
 
+use evaluator::escape;
 use std::fmt;
 use std::ops::Range;
 
@@ -72,7 +73,7 @@ impl Diagnostic {
             file: source.name.to_owned(),
             line,
             column,
-            message,
+            message: visible(&message),
             help: String::new(),
             width: width.clamp(1, EXCERPT.saturating_sub(caret).max(1)),
             excerpt,
@@ -88,7 +89,7 @@ impl Diagnostic {
             file: source.name.to_owned(),
             line: 0,
             column: 0,
-            message,
+            message: visible(&message),
             help: String::new(),
             excerpt: String::new(),
             caret: 0,
@@ -99,9 +100,17 @@ impl Diagnostic {
     /// The same with advice.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = help.into();
+        self.help = visible(&help.into());
         self
     }
+}
+
+/// `text` with control characters escaped: it quotes the policy, which somebody else may have
+/// written, and is read on terminals.
+fn visible(text: &str) -> String {
+    let mut shown = Vec::with_capacity(text.len());
+    escape::visible(text.as_bytes(), &mut |piece| shown.extend_from_slice(piece));
+    String::from_utf8_lossy(&shown).into_owned()
 }
 
 impl fmt::Display for Diagnostic {
@@ -110,7 +119,7 @@ impl fmt::Display for Diagnostic {
             Level::Error => "error",
             Level::Warning => "warning",
         };
-        write!(f, "{}", self.file)?;
+        write!(f, "{}", visible(&self.file))?;
         if self.line > 0 {
             write!(f, ":{}:{}", self.line, self.column)?;
         }
@@ -232,6 +241,20 @@ mod tests {
         ] {
             assert_eq!(did_you_mean(word, known), expected, "{word}");
         }
+    }
+
+    #[test]
+    fn nothing_that_is_quoted_acts_on_a_terminal() {
+        let source = Source {
+            name: "a\u{1b}[2Jb.yaml",
+            text: b"x: 1\t2",
+        };
+        let key = "un\u{1b}[31m\u{202e}known".to_owned();
+        let found = Diagnostic::at(&source, &(0..1), Level::Error, key.clone()).help(key);
+        let shown = found.to_string();
+        let is_unsafe = |c: char| c != '\n' && escape::is_unsafe(c);
+        assert!(!shown.contains(is_unsafe), "{shown:?}");
+        assert!(shown.contains("un\\x1b[31m"), "{shown}");
     }
 
     #[test]

@@ -10,7 +10,9 @@ use sound::sound;
 
 use evaluator::request::{NoEnv, NoParams, TargetKinds};
 use evaluator::world::NoWorld;
-use evaluator::{Call, Caller, Cwd, Image, Reason, Request, Target, Verdict, decide, glob, redact};
+use evaluator::{
+    Call, Caller, Cwd, Image, Reason, Request, Target, Verdict, decide, escape, glob, redact,
+};
 use policy_schema::{Layer, Options, OwnedScratch, Source, compile, compile_with_warnings};
 use std::cell::RefCell;
 use std::sync::OnceLock;
@@ -218,7 +220,7 @@ pub fn policy_yaml(data: &[u8]) {
             for diagnostic in &found {
                 let shown = diagnostic.to_string();
                 assert!(!diagnostic.message.is_empty(), "{shown}");
-                let control = |c: char| c.is_control() && c != '\n';
+                let control = |c: char| escape::is_unsafe(c) && c != '\n';
                 assert!(!shown.contains(control), "control characters: {shown:?}");
             }
         }
@@ -246,7 +248,11 @@ pub fn glob(data: &[u8]) {
     for matches in [glob::command, glob::path] {
         let exact = matches(pattern, value, false);
         let folded = matches(pattern, value, true);
-        if exact == Some(true) {
+        // Folding widens what a negated class leaves out.
+        let negates = pattern
+            .windows(2)
+            .any(|pair| pair == b"[!" || pair == b"[^");
+        if exact == Some(true) && !negates {
             assert_eq!(folded, Some(true), "folding case loses a match");
         }
     }

@@ -1,6 +1,10 @@
-//! The working memory of one verdict: one private mapping that holds the evaluator's stack (above
-//! a guard page), its arenas and the lines to be written. Backed lazily, so that what is not used
-//! costs nothing, and gone before the exec, because a `vfork` parent would keep it.
+//! The working memory of one verdict: one private mapping that holds the evaluator's arenas, the
+//! lines to be written and, at its upper end, the evaluator's stack. Backed lazily, so that what
+//! is not used costs nothing, and gone before the exec, because a `vfork` parent would keep it.
+//!
+//! The stack has no guard page, which would cost each verdict a system call and a second area to
+//! unmap: the evaluator's nesting is counted, its deepest use measured at a sixth of the room, and
+//! below the stack lies nothing but the arenas of this very verdict.
 
 use core::ffi::CStr;
 use core::marker::PhantomData;
@@ -15,7 +19,7 @@ use crate::sys::{self, Errno};
 
 const PAGE: usize = 4096;
 
-/// Room for the evaluator: a recursive parser takes some 160 KiB at its deepest, signal handlers
+/// Room for the evaluator: a recursive parser takes some 128 KiB at its deepest, signal handlers
 /// of the host program may come on top.
 const STACK: usize = 768 * 1024;
 
@@ -69,8 +73,6 @@ unsafe impl Zeroable for LongPath {}
 pub struct Memory {
     start: *mut u8,
     len: usize,
-    /// Length of the guard page and the stack; 0 if there is none.
-    stack: usize,
     arenas: ScratchLen,
     is_small: bool,
 }
@@ -98,7 +100,7 @@ impl Memory {
     /// What `mmap(2)` says, usually `ENOMEM`.
     pub fn new(input: usize, args: usize, rules: usize, with_stack: bool) -> Result<Self, Errno> {
         let arenas = scratch_len(input, args, rules.saturating_add(MORE_RULES));
-        let stack = if with_stack { PAGE + STACK } else { 0 };
+        let stack = if with_stack { STACK } else { 0 };
         let parts = [stack, bytes(&QUICK), EVENT, NOTICE, PATHS, bytes(&arenas)];
         let sum = parts
             .iter()
@@ -106,28 +108,22 @@ impl Memory {
         let len = sum
             .checked_next_multiple_of(PAGE)
             .ok_or(Errno(libc::ENOMEM))?;
-        let memory = Self {
+        Ok(Self {
             start: sys::map_memory(len)?,
             len,
-            stack,
             arenas,
             is_small: input <= QUICK_INPUT.0 && args <= QUICK_INPUT.1,
-        };
-        if with_stack {
-            // SAFETY: the first page of the mapping, which nothing uses: the guard.
-            unsafe { sys::protect(memory.start, PAGE, libc::PROT_NONE) }?;
-        }
-        Ok(memory)
+        })
     }
 
     /// The end of the stack, 16-byte aligned.
     pub const fn stack_top(&self) -> *mut u8 {
-        self.start.wrapping_add(self.stack)
+        self.start.wrapping_add(self.len)
     }
 
     /// Where the event is put: behind the small arenas.
     const fn event(&self) -> *mut u8 {
-        self.stack_top().wrapping_add(bytes(&QUICK))
+        self.start.wrapping_add(bytes(&QUICK))
     }
 
     /// The line for the agent, as far as it was written.
@@ -154,13 +150,13 @@ impl Memory {
         CStr::from_bytes_with_nul(room).ok()
     }
 
-    /// Cuts everything above the stack.
+    /// Cuts everything below the stack.
     ///
     /// # Safety
     /// To be called once: a second call would hand out the same memory again.
     pub unsafe fn parts<'m>(&self) -> Parts<'m> {
         let mut rest = Rest {
-            next: self.stack_top(),
+            next: self.start,
             end: self.start.wrapping_add(self.len),
             lifetime: PhantomData,
         };

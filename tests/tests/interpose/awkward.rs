@@ -127,3 +127,79 @@ fn each_start_is_recorded_once() {
         .collect();
     assert!(trees.len() == 1, "{events:#?}");
 }
+
+/// Shell text that nests as deep as it says.
+fn nested(open: &str, close: &str, depth: usize) -> String {
+    format!("{}:{}", open.repeat(depth), close.repeat(depth))
+}
+
+#[test]
+fn deep_nesting_is_judged_on_any_stack() {
+    let (guard, edge) = guard("");
+    for (open, close) in [
+        ("echo $(", ")"),
+        ("echo \"$(", ")\""),
+        ("( ", " )"),
+        ("{ if ", "; then :; fi; }"),
+        ("echo ${x:-", "}"),
+        ("echo $((", "))"),
+        ("eval ", ""),
+    ] {
+        for depth in [20, 60, 64, 65, 300] {
+            let text = nested(open, close, depth);
+            let mut command = guard.command(&edge);
+            command.args(["small-thread", "/bin/dash", "-nc", &text]);
+            let ran = run(&mut command, "");
+            // Refused as too complex or run, but the host goes on either way.
+            assert!(
+                ran.stdout.ends_with("spawn 0\nthread 0\n"),
+                "{open} {depth}: {ran:?}"
+            );
+            assert_eq!(ran.status, 0, "{open} {depth}: {ran:?}");
+        }
+    }
+}
+
+/// The runtime of AddressSanitizer insists on being the first library, valgrind watches the stack
+/// pointer, and a 32-bit loader would complain about us.
+#[test]
+fn sanitizers_valgrind_and_other_machines_do_not_mind() {
+    let (guard, edge) = guard("");
+    let asan = guard.path("asan");
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("probes/edge.c");
+    tests::cc("cc", &source, &asan, &["-fsanitize=address", "-lpthread"]);
+    let asan = asan.to_str().unwrap();
+    let edge = edge.to_str().unwrap();
+    let other = guard.path("i386");
+    let assembly = guard.path("i386.s");
+    let text = ".globl _start\n_start: movl $1,%eax\nmovl $7,%ebx\nint $0x80\n.section .interp,\"a\"\n.asciz \"/lib/ld-linux.so.2\"\n";
+    std::fs::write(&assembly, text).unwrap();
+    let flags = ["-m32", "-nostdlib", "-nostartfiles", "-static"];
+    tests::cc("cc", &assembly, &other, &flags);
+    let other = other.to_str().unwrap();
+    let mut cases = vec![
+        vec![asan, "execve", "/bin/echo", "a"],
+        vec![asan, "errors", "/bin/echo", "a"],
+        vec![asan, "execve", asan, "execve", "/bin/echo", "a"],
+        vec![edge, "execve", other],
+    ];
+    if find("valgrind").is_some() {
+        let valgrind = [
+            "valgrind",
+            "-q",
+            "--error-exitcode=99",
+            "--trace-children=yes",
+        ];
+        cases.push([&valgrind[..], &[edge, "execve", "/bin/echo", "a"]].concat());
+    } else {
+        println!("skipped: valgrind is not installed");
+    }
+    for case in cases {
+        let line = ["-c", "\"$@\"; exit $?", "sh"]
+            .into_iter()
+            .chain(case.iter().copied());
+        let bare = run(guard.bare("/bin/sh").args(line.clone()), "");
+        let ours = run(guard.command("/bin/sh").args(line), "");
+        assert!(bare == ours, "{case:?}\nbare: {bare:?}\nours: {ours:?}");
+    }
+}

@@ -210,13 +210,7 @@ fn a_search_along_path_says_it_once() {
     );
     let python = "import os; os.execvp('forbidden', ['forbidden', os.environ['MARK']])";
     let mut command = guard.command(tests::find("python3").unwrap());
-    let ran = run(
-        command
-            .args(["-c", python])
-            .env("PATH", path)
-            .env("MARK", mark(&guard)),
-        "",
-    );
+    let ran = run(command.env("PATH", path).env("MARK", mark(&guard)), python);
     assert!(ran.stderr.contains("PermissionError"), "{ran:?}");
     check(&guard, "search", &ran, 1);
 }
