@@ -148,16 +148,11 @@ fn excerpt(indent: &str, rest: &str) -> (String, usize) {
         .take(EXCERPT)
         .map(|c| match c {
             '\t' => ' ',
-            c if c.is_control() || is_bidi(c) => '\u{fffd}',
+            c if escape::is_unsafe(c) => '\u{fffd}',
             c => c,
         })
         .collect();
     (shown, caret - skip)
-}
-
-/// Whether `c` changes the direction of the text around it (Unicode Standard Annex 9).
-fn is_bidi(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}')
 }
 
 /// The last character boundary at or before `index`.
