@@ -50,16 +50,22 @@ fn pieces_in_order(pattern: &[u8], value: &[u8], fold: bool) -> bool {
 /// Whether `value` matches the path glob `pattern`; `None` if it would take too many steps.
 #[must_use]
 pub fn path(pattern: &[u8], value: &[u8], fold: bool) -> Option<bool> {
-    if pattern.is_empty() {
+    let anywhere = pattern.strip_prefix(b"**/");
+    let end = literal_end(anywhere.unwrap_or(pattern));
+    if pattern.is_empty() || !ends_with(value, end, fold) {
         return Some(false);
     }
     let mut steps = STEPS;
-    if let [b'*', b'*', b'/', rest @ ..] = pattern
-        && segments(rest, value, fold, &mut steps)?
-    {
-        return Some(true);
+    match anywhere {
+        // No wildcard behind it: what stands before has to be nothing, or end with a slash.
+        Some(rest) if rest.len() == end.len() => {
+            let before = value.len().checked_sub(rest.len())?;
+            let slash = before.checked_sub(1).and_then(|at| value.get(at));
+            Some(slash.is_none_or(|byte| slashed(*byte) == b'/'))
+        }
+        Some(rest) if segments(rest, value, fold, &mut steps)? => Some(true),
+        _ => segments(pattern, value, fold, &mut steps),
     }
-    segments(pattern, value, fold, &mut steps)
 }
 
 /// Where to go on after a mismatch: the star's place in the pattern and how far it has eaten.
@@ -206,6 +212,22 @@ fn starts_with(value: &[u8], prefix: &[u8], fold: bool) -> bool {
             .all(|(left, right)| same(slashed(*left), slashed(*right), fold))
 }
 
+/// What stands behind the last wildcard of `pattern`: every value that fits ends with it.
+fn literal_end(pattern: &[u8]) -> &[u8] {
+    let wild = |byte: &u8| matches!(byte, b'*' | b'?' | b'[' | b']');
+    let start = pattern
+        .iter()
+        .rposition(wild)
+        .map_or(0, |at| at.saturating_add(1));
+    pattern.get(start..).unwrap_or(&[])
+}
+
+/// Whether `value` ends with `end`, backslashes as slashes.
+fn ends_with(value: &[u8], end: &[u8], fold: bool) -> bool {
+    let at = value.len().checked_sub(end.len());
+    at.is_some_and(|at| starts_with(value.get(at..).unwrap_or(&[]), end, fold))
+}
+
 /// Where `needle` first occurs in `value`, backslashes as slashes.
 #[must_use]
 pub fn find(value: &[u8], needle: &[u8], fold: bool) -> Option<usize> {
@@ -320,7 +342,7 @@ mod tests {
     #[test]
     fn hostile_patterns_end() {
         let value = std::vec![b'a'; 100_000];
-        let pattern = b"**a*a*a*a*a*b**a*a*a*b";
+        let pattern = b"**a*a*a*a*a*b**a*a*a*[b]";
         assert_eq!(
             path(pattern, &value, false),
             None,
