@@ -2,11 +2,12 @@
 //! environment and overwrite the memory it lay in, so it is copied once, into a mapping that is
 //! read-only from then on; everything after reads it through one atomic pointer.
 
-use core::ffi::CStr;
+use core::ffi::{CStr, c_char};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 use crate::images::Slot;
 use crate::next::Next;
+use crate::sys::Strings;
 
 /// Most policy layers that a tree can have.
 pub const MAX_IMAGES: usize = 8;
@@ -79,6 +80,18 @@ impl Snapshot {
 static CURRENT: AtomicPtr<Snapshot> = AtomicPtr::new(core::ptr::null_mut());
 static WARNED: AtomicBool = AtomicBool::new(false);
 static LAST_DENIAL: AtomicU64 = AtomicU64::new(0);
+
+static INITIAL_ENVIRONMENT: AtomicPtr<*const c_char> = AtomicPtr::new(core::ptr::null_mut());
+
+/// The environment that the kernel passed: what there is before glibc has set `environ`.
+pub fn initial_environment() -> Strings {
+    INITIAL_ENVIRONMENT.load(Ordering::Relaxed)
+}
+
+/// Notes the environment that the kernel passed.
+pub fn note_environment(env: Strings) {
+    INITIAL_ENVIRONMENT.store(env.cast_mut(), Ordering::Relaxed);
+}
 
 /// The snapshot, once the constructor has made it.
 pub fn current() -> Option<&'static Snapshot> {

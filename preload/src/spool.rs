@@ -4,8 +4,9 @@
 
 use libc::{AT_FDCWD, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY};
 
-use crate::snapshot::Snapshot;
-use crate::strings::PathBytes;
+use crate::observe::process;
+use crate::snapshot::{self, Snapshot};
+use crate::strings::{PathBytes, Vector};
 use crate::sys::{self, Errno, Fd};
 use crate::warn;
 
@@ -106,22 +107,39 @@ fn open_in(dir: &mut Path, user: u32) -> Result<Fd, Errno> {
 }
 
 /// Puts the path of this user's own directory into `path`: `rampart-<uid>` below `/dev/shm`, else
-/// below `/tmp`, created if need be, 0700, ours, and no symbolic link.
+/// below `$TMPDIR` (which a sandbox may leave writable where nothing else is), else below `/tmp`;
+/// created if need be, 0700, ours, and no symbolic link.
 pub fn private_dir(path: &mut Path) -> Option<()> {
+    let env = match process::environment() {
+        env if env.is_null() => snapshot::initial_environment(),
+        env => env,
+    };
+    // SAFETY: libc's environment, or the kernel's.
+    let env = unsafe { Vector::new(env) };
+    let temporary = env.value(b"TMPDIR").filter(|dir| dir.starts_with(b"/"));
+    let parents = [Some(&b"/dev/shm"[..]), temporary, Some(b"/tmp")];
     let user = sys::effective_user();
-    for parent in [&b"/dev/shm/rampart-"[..], b"/tmp/rampart-"] {
-        path.truncate(0);
-        let dir = path.push(parent)?.push_number(user)?.as_c_str();
-        if !matches!(sys::make_dir(dir, 0o700), Ok(()) | Err(Errno(libc::EEXIST))) {
-            continue;
-        }
-        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-        let stat = Fd::open(AT_FDCWD, dir, flags, 0).and_then(|fd| fd.stat());
-        if stat.is_ok_and(|stat| stat.st_uid == user && stat.st_mode & 0o077 == 0) {
-            return Some(());
-        }
+    parents
+        .into_iter()
+        .flatten()
+        .find_map(|parent| is_private(path, parent, user).filter(|is_private| *is_private))
+        .map(drop)
+}
+
+/// Whether `rampart-<user>` below `parent`, which is put into `path`, is such a directory now.
+fn is_private(path: &mut Path, parent: &[u8], user: u32) -> Option<bool> {
+    path.truncate(0);
+    let dir = path
+        .push(parent)?
+        .push(b"/rampart-")?
+        .push_number(user)?
+        .as_c_str();
+    if !matches!(sys::make_dir(dir, 0o700), Ok(()) | Err(Errno(libc::EEXIST))) {
+        return Some(false);
     }
-    None
+    let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+    let stat = Fd::open(AT_FDCWD, dir, flags, 0).and_then(|fd| fd.stat());
+    Some(stat.is_ok_and(|stat| stat.st_uid == user && stat.st_mode & 0o077 == 0))
 }
 
 /// An error number in words, for the few that a directory can give.

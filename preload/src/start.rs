@@ -29,6 +29,7 @@ extern "C" fn constructor(_argc: c_int, argv: Strings, env: Strings) {
         let argv = unsafe { process::arguments_before(env) };
         (argv.unwrap_or(core::ptr::null()), env)
     };
+    snapshot::note_environment(env);
     // SAFETY: the kernel's own arrays, or NULL.
     let (argv, env) = unsafe { (Vector::new(argv), Vector::new(env)) };
     if let Some(snapshot) = ready(env) {
