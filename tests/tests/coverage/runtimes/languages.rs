@@ -124,7 +124,7 @@ pub const CASES: &[Case] = &[
     ),
     php(
         "proc_open",
-        "<?php $p = proc_open(['@T', '@M'], [], $pipes); echo 'status ', proc_close($p), \"\\n\";",
+        "<?php $p = proc_open(['@T', '@M'], [], $pipes); $s = proc_close($p); echo \"status $s\\n\";",
     ),
     php(
         "pcntl_exec",
