@@ -47,7 +47,45 @@ const NESTINGS: &[(&str, &str)] = &[
     ("x=1 ", ""),
     ("sh -c '", "'"),
     ("coproc ", ""),
+    ("xargs ", ""),
+    ("env -S ", ""),
+    ("find . -exec ", ""),
+    ("ssh h ", ""),
+    ("git -c alias.x=! ", ""),
+    ("$SUDO ", ""),
+    ("x=$(y=`", "`)"),
 ];
+
+/// The same in code of other languages: interpreter, what is repeated, what closes it.
+const CODE: &[(&str, &str, &str)] = &[
+    ("python3 -c", "a(", ")"),
+    ("python3 -c", "os.system(", ")"),
+    ("python3 -c", "x = [", "]"),
+    ("python3 -c", "getattr(a)(", ")"),
+    ("python3 -c", "exec(\"", "\")"),
+    ("node -e", "a.b(c => {", "})"),
+    ("node -e", "child_process; exec(", ")"),
+    ("perl -e", "system ", ""),
+    ("ruby -e", "open a[", "]"),
+    ("emacs --eval", "(system ", ")"),
+    ("awk", "system(", ")"),
+];
+
+#[test]
+fn code_of_other_languages_fits_the_stack() {
+    for (program, open, close) in CODE {
+        for levels in [20, 64, 400, 2000] {
+            let text = format!(
+                "{program} '{}1{}'",
+                open.repeat(levels),
+                close.repeat(levels)
+            );
+            let thread = std::thread::Builder::new().stack_size(STACK);
+            let outcome = thread.spawn(move || understand_shell(text.as_bytes(), "bash").outcome);
+            outcome.unwrap().join().unwrap();
+        }
+    }
+}
 
 #[test]
 fn the_deepest_nesting_fits_the_stack() {
