@@ -1,9 +1,9 @@
 //! An allowed call is the same as without us: output, exit status and error numbers, byte for
 //! byte, on small stacks, with empty vectors and huge ones, with closed descriptors.
 
-use tests::{find, run};
+use tests::{LibC, find, probe, run};
 
-use crate::guard;
+use crate::{POLICY, denials, forbidden, guard};
 
 /// The cases of `probes/edge.c` in which nothing may differ.
 const SAME: &[&str] = &[
@@ -126,6 +126,48 @@ fn each_start_is_recorded_once() {
         .map(|event| event["tree"].to_string())
         .collect();
     assert!(trees.len() == 1, "{events:#?}");
+}
+
+#[test]
+fn what_cannot_confirm_its_start_is_recorded_by_the_hook() {
+    let (guard, edge) = guard("");
+    let target = guard.path("bin/allowed");
+    assert!(probe("mark", LibC::GlibcStatic, &target));
+    for case in ["execve", "small-thread"] {
+        guard.forget();
+        let ran = run(guard.command(&edge).arg(case).arg(&target).arg("mark"), "");
+        assert!(ran.stdout.contains("status 7"), "{ran:?}");
+        let events = guard.events();
+        let (own, others): (Vec<_>, Vec<_>) =
+            events.iter().partition(|event| event["hook"] == "start");
+        assert_eq!(own.len(), 1, "{events:#?}");
+        assert_eq!(
+            others.len(),
+            if case == "execve" { 1 } else { 2 },
+            "{events:#?}"
+        );
+        for event in others {
+            assert_eq!(event["outcome"], "unconfirmed", "{event}");
+            assert_eq!(event["target"].to_string(), "[\"static\"]", "{event}");
+        }
+    }
+}
+
+#[test]
+fn only_notable_events_on_demand() {
+    let policy = POLICY.replace("default_action", "record: notable\ndefault_action");
+    let (guard, _) = guard(&policy);
+    forbidden(&guard, LibC::Glibc);
+    let ran = run(
+        &mut guard.command("/bin/sh"),
+        "/bin/true; forbidden mark; /bin/true; exit 0",
+    );
+    assert_eq!((ran.status, denials(&ran.stderr)), (0, 1), "{ran:?}");
+    let events = guard.events();
+    assert!(
+        events.len() == 1 && events[0]["outcome"] == "denied",
+        "{events:#?}"
+    );
 }
 
 /// Shell text that nests as deep as it says.
