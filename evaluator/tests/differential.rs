@@ -282,20 +282,24 @@ fn predicted(understood: &Understood, argv: &[Vec<u8>]) -> bool {
     })
 }
 
-/// Whether the words, in which NUL stands for anything, can be `argv`.
+/// Whether the words, in which NUL stands for anything, can be `argv`. A word of which nothing is
+/// known may be none or several.
 fn fits(words: &[Vec<u8>], argv: &[Vec<u8>]) -> bool {
-    let argv: Vec<&[u8]> = argv
-        .iter()
-        .map(|word| &word[..])
-        .filter(|word| !word.is_empty())
-        .collect();
-    let joined = |words: &[&[u8]]| words.join(&b' ');
-    let words: Vec<&[u8]> = words
-        .iter()
-        .map(|word| &word[..])
-        .filter(|word| !word.is_empty())
-        .collect();
-    glob(&joined(&words), &joined(&argv))
+    let mut pattern = Vec::new();
+    for word in words.iter().filter(|word| !word.is_empty()) {
+        if word.iter().all(|byte| *byte == 0) {
+            pattern.push(0);
+        } else {
+            pattern.push(b' ');
+            pattern.extend_from_slice(word);
+        }
+    }
+    let mut text = Vec::new();
+    for word in argv.iter().filter(|word| !word.is_empty()) {
+        text.push(b' ');
+        text.extend_from_slice(word);
+    }
+    glob(&pattern, &text)
 }
 
 fn glob(pattern: &[u8], text: &[u8]) -> bool {
