@@ -55,6 +55,11 @@ pub fn decide<'a>(
     let matched = found.into_matches();
     match searched {
         Ok(()) => combine(images, tree, matched),
+        // What was found so far holds; what was not looked at may hold too.
+        Err(Fault::TooComplex) => {
+            let outcome = Outcome::TooComplex;
+            combine(images, Tree { outcome, ..tree }, matched)
+        }
         Err(fault) => refused(tree, matched, fault),
     }
 }
@@ -80,6 +85,7 @@ const fn refused<'a>(tree: Tree<'a>, matched: &'a [RuleMatch], fault: Fault) -> 
     let reason = match fault {
         Fault::Corrupt => Reason::CorruptImage,
         Fault::NoMemory => Reason::NoMemory,
+        Fault::TooComplex => Reason::TooComplex,
     };
     Verdict {
         action: Action::Deny,

@@ -501,3 +501,22 @@ fn too_little_memory_denies() {
         (Action::Deny, "no-memory")
     );
 }
+
+#[test]
+fn work_is_bounded_and_what_was_not_looked_at_is_never_allowed() {
+    // Wrappers in wrappers: every one looks at all the words behind it.
+    let words = std::iter::repeat_n("sudo", 4000)
+        .chain(["true"])
+        .collect::<Vec<_>>()
+        .join(" ");
+    let paths: String = (0..200).map(|n| format!("'/data/{n}/**', ")).collect();
+    let yaml = format!(
+        "version: '1'\ndefault_action: allow\npolicies: [{{name: p, rules: [{{action: deny, when: {{operands: [{paths}]}}}}]}}]"
+    );
+    let images = [image(&yaml, Layer::User)];
+    let (action, rule) = judge_argv(&images, &words);
+    assert_eq!((action, rule.as_str()), (Action::Ask, "too-complex"));
+    // Size alone is none: many operands are fine.
+    let words = format!("ls {}", vec!["a"; 10_000].join(" "));
+    assert_eq!(judge_argv(&images, &words).0, Action::Allow);
+}

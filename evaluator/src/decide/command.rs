@@ -176,6 +176,7 @@ impl Judge<'_, '_> {
         for index in record.first..record.first.saturating_add(record.count) {
             let (_, wanted) = image.pattern(index).ok_or(Fault::Corrupt)?;
             let mut words = self.arguments(command);
+            self.spend(command.words.count)?;
             if words.any(|(_, text, literal)| !literal && is_flag(text, wanted, self.grants)) {
                 return Ok(Tri::Yes);
             }
@@ -216,6 +217,7 @@ impl Judge<'_, '_> {
             if (is_option(text) && !literal) || word.flags.has(WordFlags::DYNAMIC) {
                 continue;
             }
+            self.spend(record.count)?;
             any = any.or(patterns(image, record.first, record.count, text)?);
             if any == Tri::Yes {
                 break;

@@ -1,6 +1,8 @@
 //! Evaluating a rule's conditions. Answers are three-valued: what cannot be known here counts as
 //! a match for restrictive rules only, and `not` does not turn ignorance into knowledge.
 
+use core::cell::Cell;
+
 use crate::action::Action;
 use crate::command::{Command, Tree};
 use crate::glob;
@@ -21,6 +23,26 @@ use super::text::Forms;
 
 /// Groups deeper than this are never compiled: a corrupt image.
 const MAX_DEPTH: u32 = 32;
+
+/// Tests that every verdict may take, and more for each byte of the call: a word of an ordinary
+/// command is looked at by a few hundred patterns. What is nested so that the same words are
+/// looked at again and again ends here.
+const TESTS: u64 = 1 << 18;
+const TESTS_PER_BYTE: u64 = 256;
+
+fn tests_for(request: &Request<'_>) -> u64 {
+    let bytes = match request.call {
+        Call::Exec { argv, .. } => {
+            let sizes = (0..argv.len()).filter_map(|index| argv.get(index));
+            sizes.fold(0, |sum, arg| {
+                arg.len().saturating_add(sum).saturating_add(1)
+            })
+        }
+        Call::Shell(text) => text.len(),
+        Call::Nothing => 0,
+    };
+    TESTS.saturating_add(TESTS_PER_BYTE.saturating_mul(bytes as u64))
+}
 
 /// Whether a condition holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +98,8 @@ pub struct Judge<'j, 't> {
     pub grants: bool,
     /// Condition nodes that may still be visited for this rule.
     fuel: u32,
+    /// Tests of a word against a pattern that this verdict may still take.
+    tests: Cell<u64>,
     /// The policy whose scope was looked at last, and whether it includes the call.
     scope: Option<(u32, bool)>,
 }
@@ -112,6 +136,7 @@ impl<'j, 't> Judge<'j, 't> {
             home,
             grants: false,
             fuel: 0,
+            tests: Cell::new(tests_for(request)),
             scope: None,
         }
     }
@@ -266,6 +291,13 @@ impl<'j, 't> Judge<'j, 't> {
         Ok(policy.tools_len == 0 || tools != Tri::No)
     }
 
+    /// Counts `tests` tests of words against patterns.
+    pub fn spend(&self, tests: u32) -> Result<(), Fault> {
+        let left = self.tests.get().checked_sub(tests.into());
+        self.tests.set(left.ok_or(Fault::TooComplex)?);
+        Ok(())
+    }
+
     /// Evaluates one condition node.
     fn node(
         &mut self,
@@ -275,6 +307,7 @@ impl<'j, 't> Judge<'j, 't> {
         depth: u32,
     ) -> Result<Tri, Fault> {
         self.fuel = self.fuel.checked_sub(1).ok_or(Fault::Corrupt)?;
+        self.spend(1)?;
         let depth = depth.checked_sub(1).ok_or(Fault::Corrupt)?;
         let record = image.node(index).ok_or(Fault::Corrupt)?;
         let children = record.first..record.first.saturating_add(record.count);

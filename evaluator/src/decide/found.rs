@@ -9,6 +9,8 @@ pub enum Fault {
     Corrupt,
     /// The caller's scratch memory is too small.
     NoMemory,
+    /// The call is so made that its rules take more tests than its size is worth.
+    TooComplex,
 }
 
 /// A sorted table in the caller's memory. It stays short: only rules that hold are in it.

@@ -173,6 +173,7 @@ impl<'j> Judge<'j, '_> {
         cwd: Cwd<'_>,
         glob: bool,
     ) -> Result<Tri, Fault> {
+        self.spend(record.count)?;
         let home = self.home;
         let grants = self.grants;
         let below = match cwd {
