@@ -15,6 +15,8 @@ use crate::observe::process;
 use crate::symbols::Table;
 use crate::sys::Strings;
 
+/// `execve(2)`.
+pub type Execve = unsafe extern "C" fn(*const c_char, Strings, Strings) -> c_int;
 /// `posix_spawn(3)`.
 pub type Spawn = unsafe extern "C" fn(
     *mut c_int,
@@ -36,16 +38,17 @@ const SPAWN: &CStr = c"posix_spawn";
 const SYSTEM: &CStr = c"system";
 const POPEN: &CStr = c"popen";
 const WORDEXP: &CStr = c"wordexp";
+const EXECVE: &CStr = c"execve";
 
-/// Where the functions are that the hooks hand an allowed call on to. `exec*` need none: they are
-/// one system call.
+/// Where the functions are that the hooks hand an allowed call on to. `exec*` usually need none:
+/// they are one system call.
 #[derive(Clone, Copy)]
 pub enum Next {
     /// In libc's symbol table.
     Libc(Table),
     /// At these addresses, 0 where there is no such function: `posix_spawn`, `system`, `popen`,
-    /// `wordexp`.
-    Found([usize; 4]),
+    /// `wordexp`, `execve`.
+    Found([usize; 5]),
 }
 
 impl Next {
@@ -61,14 +64,14 @@ impl Next {
         match weak_dlsym() {
             Some(dlsym) if !is_alone => Self::ask(dlsym),
             Some(dlsym) => libc().map_or_else(|| Self::ask(dlsym), Self::Libc),
-            None => libc().map_or(Self::Found([0; 4]), Self::Libc),
+            None => libc().map_or(Self::Found([0; 5]), Self::Libc),
         }
     }
 
     fn ask(dlsym: Dlsym) -> Self {
         // SAFETY: RTLD_NEXT and C strings; `dlsym` finds the calling object by our return address.
         Self::Found(
-            [SPAWN, SYSTEM, POPEN, WORDEXP]
+            [SPAWN, SYSTEM, POPEN, WORDEXP, EXECVE]
                 .map(|name| unsafe { dlsym(libc::RTLD_NEXT, name.as_ptr()) } as usize),
         )
     }
@@ -77,6 +80,17 @@ impl Next {
         match self {
             Self::Libc(table) => table.find(name).unwrap_or(0),
             Self::Found(all) => all.get(index).copied().unwrap_or(0),
+        }
+    }
+
+    /// Another library's `execve` (or libc's), where something else is preloaded.
+    pub fn execve(&self) -> Option<Execve> {
+        match self {
+            Self::Libc(_) => None,
+            // SAFETY: the function of that name has this type; 0 is `None`.
+            Self::Found(_) => unsafe {
+                transmute::<usize, Option<Execve>>(self.address(4, EXECVE))
+            },
         }
     }
 

@@ -5,7 +5,7 @@ use core::ffi::{CStr, c_char, c_int};
 use evaluator::TargetKinds;
 use libc::AT_FDCWD;
 
-use crate::act::{deny_in_place, set_errno};
+use crate::act::{deny_in_place, errno, set_errno};
 use crate::cascade::{Fit, with_environment};
 use crate::judge::{Judged, judge};
 use crate::observe::{Call, Stage, process, walk};
@@ -134,12 +134,25 @@ fn run(snapshot: &Snapshot, call: &Call<'_>) -> Errno {
     }
     with_environment(snapshot, call.env, fit, &mut |env| {
         if call.dir == AT_FDCWD && call.flags == 0 {
-            sys::execute(call.file.as_ptr(), call.argv.as_ptr(), env)
+            execute(snapshot, call, env)
         } else {
             let (path, argv) = (call.file.as_ptr(), call.argv.as_ptr());
             sys::execute_at(call.dir, path, argv, env, call.flags)
         }
     })
+}
+
+/// The exec itself: by the next preloaded library that wants its turn, else by the kernel.
+fn execute(snapshot: &Snapshot, call: &Call<'_>, env: Strings) -> Errno {
+    let (path, argv) = (call.file.as_ptr(), call.argv.as_ptr());
+    match snapshot.next.execve() {
+        Some(next) => {
+            // SAFETY: the caller's own arguments, and an environment like the caller's.
+            unsafe { next(path, argv, env) };
+            errno()
+        }
+        None => sys::execute(path, argv, env),
+    }
 }
 
 /// What the new program's environment has to respect.

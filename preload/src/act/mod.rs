@@ -22,6 +22,12 @@ pub fn set_errno(errno: Errno) {
     unsafe { *__errno_location() = errno.0 };
 }
 
+/// libc's `errno`.
+fn errno() -> Errno {
+    // SAFETY: the calling thread's own errno.
+    Errno(unsafe { *__errno_location() })
+}
+
 /// Denies an exec in place. In a process that was forked for it, which is nothing but the program
 /// to come, that program "runs" here: the line, and exit 126. Any other process gets the line and
 /// the error.

@@ -155,6 +155,32 @@ fn other_libraries_are_kept_behind_us_and_asan_before_us() {
 }
 
 #[test]
+fn a_library_behind_us_gets_its_turn() {
+    let (guard, edge) = guard(POLICY);
+    let (source, other) = (guard.path("other.c"), guard.path("libother.so"));
+    let text = "#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <unistd.h>\n\
+        int execve(const char *p, char *const *a, char *const *e) {\n\
+        write(1, \"other\\n\", 6);\n\
+        return ((int (*)(const char *, char *const *, char *const *))dlsym(RTLD_NEXT, \"execve\"))(p, a, e); }\n";
+    fs::write(&source, text).unwrap();
+    cc("cc", &source, &other, &["-shared", "-fPIC", "-ldl"]);
+    let both = format!("{}:{}", library().display(), other.display());
+    let target = forbidden(&guard, LibC::Glibc);
+    for (program, expected) in [
+        ("/bin/echo", "other\na\nstatus 0\nerrno 0\n"),
+        ("/dev/null", "status 55\nerrno 13\n"),
+        (target.to_str().unwrap(), "status 126\nerrno 0\n"),
+    ] {
+        let mut command = guard.command(&edge);
+        command
+            .args(["execve", program, "a"])
+            .env("LD_PRELOAD", &both);
+        let ran = run(&mut command, "");
+        assert_eq!(ran.stdout, expected, "{program}: {ran:?}");
+    }
+}
+
+#[test]
 fn a_relative_path_and_a_bare_name_become_absolute() {
     let (guard, _) = guard(POLICY);
     let target = forbidden(&guard, LibC::Glibc);
