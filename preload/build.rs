@@ -24,23 +24,28 @@ fn main() -> Result<(), String> {
     }
     build_stub_libc(Path::new(&out))?;
     println!("cargo:rustc-link-search=native={out}");
-    for argument in [
+    // Two segments in place of four: each costs every process that starts a mapping and a page
+    // fault, some 5 µs. What RELRO would protect is the table of libc's addresses; this is no
+    // boundary against code that already writes where it likes (docs/threat-model.md). With lld,
+    // rustc's linker for x86-64, the writable segment also starts on a page of its own.
+    let is_lld = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64");
+    let segments: &[&str] = if is_lld {
+        &["-Wl,--no-rosegment", "-Wl,-z,separate-loadable-segments"]
+    } else {
+        &["-Wl,-z,noseparate-code"]
+    };
+    let always = [
         "-nostartfiles",
         "-nodefaultlibs",
         "-Wl,-z,now",
         "-Wl,-z,defs",
         "-Wl,-z,initfirst",
-        // Two segments in place of four: each costs every process that starts a mapping and a
-        // page fault, some 5 µs. What RELRO would protect is the table of libc's addresses; this
-        // is no boundary against code that already writes where it likes (docs/threat-model.md).
-        "-Wl,--no-rosegment",
         "-Wl,-z,norelro",
-        // The writable segment starts on a page of its own, and fits on it.
-        "-Wl,-z,separate-loadable-segments",
         "-Wl,-z,noexecstack",
         "-Wl,-e,rampart_stub",
         "-Wl,-soname,librampart.so",
-    ] {
+    ];
+    for argument in always.iter().chain(segments) {
         println!("cargo:rustc-cdylib-link-arg={argument}");
     }
     println!("cargo:rustc-cdylib-link-arg=-L{out}");
