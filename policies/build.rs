@@ -18,26 +18,10 @@ struct Profile {
 }
 
 const PROFILES: &[Profile] = &[
-    Profile {
-        name: "standard",
-        files: &["standard"],
-        nobody: false,
-    },
-    Profile {
-        name: "ci",
-        files: &["standard"],
-        nobody: true,
-    },
-    Profile {
-        name: "paranoid",
-        files: &["paranoid", "standard"],
-        nobody: true,
-    },
-    Profile {
-        name: "monitor",
-        files: &["monitor"],
-        nobody: false,
-    },
+    Profile { name: "standard", files: &["standard"], nobody: false },
+    Profile { name: "ci", files: &["standard"], nobody: true },
+    Profile { name: "paranoid", files: &["paranoid", "standard"], nobody: true },
+    Profile { name: "monitor", files: &["monitor"], nobody: false },
 ];
 
 fn main() -> ExitCode {
@@ -75,10 +59,7 @@ fn build() -> Result<(), String> {
             ),
         )?;
         line(&mut profiles, format!("    ({name:?}, {constant}_IMAGE),"))?;
-        line(
-            &mut sources,
-            format!("    ({name:?}, include_str!({text_path:?})),"),
-        )?;
+        line(&mut sources, format!("    ({name:?}, include_str!({text_path:?})),"))?;
     }
     let code = format!(
         "{images}\n/// Every shipped profile: name and image.\n\
@@ -118,14 +99,8 @@ fn text(profile: &Profile, here: &Path) -> Result<String, String> {
 
 fn image(profile: &Profile, text: &str) -> Result<Vec<u8>, String> {
     let name = format!("policies/{}.yaml", profile.files.join("+"));
-    let source = Source {
-        name: &name,
-        text: text.as_bytes(),
-    };
-    let options = Options {
-        layer: Layer::BuiltIn,
-        ..Options::default()
-    };
+    let source = Source { name: &name, text: text.as_bytes() };
+    let options = Options { layer: Layer::BuiltIn, ..Options::default() };
     compile(&[source], &options).map_err(|found| {
         let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
         lines.join("\n")

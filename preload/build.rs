@@ -73,14 +73,7 @@ fn build_stub_libc(out: &Path) -> Result<(), String> {
         Err(_) => "cc".to_owned(),
     };
     let status = Command::new(&compiler)
-        .args([
-            "-shared",
-            "-nostdlib",
-            "-fno-builtin",
-            "-w",
-            "-Wl,-soname,libc.so.6",
-            "-o",
-        ])
+        .args(["-shared", "-nostdlib", "-fno-builtin", "-w", "-Wl,-soname,libc.so.6", "-o"])
         .arg(out.join("libc.so"))
         .arg(&file)
         .status()
@@ -88,9 +81,6 @@ fn build_stub_libc(out: &Path) -> Result<(), String> {
     if status.success() {
         Ok(())
     } else {
-        Err(format!(
-            "{compiler} could not build {}: {status}",
-            file.display()
-        ))
+        Err(format!("{compiler} could not build {}: {status}", file.display()))
     }
 }

@@ -27,12 +27,7 @@ pub struct Setup {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .as_slice()
-    {
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["worker", rest @ ..] => spawn::work(rest),
         [library] => match run(Path::new(library)) {
             Ok(()) => ExitCode::SUCCESS,
@@ -74,27 +69,15 @@ fn empty_library(work: &Path) -> Result<PathBuf, String> {
         .arg(&path)
         .status()
         .map_err(|error| format!("cc: {error}"))?;
-    if status.success() {
-        Ok(path)
-    } else {
-        Err(format!("cc: {status}"))
-    }
+    if status.success() { Ok(path) } else { Err(format!("cc: {status}")) }
 }
 
 fn notable_image(work: &Path) -> Result<PathBuf, String> {
-    let standard = policies::SOURCES
-        .iter()
-        .find(|(name, _)| *name == "standard");
+    let standard = policies::SOURCES.iter().find(|(name, _)| *name == "standard");
     let (_, yaml) = standard.ok_or("no standard profile")?;
     let yaml = format!("record: notable\n{yaml}");
-    let source = policy_schema::Source {
-        name: "standard.yaml",
-        text: yaml.as_bytes(),
-    };
-    let options = policy_schema::Options {
-        run_examples: false,
-        ..Default::default()
-    };
+    let source = policy_schema::Source { name: "standard.yaml", text: yaml.as_bytes() };
+    let options = policy_schema::Options { run_examples: false, ..Default::default() };
     let image = policy_schema::compile(&[source], &options)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<String>())?;
     let path = work.join("notable.img");

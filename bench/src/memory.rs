@@ -8,9 +8,7 @@ use crate::report::{Report, quantile};
 /// `Private_Dirty` of a `cat` of its own smaps, in KiB.
 fn private_dirty(setup: &Setup, preload: bool) -> Result<f64, String> {
     let mut command = Command::new("/bin/cat");
-    command
-        .arg("/proc/self/smaps_rollup")
-        .env_remove("LD_PRELOAD");
+    command.arg("/proc/self/smaps_rollup").env_remove("LD_PRELOAD");
     if preload {
         command
             .env("LD_PRELOAD", &setup.library)
@@ -18,9 +16,7 @@ fn private_dirty(setup: &Setup, preload: bool) -> Result<f64, String> {
     }
     let output = command.output().map_err(|error| format!("cat: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("Private_Dirty:"));
+    let line = text.lines().find_map(|line| line.strip_prefix("Private_Dirty:"));
     let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
     number.ok_or_else(|| "no Private_Dirty in smaps_rollup".to_owned())
 }
@@ -33,11 +29,6 @@ pub fn measure(setup: &Setup, report: &mut Report) -> Result<(), String> {
         Ok(quantile(&mut all?, 0.5))
     };
     let gained = sample(true)? - sample(false)?;
-    report.absolute(
-        "memory a process gains (Private_Dirty)",
-        gained,
-        "KiB",
-        Some(64.0),
-    );
+    report.absolute("memory a process gains (Private_Dirty)", gained, "KiB", Some(64.0));
     Ok(())
 }

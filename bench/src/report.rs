@@ -32,13 +32,7 @@ impl Report {
             None => String::new(),
         };
         let figure = format!("{figure:.2} {unit}");
-        self.rows.push([
-            what.to_owned(),
-            figure,
-            String::new(),
-            String::new(),
-            verdict,
-        ]);
+        self.rows.push([what.to_owned(), figure, String::new(), String::new(), verdict]);
     }
 
     /// Prints the table.
@@ -46,10 +40,7 @@ impl Report {
         let head = ["what", "figure", "bare", "ratio", "budget"].map(String::from);
         let all: Vec<&[String; 5]> = std::iter::once(&head).chain(&self.rows).collect();
         let width = |column: usize| {
-            all.iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count())
-                .max()
+            all.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
         };
         let widths: Vec<usize> = (0..5).map(|column| width(column).unwrap_or(0)).collect();
         for row in all {

@@ -26,16 +26,10 @@ pub fn work(command: &[&str]) -> ExitCode {
     let mut byte = [0];
     while input.read_exact(&mut byte).is_ok() {
         let start = Instant::now();
-        let status = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .status();
+        let status = Command::new(program).args(arguments).stdin(Stdio::null()).status();
         let took = start.elapsed().as_nanos() as u64;
         if !status.is_ok_and(|status| status.success())
-            || output
-                .write_all(&took.to_le_bytes())
-                .and_then(|()| output.flush())
-                .is_err()
+            || output.write_all(&took.to_le_bytes()).and_then(|()| output.flush()).is_err()
         {
             return ExitCode::FAILURE;
         }
@@ -53,18 +47,11 @@ fn variants(setup: &Setup) -> [Variant<'_>; 5] {
     [
         ("bare", vec![]),
         ("empty library", vec![("LD_PRELOAD", path(&setup.empty))]),
-        (
-            "mode disabled",
-            vec![library(), ("RAMPART_MODE", "disabled".into())],
-        ),
+        ("mode disabled", vec![library(), ("RAMPART_MODE", "disabled".into())]),
         ("every event recorded", vec![library(), audit("all")]),
         (
             "record: notable",
-            vec![
-                library(),
-                audit("some"),
-                ("RAMPART_IMAGE", path(&setup.notable)),
-            ],
+            vec![library(), audit("some"), ("RAMPART_IMAGE", path(&setup.notable))],
         ),
     ]
 }
@@ -91,15 +78,7 @@ fn interleaved(
         let (Some(ask), Some(answer)) = (ask, answer) else {
             return Err("no pipe".into());
         };
-        workers.push((
-            name,
-            Worker {
-                child,
-                ask,
-                answer,
-                samples: Vec::new(),
-            },
-        ));
+        workers.push((name, Worker { child, ask, answer, samples: Vec::new() }));
     }
     for round in 0..rounds + 30 {
         for (name, worker) in &mut workers {
@@ -131,12 +110,7 @@ fn turn(worker: &mut Worker) -> std::io::Result<f64> {
 pub fn measure(setup: &Setup, report: &mut Report) -> Result<(), String> {
     let dash = "i=0; while [ $i -lt 100 ]; do /bin/true; i=$((i+1)); done";
     for (what, command, rounds, budgets) in [
-        (
-            "posix_spawn /bin/true",
-            &["/bin/true"][..],
-            1000,
-            [None, None, Some(1.25), Some(1.20)],
-        ),
+        ("posix_spawn /bin/true", &["/bin/true"][..], 1000, [None, None, Some(1.25), Some(1.20)]),
         (
             "100 × /bin/true in dash",
             &["/bin/dash", "-c", dash],
@@ -160,21 +134,10 @@ fn storm(setup: &Setup, report: &mut Report) -> Result<(), String> {
     let script = "i=0; while [ $i -lt 300 ]; do /bin/true; i=$((i+1)); done & \
                   i=0; while [ $i -lt 300 ]; do /bin/true; i=$((i+1)); done; wait";
     let figures = interleaved(setup, &["/bin/dash", "-c", script], 8)?;
-    let find = |name: &str| {
-        figures
-            .iter()
-            .find(|(found, _)| found == name)
-            .map(|(_, time)| *time)
-    };
+    let find = |name: &str| figures.iter().find(|(found, _)| found == name).map(|(_, time)| *time);
     if let (Some(bare), Some(ours)) = (find("bare"), find("every event recorded")) {
         // A rate of at least 80 % is a time of at most 1 / 0.8.
-        report.ratio(
-            "fork storm, 2 × 300 × /bin/true",
-            ours,
-            bare,
-            "µs",
-            Some(1.25),
-        );
+        report.ratio("fork storm, 2 × 300 × /bin/true", ours, bare, "µs", Some(1.25));
     }
     Ok(())
 }

@@ -29,19 +29,14 @@ fn commands() -> (String, Vec<String>) {
     for directory in ["../shared/corpora", "tests/corpus"] {
         for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
             let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
-            let rows = text
-                .lines()
-                .filter_map(|line| serde_json::from_str(line).ok());
+            let rows = text.lines().filter_map(|line| serde_json::from_str(line).ok());
             found.extend(rows.filter_map(|row: serde_json::Value| {
                 row.get("command")?.as_str().map(str::to_owned)
             }));
         }
     }
     if found.is_empty() {
-        return (
-            "8 typical commands".into(),
-            TYPICAL.map(String::from).to_vec(),
-        );
+        return ("8 typical commands".into(), TYPICAL.map(String::from).to_vec());
     }
     (format!("{} commands of the corpora", found.len()), found)
 }
@@ -74,10 +69,7 @@ fn time(images: &[Image<'_>], command: &[u8], rules: usize, scratch: &mut OwnedS
 fn all(image: &Image<'_>, commands: &[String], rules: usize) -> Vec<f64> {
     let mut scratch = OwnedScratch::default();
     let images = std::slice::from_ref(image);
-    commands
-        .iter()
-        .map(|command| time(images, command.as_bytes(), rules, &mut scratch))
-        .collect()
+    commands.iter().map(|command| time(images, command.as_bytes(), rules, &mut scratch)).collect()
 }
 
 /// A layer of `count` rules, each for a program of its own, in files of 1,000.
@@ -95,13 +87,8 @@ fn generated(count: usize) -> Result<Vec<u8>, String> {
         }
         files.push((format!("generated-{file}.yaml"), yaml));
     }
-    let sources: Vec<Source<'_>> = files
-        .iter()
-        .map(|(name, yaml)| Source {
-            name,
-            text: yaml.as_bytes(),
-        })
-        .collect();
+    let sources: Vec<Source<'_>> =
+        files.iter().map(|(name, yaml)| Source { name, text: yaml.as_bytes() }).collect();
     compile(&sources, &Options::default())
         .map_err(|errors| errors.iter().take(3).map(ToString::to_string).collect())
 }
@@ -115,23 +102,10 @@ pub fn measure(report: &mut Report) -> Result<(), String> {
     let standard = open(policies::STANDARD)?;
     let (what, commands) = commands();
     let mut times = all(&standard, &commands, 1000);
-    let (p50, p99) = (
-        quantile(&mut times, 0.5) / 1e3,
-        quantile(&mut times, 0.99) / 1e3,
-    );
-    report.absolute(
-        &format!("verdict p50, standard, {what}"),
-        p50,
-        "µs",
-        Some(5.0),
-    );
+    let (p50, p99) = (quantile(&mut times, 0.5) / 1e3, quantile(&mut times, 0.99) / 1e3);
+    report.absolute(&format!("verdict p50, standard, {what}"), p50, "µs", Some(5.0));
     report.absolute("verdict p99", p99, "µs", Some(50.0));
-    report.absolute(
-        "verdict, slowest",
-        quantile(&mut times, 1.0) / 1e3,
-        "µs",
-        None,
-    );
+    report.absolute("verdict, slowest", quantile(&mut times, 1.0) / 1e3, "µs", None);
 
     let few = generated(200)?;
     let many = generated(10_000)?;

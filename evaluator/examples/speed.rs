@@ -14,10 +14,7 @@ fn main() {
             "76 bytes",
             "cd /srv/app && git pull --rebase origin main && make -j4 test 2>&1 | tail -20",
         ),
-        (
-            "wrapped",
-            "sudo -u root env A=1 timeout 5 sh -c 'rm -rf /tmp/x'",
-        ),
+        ("wrapped", "sudo -u root env A=1 timeout 5 sh -c 'rm -rf /tmp/x'"),
         ("decoded", "echo cm0gLXJmIC8K | base64 -d | sh"),
     ];
     for (name, text) in small {
@@ -60,11 +57,7 @@ fn main() {
         let text = format!("python3 -c \"{} requests\"", part.repeat(8150 / part.len()));
         report(name, text.as_bytes());
     }
-    let trims = format!(
-        "x={}; echo ${{x##*{}}}",
-        "a".repeat(4000),
-        "?*".repeat(2000)
-    );
+    let trims = format!("x={}; echo ${{x##*{}}}", "a".repeat(4000), "?*".repeat(2000));
     report("pattern", trims.as_bytes());
     let pipe = format!("{}sh", "echo a |".repeat(1000));
     report("pipeline", pipe.as_bytes());
@@ -135,11 +128,7 @@ impl Arena {
         let (tree, _) = understand(black_box(&request), &NoWorld, parts);
         (
             black_box(tree.commands.len()),
-            if text.len() < 200 {
-                String::new()
-            } else {
-                format!("{:?}", tree.outcome)
-            },
+            if text.len() < 200 { String::new() } else { format!("{:?}", tree.outcome) },
         )
     }
 }

@@ -122,25 +122,17 @@ fn combine<'a>(images: &[Image<'a>], tree: Tree<'a>, matched: &'a [RuleMatch]) -
     }
     let (limit, reason) = match tree.outcome {
         Outcome::Complete => return verdict,
-        Outcome::TooComplex => (
-            stated(images, |image| image.header.on_too_complex),
-            Reason::TooComplex,
-        ),
-        Outcome::Unparseable => (
-            stated(images, |image| image.header.on_unparseable),
-            Reason::Unparseable,
-        ),
+        Outcome::TooComplex => {
+            (stated(images, |image| image.header.on_too_complex), Reason::TooComplex)
+        }
+        Outcome::Unparseable => {
+            (stated(images, |image| image.header.on_unparseable), Reason::Unparseable)
+        }
     };
     let limit = limit.unwrap_or(Action::Ask);
     if limit > verdict.action {
-        verdict = Verdict {
-            action: limit,
-            reason,
-            policy: b"",
-            rule: b"",
-            message: b"",
-            ..verdict
-        };
+        verdict =
+            Verdict { action: limit, reason, policy: b"", rule: b"", message: b"", ..verdict };
     }
     verdict
 }
@@ -156,9 +148,7 @@ fn answer<'a>(verdict: &mut Verdict<'a>, images: &[Image<'a>], winner: RuleMatch
     let policy = image.policy(rule.policy);
     verdict.action = Action::from_code(rule.action).unwrap_or(Action::Deny);
     verdict.reason = Reason::Rule;
-    verdict.policy = policy
-        .and_then(|found| image.text(found.name, found.name_len))
-        .unwrap_or(b"");
+    verdict.policy = policy.and_then(|found| image.text(found.name, found.name_len)).unwrap_or(b"");
     verdict.rule = image.text(rule.name, rule.name_len).unwrap_or(b"");
     verdict.message = image.text(rule.message, rule.message_len).unwrap_or(b"");
     verdict.command = winner.command;
@@ -209,23 +199,11 @@ fn fired(
 fn default_action(images: &[Image<'_>]) -> Action {
     let of = |image: &Image<'_>| Action::from_code(image.header.default_action);
     let own = |image: &&Image<'_>| image.header.level != level::PROJECT;
-    let base = images
-        .iter()
-        .rev()
-        .filter(own)
-        .find_map(of)
-        .unwrap_or(Action::Deny);
-    images
-        .iter()
-        .filter(|image| !own(image))
-        .filter_map(of)
-        .fold(base, Action::max)
+    let base = images.iter().rev().filter(own).find_map(of).unwrap_or(Action::Deny);
+    images.iter().filter(|image| !own(image)).filter_map(of).fold(base, Action::max)
 }
 
 /// The strictest action that images state for one of the `on_*` keys; `None` if none does.
 fn stated(images: &[Image<'_>], code: impl Fn(&Image<'_>) -> u8) -> Option<Action> {
-    images
-        .iter()
-        .filter_map(|image| Action::from_code(code(image)))
-        .max()
+    images.iter().filter_map(|image| Action::from_code(code(image))).max()
 }

@@ -60,11 +60,7 @@ const fn hex_escape(byte: u8) -> [u8; 4] {
 /// The lower-case hexadecimal digit of `nibble` (0 to 15).
 #[must_use]
 pub const fn hex_digit(nibble: u8) -> u8 {
-    if nibble < 10 {
-        b'0' + nibble
-    } else {
-        b'a' + (nibble & 15) - 10
-    }
+    if nibble < 10 { b'0' + nibble } else { b'a' + (nibble & 15) - 10 }
 }
 
 #[cfg(test)]

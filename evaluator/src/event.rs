@@ -107,9 +107,7 @@ impl EventFlags {
 #[must_use]
 pub fn ulid(time_ms: u64, random: [u8; 10]) -> [u8; 26] {
     const DIGITS: [u8; 32] = *b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    let low = random
-        .iter()
-        .fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
+    let low = random.iter().fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
     let mut bits = u128::from(time_ms & 0xffff_ffff_ffff) << 80 | low;
     let mut out = [0; 26];
     for digit in out.iter_mut().rev() {
@@ -297,20 +295,11 @@ mod tests {
         let argv = &argv as &dyn Argv;
         let request = Request {
             tool: b"exec",
-            call: Call::Exec {
-                file: b"/bin/x",
-                argv,
-            },
+            call: Call::Exec { file: b"/bin/x", argv },
             cwd: Cwd::Known(b"/w"),
             env: &NoEnv,
-            target: Target {
-                kinds: TargetKinds::STATIC,
-                ..Target::default()
-            },
-            caller: Caller {
-                agent: b"a",
-                ..Caller::default()
-            },
+            target: Target { kinds: TargetKinds::STATIC, ..Target::default() },
+            caller: Caller { agent: b"a", ..Caller::default() },
             path: None,
             url: None,
             params: &NoParams,
@@ -372,10 +361,7 @@ mod tests {
         let arg = std::vec![b'\x01'; 4000];
         let many: Vec<&[u8]> = std::vec![&arg; 100];
         let long = line(&many, 65536);
-        assert!(
-            long.ends_with("}\n") && long.contains("\"argv_len\":100,"),
-            "long"
-        );
+        assert!(long.ends_with("}\n") && long.contains("\"argv_len\":100,"), "long");
         assert!(line(&[&std::vec![b'a'; 100_000]], 65536).contains(r#"{"len":100000,"head":"#));
         let lines = (100..900).map(|room| line(&many, room));
         let (empty, written): (Vec<_>, Vec<_>) = lines.partition(String::is_empty);

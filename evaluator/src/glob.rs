@@ -35,10 +35,7 @@ pub fn command(pattern: &[u8], value: &[u8], fold: bool) -> Option<bool> {
 /// Whether the pieces between the stars of `pattern` occur in `value` one after the other.
 fn pieces_in_order(pattern: &[u8], value: &[u8], fold: bool) -> bool {
     let mut rest = value;
-    for piece in pattern
-        .split(|byte| *byte == b'*')
-        .filter(|piece| !piece.is_empty())
-    {
+    for piece in pattern.split(|byte| *byte == b'*').filter(|piece| !piece.is_empty()) {
         let Some(at) = find(rest, piece, fold) else {
             return false;
         };
@@ -89,19 +86,13 @@ fn segments(pattern: &[u8], value: &[u8], fold: bool, steps: &mut u32) -> Option
                     return Some(true);
                 }
                 at += 2;
-                outer = Some(Star {
-                    pattern: at,
-                    value: pos,
-                });
+                outer = Some(Star { pattern: at, value: pos });
                 inner = None;
                 continue;
             }
             [b'*', ..] => {
                 at += 1;
-                inner = Some(Star {
-                    pattern: at,
-                    value: pos,
-                });
+                inner = Some(Star { pattern: at, value: pos });
                 continue;
             }
             [] if pos == value.len() => return Some(true),
@@ -116,9 +107,7 @@ fn segments(pattern: &[u8], value: &[u8], fold: bool, steps: &mut u32) -> Option
             }
         }
         if let Some(star) = inner.as_mut()
-            && value
-                .get(star.value)
-                .is_some_and(|byte| slashed(*byte) != b'/')
+            && value.get(star.value).is_some_and(|byte| slashed(*byte) != b'/')
         {
             star.value += 1;
             (at, pos) = (star.pattern, star.value);
@@ -196,29 +185,19 @@ const fn slashed(byte: u8) -> u8 {
 }
 
 const fn same(left: u8, right: u8, fold: bool) -> bool {
-    if fold {
-        left.eq_ignore_ascii_case(&right)
-    } else {
-        left == right
-    }
+    if fold { left.eq_ignore_ascii_case(&right) } else { left == right }
 }
 
 /// Whether `value` starts with `prefix`, backslashes as slashes.
 fn starts_with(value: &[u8], prefix: &[u8], fold: bool) -> bool {
     value.len() >= prefix.len()
-        && value
-            .iter()
-            .zip(prefix)
-            .all(|(left, right)| same(slashed(*left), slashed(*right), fold))
+        && value.iter().zip(prefix).all(|(left, right)| same(slashed(*left), slashed(*right), fold))
 }
 
 /// What stands behind the last wildcard of `pattern`: every value that fits ends with it.
 fn literal_end(pattern: &[u8]) -> &[u8] {
     let wild = |byte: &u8| matches!(byte, b'*' | b'?' | b'[' | b']');
-    let start = pattern
-        .iter()
-        .rposition(wild)
-        .map_or(0, |at| at.saturating_add(1));
+    let start = pattern.iter().rposition(wild).map_or(0, |at| at.saturating_add(1));
     pattern.get(start..).unwrap_or(&[])
 }
 
@@ -237,9 +216,7 @@ pub fn find(value: &[u8], needle: &[u8], fold: bool) -> Option<usize> {
     let first = slashed(*first);
     let last = value.len().checked_sub(needle.len())?;
     (0..=last).find(|at| {
-        value
-            .get(*at)
-            .is_some_and(|byte| same(slashed(*byte), first, fold))
+        value.get(*at).is_some_and(|byte| same(slashed(*byte), first, fold))
             && starts_with(value.get(*at..).unwrap_or(&[]), needle, fold)
     })
 }
@@ -343,11 +320,7 @@ mod tests {
     fn hostile_patterns_end() {
         let value = std::vec![b'a'; 100_000];
         let pattern = b"**a*a*a*a*a*b**a*a*a*[b]";
-        assert_eq!(
-            path(pattern, &value, false),
-            None,
-            "too many steps is said, not hidden"
-        );
+        assert_eq!(path(pattern, &value, false), None, "too many steps is said, not hidden");
     }
 
     proptest::proptest! {

@@ -11,10 +11,7 @@ pub fn clean<'b>(cwd: &[u8], path: &[u8], out: &'b mut [u8]) -> Option<&'b [u8]>
     if base.first() != Some(&b'/') {
         return None;
     }
-    for part in base
-        .split(|byte| *byte == b'/')
-        .chain(path.split(|byte| *byte == b'/'))
-    {
+    for part in base.split(|byte| *byte == b'/').chain(path.split(|byte| *byte == b'/')) {
         match part {
             b"" | b"." => {}
             b".." => len = parent_len(out.get(..len)?),

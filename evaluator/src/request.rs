@@ -79,9 +79,7 @@ impl Env for NoEnv {
 
 impl Env for &[(&[u8], &[u8])] {
     fn get(&self, name: &[u8]) -> Option<&[u8]> {
-        self.iter()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| *value)
+        self.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
     }
 }
 

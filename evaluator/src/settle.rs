@@ -19,38 +19,22 @@ pub struct Settled {
 #[must_use]
 pub fn settle(verdict: &Verdict<'_>, fail_open: Option<bool>) -> Settled {
     match verdict.action {
-        Action::Allow | Action::Watch => Settled {
-            permitted: true,
-            answered_by: "",
-        },
+        Action::Allow | Action::Watch => Settled { permitted: true, answered_by: "" },
         Action::Deny => {
             // Not a rule's no, but no answer at all: this is what the fail mode is for.
             let undecided = matches!(verdict.reason, Reason::NoMemory);
             if undecided && fail_open == Some(true) {
-                Settled {
-                    permitted: true,
-                    answered_by: "fail-open",
-                }
+                Settled { permitted: true, answered_by: "fail-open" }
             } else {
-                Settled {
-                    permitted: false,
-                    answered_by: "",
-                }
+                Settled { permitted: false, answered_by: "" }
             }
         }
         Action::Ask | Action::Webhook => match (verdict.on_no_approver, fail_open) {
-            (Some(answer), _) => Settled {
-                permitted: answer.permits(),
-                answered_by: "on_no_approver",
-            },
-            (None, Some(true)) => Settled {
-                permitted: true,
-                answered_by: "fail-open",
-            },
-            (None, _) => Settled {
-                permitted: false,
-                answered_by: "on_no_approver",
-            },
+            (Some(answer), _) => {
+                Settled { permitted: answer.permits(), answered_by: "on_no_approver" }
+            }
+            (None, Some(true)) => Settled { permitted: true, answered_by: "fail-open" },
+            (None, _) => Settled { permitted: false, answered_by: "on_no_approver" },
         },
     }
 }
@@ -103,10 +87,7 @@ mod tests {
             let got = settle(&verdict(action, reason, stated), fail_open);
             assert_eq!(
                 got,
-                Settled {
-                    permitted,
-                    answered_by
-                },
+                Settled { permitted, answered_by },
                 "{action:?} {stated:?} {fail_open:?}"
             );
         }

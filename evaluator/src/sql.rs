@@ -30,10 +30,7 @@ pub mod effect {
 /// The effects ([`effect`]) of the statements in `text`.
 #[must_use]
 pub fn effects(text: &[u8]) -> u32 {
-    let mut tokens = Tokens {
-        rest: text,
-        strings_run: false,
-    };
+    let mut tokens = Tokens { rest: text, strings_run: false };
     let mut statement = Statement::default();
     let mut found = 0;
     while let Some(token) = tokens.next() {
@@ -108,10 +105,7 @@ impl<'t> Tokens<'t> {
     }
 
     fn skip_past(&mut self, end: &[u8]) {
-        let at = self
-            .rest
-            .windows(end.len())
-            .position(|window| window == end);
+        let at = self.rest.windows(end.len()).position(|window| window == end);
         self.skip(at.map_or(usize::MAX, |at| at.saturating_add(end.len())));
     }
 
@@ -183,11 +177,7 @@ impl Statement {
         self.updates |= first && is(word, b"update");
         self.sets |= is(word, b"set");
         self.in_where |= is(word, b"where");
-        if first && is(word, b"truncate") {
-            effect::TRUNCATE
-        } else {
-            0
-        }
+        if first && is(word, b"truncate") { effect::TRUNCATE } else { 0 }
     }
 
     fn finish(&self) -> u32 {
@@ -243,10 +233,7 @@ mod tests {
             ("create table t (a int references u on delete cascade)", 0),
             ("update t set a = 1", UPDATE_ALL),
             ("update t set a = 1 where b = 2", 0),
-            (
-                "insert into t values (1) on conflict do update set a = 1",
-                0,
-            ),
+            ("insert into t values (1) on conflict do update set a = 1", 0),
             ("drop", 0),
             ("drop 'table' x", 0),
         ] {

@@ -37,20 +37,11 @@ impl World for Links {
 }
 
 fn image(yaml: &str, layer: Layer) -> Vec<u8> {
-    let source = Source {
-        name: "test.yaml",
-        text: yaml.as_bytes(),
-    };
-    let options = Options {
-        layer,
-        run_examples: false,
-    };
+    let source = Source { name: "test.yaml", text: yaml.as_bytes() };
+    let options = Options { layer, run_examples: false };
     match compile(&[source], &options) {
         Ok(image) => image,
-        Err(errors) => panic!(
-            "{}",
-            errors.iter().map(|e| format!("{e}\n")).collect::<String>()
-        ),
+        Err(errors) => panic!("{}", errors.iter().map(|e| format!("{e}\n")).collect::<String>()),
     }
 }
 
@@ -70,10 +61,7 @@ fn request<'a>(call: Call<'a>, env: &'a dyn Env) -> Request<'a> {
 
 /// The action and the deciding `policy/rule` for a request against layers of images.
 fn judge(images: &[Vec<u8>], request: &Request<'_>) -> (Action, String) {
-    let images: Vec<Image<'_>> = images
-        .iter()
-        .map(|bytes| Image::open(bytes).unwrap())
-        .collect();
+    let images: Vec<Image<'_>> = images.iter().map(|bytes| Image::open(bytes).unwrap()).collect();
     let len = scratch_len(65536, 64, 1000);
     let mut scratch = Scratch {
         text: &mut vec![0; len.text],
@@ -96,16 +84,7 @@ fn judge_argv(images: &[Vec<u8>], words: &str) -> (Action, String) {
     let words: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
     let argv: &[&[u8]] = &words;
     let env: &[(&[u8], &[u8])] = &[(b"HOME", b"/home/u")];
-    judge(
-        images,
-        &request(
-            Call::Exec {
-                file: words[0],
-                argv: &argv as &dyn Argv,
-            },
-            &env,
-        ),
-    )
+    judge(images, &request(Call::Exec { file: words[0], argv: &argv as &dyn Argv }, &env))
 }
 
 fn table(yaml: &str, cases: &[(&str, &str)]) {
@@ -231,10 +210,7 @@ policies:
         Layer::User,
     );
     let argv: &[&[u8]] = &[b"a", b"b"];
-    let call = Call::Exec {
-        file: b"/x/c",
-        argv: &argv as &dyn Argv,
-    };
+    let call = Call::Exec { file: b"/x/c", argv: &argv as &dyn Argv };
     assert_eq!(judge(&[both], &request(call, &NoEnv)).0, Action::Allow);
     // A link outside the system's directories is what it leads to.
     let links = [image(yaml, Layer::User)];
@@ -244,30 +220,15 @@ policies:
         ("/bin/ls", "/bin/busybox", Action::Allow),
     ] {
         let argv: &[&[u8]] = &[b"ls"];
-        let call = Call::Exec {
-            file: file.as_bytes(),
-            argv: &argv as &dyn Argv,
-        };
-        let target = Target {
-            resolved: Some(resolved.as_bytes()),
-            ..Target::default()
-        };
-        let asked = Request {
-            target,
-            ..request(call, &NoEnv)
-        };
+        let call = Call::Exec { file: file.as_bytes(), argv: &argv as &dyn Argv };
+        let target = Target { resolved: Some(resolved.as_bytes()), ..Target::default() };
+        let asked = Request { target, ..request(call, &NoEnv) };
         assert_eq!(judge(&links, &asked).0, want, "{file} -> {resolved}");
     }
     // argv[0] says `ls`, the file is another.
     let images = [image(yaml, Layer::User)];
     let argv: &[&[u8]] = &[b"ls"];
-    let lying = request(
-        Call::Exec {
-            file: b"/tmp/evil",
-            argv: &argv as &dyn Argv,
-        },
-        &NoEnv,
-    );
+    let lying = request(Call::Exec { file: b"/tmp/evil", argv: &argv as &dyn Argv }, &NoEnv);
     assert_eq!(judge(&images, &lying).0, Action::Deny);
 }
 
@@ -285,10 +246,7 @@ fn layers_stay_apart_and_a_project_only_restricts() {
         "version: '1'\ndefault_action: allow\npolicies: [{name: q, rules: [{action: allow, when: {program: [make]}}, {action: deny, when: {program: [npm]}}]}]",
         Layer::Project,
     );
-    let strict = image(
-        "version: '1'\ndefault_action: deny\npolicies: []",
-        Layer::Project,
-    );
+    let strict = image("version: '1'\ndefault_action: deny\npolicies: []", Layer::Project);
     let cases: &[(&[&Vec<u8>], &str, Action)] = &[
         (&[&base], "make", Action::Ask),
         (&[&base, &user], "make", Action::Allow),
@@ -300,11 +258,7 @@ fn layers_stay_apart_and_a_project_only_restricts() {
     ];
     for (number, (layers, words, want)) in cases.iter().enumerate() {
         let layers: Vec<Vec<u8>> = layers.iter().map(|layer| layer.to_vec()).collect();
-        assert_eq!(
-            judge_argv(&layers, words).0,
-            *want,
-            "case {number}: {words}"
-        );
+        assert_eq!(judge_argv(&layers, words).0, *want, "case {number}: {words}");
     }
 }
 
@@ -315,26 +269,10 @@ fn a_restriction_looks_through_links() {
         Layer::User,
     )];
     let argv: &[&[u8]] = &[b"x"];
-    let call = Call::Exec {
-        file: b"/tmp/x",
-        argv: &argv as &dyn Argv,
-    };
-    let target = Target {
-        resolved: Some(b"/usr/bin/rm"),
-        ..Target::default()
-    };
+    let call = Call::Exec { file: b"/tmp/x", argv: &argv as &dyn Argv };
+    let target = Target { resolved: Some(b"/usr/bin/rm"), ..Target::default() };
     assert_eq!(judge(&images, &request(call, &NoEnv)).0, Action::Allow);
-    assert_eq!(
-        judge(
-            &images,
-            &Request {
-                target,
-                ..request(call, &NoEnv)
-            }
-        )
-        .0,
-        Action::Deny
-    );
+    assert_eq!(judge(&images, &Request { target, ..request(call, &NoEnv) }).0, Action::Deny);
 }
 
 #[test]
@@ -371,77 +309,27 @@ policies:
 "#;
     let images = [image(yaml, Layer::User)];
     let argv: &[&[u8]] = &[b"id"];
-    let plain = request(
-        Call::Exec {
-            file: b"id",
-            argv: &argv as &dyn Argv,
-        },
-        &NoEnv,
-    );
-    let nothing = Request {
-        call: Call::Nothing,
-        ..plain
-    };
+    let plain = request(Call::Exec { file: b"id", argv: &argv as &dyn Argv }, &NoEnv);
+    let nothing = Request { call: Call::Nothing, ..plain };
     let cases = [
         (plain, Action::Allow),
         (
-            Request {
-                caller: Caller {
-                    agent: b"codex-1",
-                    ..Caller::default()
-                },
-                ..plain
-            },
+            Request { caller: Caller { agent: b"codex-1", ..Caller::default() }, ..plain },
             Action::Deny,
         ),
         (
-            Request {
-                target: Target {
-                    kinds: TargetKinds::STATIC,
-                    ..Target::default()
-                },
-                ..plain
-            },
+            Request { target: Target { kinds: TargetKinds::STATIC, ..Target::default() }, ..plain },
             Action::Ask,
         ),
+        (Request { tool: b"read", path: Some(b"a/.env"), ..nothing }, Action::Deny),
+        (Request { tool: b"read", path: Some(b"a/env"), ..nothing }, Action::Allow),
+        (Request { tool: b"write", path: Some(b"a/.env"), ..nothing }, Action::Allow),
         (
-            Request {
-                tool: b"read",
-                path: Some(b"a/.env"),
-                ..nothing
-            },
+            Request { tool: b"fetch", url: Some(b"https://a.EVIL.example/x"), ..nothing },
             Action::Deny,
         ),
         (
-            Request {
-                tool: b"read",
-                path: Some(b"a/env"),
-                ..nothing
-            },
-            Action::Allow,
-        ),
-        (
-            Request {
-                tool: b"write",
-                path: Some(b"a/.env"),
-                ..nothing
-            },
-            Action::Allow,
-        ),
-        (
-            Request {
-                tool: b"fetch",
-                url: Some(b"https://a.EVIL.example/x"),
-                ..nothing
-            },
-            Action::Deny,
-        ),
-        (
-            Request {
-                tool: b"fetch",
-                url: Some(b"https://example/a.evil.example"),
-                ..nothing
-            },
+            Request { tool: b"fetch", url: Some(b"https://example/a.evil.example"), ..nothing },
             Action::Allow,
         ),
     ];
@@ -456,10 +344,7 @@ fn a_corrupt_image_denies_and_never_panics() {
         "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: [{action: ask, when: {any: [{program: [id]}, {operands: ['/x']}]}}]}]",
         Layer::User,
     );
-    assert_eq!(
-        judge_argv(std::slice::from_ref(&good), "ls").0,
-        Action::Allow
-    );
+    assert_eq!(judge_argv(std::slice::from_ref(&good), "ls").0, Action::Allow);
     for at in 0..good.len() {
         for value in [0, 1, 0x7f, 0xff] {
             let mut bad = good.clone();
@@ -488,27 +373,15 @@ fn too_little_memory_denies() {
         vars: &mut [],
         matches: &mut [],
     };
-    let request = request(
-        Call::Exec {
-            file: b"id",
-            argv: &argv as &dyn Argv,
-        },
-        &NoEnv,
-    );
+    let request = request(Call::Exec { file: b"id", argv: &argv as &dyn Argv }, &NoEnv);
     let verdict = decide(&images, &request, &Links, &mut scratch);
-    assert_eq!(
-        (verdict.action, verdict.reason.name()),
-        (Action::Deny, "no-memory")
-    );
+    assert_eq!((verdict.action, verdict.reason.name()), (Action::Deny, "no-memory"));
 }
 
 #[test]
 fn work_is_bounded_and_what_was_not_looked_at_is_never_allowed() {
     // Wrappers in wrappers: every one looks at all the words behind it.
-    let words = std::iter::repeat_n("sudo", 4000)
-        .chain(["true"])
-        .collect::<Vec<_>>()
-        .join(" ");
+    let words = std::iter::repeat_n("sudo", 4000).chain(["true"]).collect::<Vec<_>>().join(" ");
     let paths: String = (0..200).map(|n| format!("'/data/{n}/**', ")).collect();
     let yaml = format!(
         "version: '1'\ndefault_action: allow\npolicies: [{{name: p, rules: [{{action: deny, when: {{operands: [{paths}]}}}}]}}]"

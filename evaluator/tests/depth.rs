@@ -1,11 +1,7 @@
 //! The deepest nesting has to fit the stack that the interposer brings: 256 KiB in a release
 //! build. Frames of a debug build are several times as large.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test stops where it fails"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
 
 mod support;
 
@@ -13,11 +9,7 @@ use evaluator::command::Outcome;
 use support::understand_shell;
 
 /// Stack that every case gets.
-const STACK: usize = if cfg!(debug_assertions) {
-    4 << 20
-} else {
-    256 << 10
-};
+const STACK: usize = if cfg!(debug_assertions) { 4 << 20 } else { 256 << 10 };
 
 /// What is repeated, and what closes one repetition.
 const NESTINGS: &[(&str, &str)] = &[
@@ -75,11 +67,7 @@ const CODE: &[(&str, &str, &str)] = &[
 fn code_of_other_languages_fits_the_stack() {
     for (program, open, close) in CODE {
         for levels in [20, 64, 400, 2000] {
-            let text = format!(
-                "{program} '{}1{}'",
-                open.repeat(levels),
-                close.repeat(levels)
-            );
+            let text = format!("{program} '{}1{}'", open.repeat(levels), close.repeat(levels));
             let thread = std::thread::Builder::new().stack_size(STACK);
             let outcome = thread.spawn(move || understand_shell(text.as_bytes(), "bash").outcome);
             outcome.unwrap().join().unwrap();

@@ -5,11 +5,7 @@
 //! The texts are mixed from shell tokens by a fixed seed, so that a failure can be repeated.
 //! `RAMPART_SOUP=N` mixes N texts a shell instead of the default.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test stops where it fails"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
 
 mod support;
 
@@ -174,10 +170,8 @@ struct Mixer(u64);
 
 impl Mixer {
     fn next(&mut self, below: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % below
     }
 
@@ -245,10 +239,7 @@ impl Jail {
         }
         // Only the group that was started here.
         let group = format!("-{}", child.id());
-        let _ = Command::new("kill")
-            .args(["-9", "--", &group])
-            .stderr(Stdio::null())
-            .status();
+        let _ = Command::new("kill").args(["-9", "--", &group]).stderr(Stdio::null()).status();
         let _ = child.wait();
         let bytes = std::fs::read(&log).unwrap();
         bytes
@@ -274,10 +265,7 @@ impl Drop for Jail {
 fn predicted(understood: &Understood, argv: &[Vec<u8>]) -> bool {
     understood.commands.iter().any(|command| {
         command.unknown_code
-            || command
-                .words
-                .first()
-                .is_some_and(|program| program.contains(&0))
+            || command.words.first().is_some_and(|program| program.contains(&0))
             || fits(&command.patterns, argv)
     })
 }
@@ -316,10 +304,7 @@ fn soup(shell: &str, seed: u64) {
         println!("skipped: no {shell} here");
         return;
     }
-    let count = std::env::var("RAMPART_SOUP")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(800);
+    let count = std::env::var("RAMPART_SOUP").ok().and_then(|n| n.parse().ok()).unwrap_or(800);
     let jail = Jail::new(&format!("soup-{shell}"));
     let mut mixer = Mixer(seed);
     let (mut ran, mut exact, mut unparseable) = (0, 0, 0);
@@ -350,18 +335,12 @@ fn soup(shell: &str, seed: u64) {
         let executed: Vec<_> = executed
             .iter()
             .map(|argv| {
-                argv.iter()
-                    .map(|w| String::from_utf8_lossy(w).into_owned())
-                    .collect::<Vec<_>>()
+                argv.iter().map(|w| String::from_utf8_lossy(w).into_owned()).collect::<Vec<_>>()
             })
             .collect();
         println!("missed {text:?}\n   ran {executed:?}\n   saw {lines:?}");
     }
-    assert!(
-        missed.is_empty(),
-        "{} texts ran what was not predicted",
-        missed.len()
-    );
+    assert!(missed.is_empty(), "{} texts ran what was not predicted", missed.len());
 }
 
 #[test]

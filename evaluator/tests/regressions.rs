@@ -42,9 +42,8 @@ fn kept(target: &str) -> Vec<(String, Vec<u8>)> {
         return Vec::new();
     };
     let paths = entries.map(|entry| entry.unwrap().path());
-    let mut all: Vec<_> = paths
-        .map(|path| (path.display().to_string(), fs::read(&path).unwrap()))
-        .collect();
+    let mut all: Vec<_> =
+        paths.map(|path| (path.display().to_string(), fs::read(&path).unwrap())).collect();
     all.sort();
     all
 }
@@ -149,10 +148,8 @@ fn changed_inputs() {
         match target {
             "policy_yaml" => all.push(fs::read(root().join("policies/standard.yaml")).unwrap()),
             "argv" => all.extend(commands.iter().map(|command| {
-                let text: Vec<u8> = command
-                    .iter()
-                    .map(|b| if *b == b'\n' { 1 } else { *b })
-                    .collect();
+                let text: Vec<u8> =
+                    command.iter().map(|b| if *b == b'\n' { 1 } else { *b }).collect();
                 [b"\0sh\n-c\n", text.as_slice()].concat()
             })),
             _ => all.extend_from_slice(&commands),

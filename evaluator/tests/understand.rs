@@ -2,13 +2,9 @@
 //!
 //! `⏎` is a line end, `□` a part that is not known; words with blanks stand in `‹ ›`.
 
-#![allow(clippy::panic, reason = "a test stops where it fails")]
-
 mod support;
 
-use support::understand_shell;
-
-type Case = (&'static str, &'static str, &'static str);
+use support::cases::{Case, check};
 
 #[rustfmt::skip]
 const GRAMMAR: &[Case] = &[
@@ -234,178 +230,6 @@ const FLOW: &[Case] = &[
     ("a here-document that a bracket ends", r#"bash -c "$(cat <<E⏎rm a⏎E)"; ls"#, "shell: bash -c ‹rm a› || substitution: cat || shell: rm a || shell: ls"),
 ];
 
-#[rustfmt::skip]
-const WRAPPERS: &[Case] = &[
-    ("sudo with options", "sudo -n -u root -- rm a", "shell: sudo -n -u root -- rm a || sudo: rm a"),
-    ("sudo with an assignment", "sudo A=b rm a", "shell: sudo A=b rm a || sudo: rm a"),
-    ("sudo -s", "sudo -s rm a", "shell: sudo -s rm a || sudo: rm a"),
-    ("doas", "doas -u x rm a", "shell: doas -u x rm a || sudo: rm a"),
-    ("su", "su - root -c 'rm a; rm b'", "shell: su - root -c ‹rm a; rm b› || sudo: rm a || sudo: rm b"),
-    ("su with the user behind", "su -c 'rm a' root", "shell: su -c ‹rm a› root || sudo: rm a"),
-    ("runuser", "runuser -u x -- rm a", "shell: runuser -u x -- rm a || sudo: rm a"),
-    ("pkexec", "pkexec --user x rm a", "shell: pkexec --user x rm a || sudo: rm a"),
-    ("env", "env -i A=b -u C rm a", "shell: env -i A=b -u C rm a || wrapper: rm a"),
-    ("env -S", "env -S 'rm -rf /'", "shell: env -S ‹rm -rf /› || shell: rm -rf /"),
-    ("env -S attached", "env '-Srm -rf /'", "shell: env ‹-Srm -rf /› || shell: rm -rf /"),
-    ("nohup and nice", "nohup nice -n 5 nice -5 rm a", "shell: nohup nice -n 5 nice -5 rm a || wrapper: nice -n 5 nice -5 rm a || wrapper: nice -5 rm a || wrapper: rm a"),
-    ("ionice, chrt, taskset", "ionice -c 3 chrt -f 10 taskset -c 0-3 rm a", "shell: ionice -c 3 chrt -f 10 taskset -c 0-3 rm a || wrapper: chrt -f 10 taskset -c 0-3 rm a || wrapper: taskset -c 0-3 rm a || wrapper: rm a"),
-    ("timeout", "timeout -k 5 --signal=KILL 10s rm a", "shell: timeout -k 5 --signal=KILL 10s rm a || wrapper: rm a"),
-    ("stdbuf", "stdbuf -oL -e 0 rm a", "shell: stdbuf -oL -e 0 rm a || wrapper: rm a"),
-    ("time", "command time -f %e rm a; /usr/bin/time -o f rm a", "shell: command time -f %e rm a || wrapper: time -f %e rm a || wrapper: rm a || shell: /usr/bin/time -o f rm a || wrapper: rm a"),
-    ("setsid, setpriv", "setsid -f setpriv --reuid 1 rm a", "shell: setsid -f setpriv --reuid 1 rm a || wrapper: setpriv --reuid 1 rm a || sudo: rm a"),
-    ("chroot", "chroot --userspec=a:b /new rm a", "shell: chroot --userspec=a:b /new rm a || wrapper: rm a"),
-    ("unshare", "unshare -r --mount rm a", "shell: unshare -r --mount rm a || wrapper: rm a"),
-    ("nsenter", "nsenter -t 1 -m -u rm a", "shell: nsenter -t 1 -m -u rm a || container: rm a"),
-    ("bwrap", "bwrap --ro-bind / / --dev /dev -- rm a", "shell: bwrap --ro-bind / / --dev /dev -- rm a || container: rm a"),
-    ("flock", "flock -n /l rm a; flock /l -c 'rm b'", "shell: flock -n /l rm a || wrapper: rm a || shell: flock /l -c ‹rm b› || shell: rm b"),
-    ("script", "script -q -c 'rm a' /dev/null", "shell: script -q -c ‹rm a› /dev/null || shell: rm a"),
-    ("watch", "watch -n 1 'rm a | cat'; watch -x rm b", "shell: watch -n 1 ‹rm a | cat› || shell: rm a || shell: cat || shell: watch -x rm b || wrapper: rm b"),
-    ("exec", "exec -a name rm a", "shell: exec -a name rm a || wrapper: rm a"),
-    ("command and builtin", "command rm a; builtin eval 'rm b'; command -v rm", "shell: command rm a || wrapper: rm a || shell: builtin eval ‹rm b› || wrapper: eval ‹rm b› || eval: rm b || shell: command -v rm"),
-    ("busybox", "busybox rm a; busybox sh -c 'rm b'", "shell: busybox rm a || wrapper: rm a || shell: busybox sh -c ‹rm b› || wrapper: sh -c ‹rm b› || shell: rm b"),
-    ("strace", "strace -f -o log rm a", "shell: strace -f -o log rm a || wrapper: rm a"),
-    ("perf", "perf stat -e x rm a", "shell: perf stat -e x rm a || wrapper: rm a"),
-    ("gdb", "gdb --args rm a; gdb -ex 'shell rm b'", "shell: gdb --args rm a || wrapper: rm a || shell: gdb -ex ‹shell rm b› || shell: rm b"),
-    ("the loader", "/lib64/ld-linux-x86-64.so.2 --library-path /x /bin/rm a", "shell: /lib64/ld-linux-x86-64.so.2 --library-path /x /bin/rm a || wrapper: /bin/rm a"),
-    ("shells", "sh -c 'rm a'; bash -lc 'rm b'; dash -ec 'rm c'; zsh -c 'rm d'; ksh -c 'rm e'", "shell: sh -c ‹rm a› || shell: rm a || shell: bash -lc ‹rm b› || shell: rm b || shell: dash -ec ‹rm c› || shell: rm c || shell: zsh -c ‹rm d› || shell: rm d || shell: ksh -c ‹rm e› || shell: rm e"),
-    ("a shell with options before -c", "bash -e -o pipefail -c 'rm a'", "shell: bash -e -o pipefail -c ‹rm a› || shell: rm a"),
-    ("a shell with options behind -c", "bash -c -e 'rm a'", "shell: bash -c -e ‹rm a› || shell: rm a"),
-    ("parameters of a shell's text", r#"sh -c 'rm "$1" $0' x y"#, r#"shell: sh -c ‹rm "$1" $0› x y || shell: rm y x"#),
-    ("a shell in a shell", r#"bash -c "sh -c 'rm a'""#, "shell: bash -c ‹sh -c 'rm a'› || shell: sh -c ‹rm a› || shell: rm a"),
-    ("bash's extensions read by sh", "sh -c 'rm a &> b'", "shell: sh -c ‹rm a &> b› || shell: rm a || shell: rm a || shell: "),
-    ("a script that is not there", "bash run.sh a", "shell: bash run.sh a"),
-    ("find -exec", r#"find . -name '*.o' -exec rm -rf {} \;"#, "shell: find . -name *.o -exec rm -rf {} ‹;› || batch: rm -rf ./□"),
-    ("find -exec without tests", "find /d /e -exec rm {} +", "shell: find /d /e -exec rm {} + || batch: rm /d || batch: rm /e"),
-    ("find -exec with a shell", r#"find . -exec sh -c 'rm "$1"' _ {} \;"#, r#"shell: find . -exec sh -c ‹rm "$1"› _ {} ‹;› || batch: sh -c ‹rm "$1"› _ . || shell: rm ."#),
-    ("find -delete", "find /d -delete; find /e -name x -delete", "shell: find /d -delete || batch: rm -rf /d || shell: find /e -name x -delete || batch: rm -rf /e/□"),
-    ("fd", "fd -e o -x rm", "shell: fd -e o -x rm || batch: rm □"),
-    ("parallel", "parallel rm {} ::: a b; parallel 'rm {}; ls' ::: c", "shell: parallel rm {} ::: a b || batch: rm a || batch: rm b || shell: parallel ‹rm {}; ls› ::: c || batch: rm c || batch: ls"),
-    ("ssh", "ssh -p 22 -o A=b u@host rm a '&&' rm b", "shell: ssh -p 22 -o A=b u@host rm a && rm b || ssh: rm a || ssh: rm b"),
-    ("ssh proxy", "ssh -o ProxyCommand='rm a' host", "shell: ssh -o ‹ProxyCommand=rm a› host || shell: rm a"),
-    ("docker exec", "docker -H x exec -it -e A=b c sh -c 'rm a'", "shell: docker -H x exec -it -e A=b c sh -c ‹rm a› || container: sh -c ‹rm a› || shell: rm a"),
-    ("docker run", "docker run --rm -v /:/h img rm a", "shell: docker run --rm -v /:/h img rm a || container: rm a"),
-    ("docker compose", "docker compose -f x exec svc rm a", "shell: docker compose -f x exec svc rm a || container: rm a"),
-    ("kubectl exec", "kubectl exec -n ns pod -c c -- rm a", "shell: kubectl exec -n ns pod -c c -- rm a || container: rm a"),
-    ("kubectl exec without dashes", "kubectl exec pod rm a", "shell: kubectl exec pod rm a || container: rm a"),
-    ("podman", "podman exec c rm a", "shell: podman exec c rm a || container: rm a"),
-    ("machinectl, lxc", "lxc exec c -- rm a; machinectl shell c /bin/rm b", "shell: lxc exec c -- rm a || container: rm a || shell: machinectl shell c /bin/rm b || container: /bin/rm b"),
-    ("systemd-run", "systemd-run --user -p A=b rm a", "shell: systemd-run --user -p A=b rm a || wrapper: rm a"),
-    ("tmux send-keys", "tmux send-keys -t 0 'rm a' Enter", "shell: tmux send-keys -t 0 ‹rm a› Enter || shell: rm a"),
-    ("tmux new-session", "tmux new-session -d -s x 'rm a'", "shell: tmux new-session -d -s x ‹rm a› || shell: rm a"),
-    ("screen", "screen -dmS x rm a; screen -S x -X stuff 'rm b'", "shell: screen -dmS x rm a || wrapper: rm a || shell: screen -S x -X stuff ‹rm b› || shell: rm b"),
-    ("at", "echo 'rm a' | at now", "shell: echo ‹rm a› || shell: at now || stdin: rm a"),
-    ("conda and its like", "conda run -n e rm a; poetry run rm b; uv run --with x rm c; pipenv run rm d", "shell: conda run -n e rm a || wrapper: rm a || shell: poetry run rm b || wrapper: rm b || shell: uv run --with x rm c || wrapper: rm c || shell: pipenv run rm d || wrapper: rm d"),
-    ("direnv, mise", "direnv exec . rm a; mise exec node@20 -- rm b", "shell: direnv exec . rm a || wrapper: rm a || shell: mise exec node@20 -- rm b || wrapper: rm b"),
-    ("nix", "nix develop -c rm a; nix-shell --run 'rm b'; nix develop .#x --command rm c", "shell: nix develop -c rm a || wrapper: rm a || shell: nix-shell --run ‹rm b› || shell: rm b || shell: nix develop .#x --command rm c || wrapper: rm c"),
-    ("npx", "npx -y -p x rm a; npm exec -- rm b; npx -c 'rm c'", "shell: npx -y -p x rm a || wrapper: rm a || shell: npm exec -- rm b || wrapper: rm b || shell: npx -c ‹rm c› || shell: rm c"),
-    ("git alias", "git -c alias.x='!rm a' x", "shell: git -c ‹alias.x=!rm a› x || shell: rm a"),
-    ("git settings", "git -c core.sshCommand='rm a' fetch", "shell: git -c ‹core.sshCommand=rm a› fetch || shell: rm a"),
-    ("git without code", "git -c user.name=x commit -m 'rm -rf /'", "shell: git -c user.name=x commit -m ‹rm -rf /›"),
-    ("git submodule", "git submodule foreach --recursive 'rm a'", "shell: git submodule foreach --recursive ‹rm a› || shell: rm a"),
-    ("git bisect and rebase", "git bisect run rm a; git rebase -x 'rm b' main", "shell: git bisect run rm a || wrapper: rm a || shell: git rebase -x ‹rm b› main || shell: rm b"),
-    ("git ext", "git clone 'ext::sh -c rm% a'", "shell: git clone ‹ext::sh -c rm% a› || shell: sh -c rm% a || shell: rm%"),
-    ("tar", "tar xf a --to-command='rm a'; tar cf /dev/null x --checkpoint=1 --checkpoint-action=exec='rm b'", "shell: tar xf a ‹--to-command=rm a› || shell: rm a || shell: tar cf /dev/null x --checkpoint=1 ‹--checkpoint-action=exec=rm b› || shell: rm b"),
-    ("sed", "sed '1e rm a' f; sed -n 's/x/rm b/e' f", "shell: sed ‹1e rm a› f || shell: rm a || shell: sed -n ‹s/x/rm b/e› f || shell: rm b"),
-    ("sed without code", "sed -e 's/e rm/x/' -e '/e/d' f", "shell: sed -e ‹s/e rm/x/› -e /e/d f"),
-    ("vim", "vim -c ':!rm a' f; vim '+silent !rm b' f", "shell: vim -c ‹:!rm a› f || shell: rm a || shell: vim ‹+silent !rm b› f || shell: rm b"),
-    ("make", "echo 'x:; rm a' | make -f -", "shell: echo ‹x:; rm a› || shell: make -f - || stdin: x: || stdin: rm a"),
-    ("rsync", "rsync -e 'rm a' x y", "shell: rsync -e ‹rm a› x y || shell: rm a"),
-    ("hyperfine", "hyperfine -w 3 'rm a' 'rm b'", "shell: hyperfine -w 3 ‹rm a› ‹rm b› || shell: rm a || shell: rm b"),
-    ("env assignment reaches the shell", "env x=rm sh -c '$x a'", "shell: env x=rm sh -c ‹$x a› || wrapper: sh -c ‹$x a› || shell: rm a"),
-    ("a wrapper with unknown options", "sudo $OPTS rm a", "shell: sudo □ rm a || sudo: rm a"),
-    ("Claude Code", r#"source /h/.claude/snap.sh && eval 'rm a' \< /dev/null && pwd -P >| /tmp/x"#, "shell: source /h/.claude/snap.sh || shell: eval ‹rm a› < /dev/null || eval: rm a || shell: pwd -P"),
-    ("Codex", "bash -lc 'cd x && rm a'", "shell: bash -lc ‹cd x && rm a› || shell: cd x || shell: rm a"),
-    ("data: commit messages", r#"git commit -m "rm -rf /""#, "shell: git commit -m ‹rm -rf /›"),
-    ("data: searching", r#"grep -r "DROP TABLE" .; rg 'rm -rf'"#, "shell: grep -r ‹DROP TABLE› . || shell: rg ‹rm -rf›"),
-    ("data: bodies", "gh pr create --body 'run rm -rf /'", "shell: gh pr create --body ‹run rm -rf /›"),
-    ("settings that are code", "PAGER='rm a; cat' man ls", "shell: ‹PAGER=rm a; cat› man ls || shell: rm a || shell: cat"),
-    ("faketime", "faketime '2020-01-01' rm a", "shell: faketime 2020-01-01 rm a || wrapper: rm a"),
-    ("git alias of a subcommand", "git -c alias.p='push --force' p origin 'a b'", "shell: git -c ‹alias.p=push --force› p origin ‹a b› || shell: git push --force origin ‹a b›"),
-];
-
-#[rustfmt::skip]
-const INTERPRETERS: &[Case] = &[
-    ("python runs shell text", r#"python3 -c 'import os; os.system("rm a")'"#, r#"shell: python3 -c ‹import os; os.system("rm a")› || interpreter: rm a"#),
-    ("python runs words", r#"python3 -c 'import subprocess; subprocess.run(["rm", "-r", "a b"], check=True)'"#, r#"shell: python3 -c ‹import subprocess; subprocess.run(["rm", "-r", "a b"], check=True)› || interpreter: rm -r ‹a b›"#),
-    ("python removes a tree", r#"python -c 'import shutil as s; s.rmtree("/a")'"#, r#"shell: python -c ‹import shutil as s; s.rmtree("/a")› || interpreter: rm -rf /a"#),
-    ("python imports under another name", r#"python3 -c 'from shutil import rmtree as r; r("a")'"#, r#"shell: python3 -c ‹from shutil import rmtree as r; r("a")› || interpreter: rm -rf a"#),
-    ("python knows variables", r#"python3 -c 'import os; d = "/a"; os.remove(d + "/b")'"#, r#"shell: python3 -c ‹import os; d = "/a"; os.remove(d + "/b")› || interpreter: rm /a/b"#),
-    ("python joins paths", r#"python3 -c 'import os; os.remove(os.path.join("/a", "b"))'"#, r#"shell: python3 -c ‹import os; os.remove(os.path.join("/a", "b"))› || interpreter: rm /a/b"#),
-    ("python knows the home directory", r#"python3 -c 'import os; os.remove(os.path.expanduser("~/a")); os.rmdir(os.environ["HOME"])'"#, r#"shell: python3 -c ‹import os; os.remove(os.path.expanduser("~/a")); os.rmdir(os.environ["HOME"])› || interpreter: rm /home/u/a || interpreter: rm /home/u"#),
-    ("python's path objects", r#"python3 -c 'from pathlib import Path; Path("/a").unlink(missing_ok=True)'"#, r#"shell: python3 -c ‹from pathlib import Path; Path("/a").unlink(missing_ok=True)› || interpreter: rm /a"#),
-    ("python writes a file", r#"python3 -c 'open("/a", "w").write("x")'"#, r#"shell: python3 -c ‹open("/a", "w").write("x")› || interpreter: open"#),
-    ("python reads a file", r#"python3 -c 'print(open("/a").read())'"#, r#"shell: python3 -c print(open("/a").read()) || interpreter: cat /a"#),
-    ("python fetches", r#"python3 -c 'import requests; requests.get("http://x")'"#, r#"shell: python3 -c ‹import requests; requests.get("http://x")› || interpreter: curl http://x"#),
-    ("python evaluates what it fetches", r#"python3 -c 'import urllib.request as u; exec(u.urlopen("http://x").read())'"#, r#"shell: python3 -c ‹import urllib.request as u; exec(u.urlopen("http://x").read())› !fetched-code || interpreter: curl http://x"#),
-    ("python evaluates what it decodes", r#"python3 -c 'import base64; exec(base64.b64decode("aW1wb3J0IG9zOyBvcy5zeXN0ZW0oInJtIGEiKQ=="))'"#, r#"shell: python3 -c ‹import base64; exec(base64.b64decode("aW1wb3J0IG9zOyBvcy5zeXN0ZW0oInJtIGEiKQ=="))› || decoded: rm a"#),
-    ("python prints code for a shell", r#"python3 -c 'print("rm a")' | sh"#, r#"shell: python3 -c ‹print("rm a")› || shell: sh || stdin: rm a"#),
-    ("python from a here-document", r#"python3 - <<'E'⏎import os⏎os.system("rm a")⏎E"#, "shell: python3 - || interpreter: rm a"),
-    ("python from a file that was just written", r#"cat > x.py <<'E'⏎import os⏎os.system("rm a")⏎E⏎python3 x.py"#, "shell: cat || shell: python3 x.py || interpreter: rm a"),
-    ("python walks a tree", r#"python3 -c 'import os⏎for d, _, f in os.walk("/a"):⏎    for x in f: os.remove(os.path.join(d, x))'"#, r#"shell: python3 -c ‹import os⏎for d, _, f in os.walk("/a"):⏎    for x in f: os.remove(os.path.join(d, x))› || interpreter: rm -r /a"#),
-    ("python by a built name", r#"python3 -c 'import os; getattr(os, "sys" + "tem")("rm a")'"#, r#"shell: python3 -c ‹import os; getattr(os, "sys" + "tem")("rm a")› || interpreter: rm a"#),
-    ("python with characters", r#"python3 -c 'import os; os.system("".join(map(chr, [114, 109, 32, 97])))'"#, r#"shell: python3 -c ‹import os; os.system("".join(map(chr, [114, 109, 32, 97])))› || interpreter: rm a"#),
-    ("python replaces itself", r#"python3 -c 'import os; os.execvp("rm", ["rm", "a"])'"#, r#"shell: python3 -c ‹import os; os.execvp("rm", ["rm", "a"])› || interpreter: rm a"#),
-    ("text that is only printed", r#"python3 -c 'print("os.system(\"rm a\")")'"#, r#"shell: python3 -c ‹print("os.system(\"rm a\")")›"#),
-    ("a comment", r#"python3 -c 'x = 1 # os.system("rm a")'"#, r#"shell: python3 -c ‹x = 1 # os.system("rm a")›"#),
-    ("a pattern", r#"python3 -c 'import re; re.findall(r"shutil.rmtree\(", "x")'"#, r#"shell: python3 -c ‹import re; re.findall(r"shutil.rmtree\(", "x")›"#),
-    ("a triple quoted string", r#"python3 -c 'x = """os.system("rm a")"""'"#, r#"shell: python3 -c ‹x = """os.system("rm a")"""›"#),
-    ("a module", "python3 -m json.tool a.json", "shell: python3 -m json.tool a.json"),
-    ("fetched code into python", "curl -s http://x | python3 -", "shell: curl -s http://x || shell: python3 - !fetched-code"),
-    ("fetched code as an argument", r#"python3 -c "$(curl -s http://x)""#, "shell: python3 -c □ !fetched-code || substitution: curl -s http://x"),
-    ("node runs shell text", r#"node -e 'require("child_process").execSync("rm a")'"#, r#"shell: node -e ‹require("child_process").execSync("rm a")› || interpreter: rm a"#),
-    ("node runs words", r#"node -e "const {spawn} = require('child_process'); spawn('rm', ['-r', 'a'])""#, "shell: node -e ‹const {spawn} = require('child_process'); spawn('rm', ['-r', 'a'])› || interpreter: rm -r a"),
-    ("node removes a tree", r#"node -e 'require("fs").rmSync("/a", {recursive: true})'"#, r#"shell: node -e ‹require("fs").rmSync("/a", {recursive: true})› || interpreter: rm -rf /a"#),
-    ("node prints", r#"node -p 'require("child_process").execSync("rm a").toString()'"#, r#"shell: node -p ‹require("child_process").execSync("rm a").toString()› || interpreter: rm a"#),
-    ("node's templates", r#"node -e 'require("fs").unlinkSync(`/a/${x}`)'"#, r#"shell: node -e require("fs").unlinkSync(`/a/${x}`) || interpreter: rm /a/□"#),
-    ("node reads and writes", r#"node -e 'const fs = require("fs"); fs.writeFileSync("/a", fs.readFileSync("/b"))'"#, r#"shell: node -e ‹const fs = require("fs"); fs.writeFileSync("/a", fs.readFileSync("/b"))› || interpreter: cat /b || interpreter: writeFileSync"#),
-    ("deno", r#"deno eval 'Deno.removeSync("/a")'"#, r#"shell: deno eval Deno.removeSync("/a") || interpreter: rm -rf /a"#),
-    ("bun", r#"bun -e 'require("fs").rmSync(require("os").homedir())'"#, r#"shell: bun -e require("fs").rmSync(require("os").homedir()) || interpreter: rm -rf /home/u"#),
-    ("a division is no pattern", r#"node -e 'x = a / b; require("fs").unlinkSync("c"); y = d / e'"#, r#"shell: node -e ‹x = a / b; require("fs").unlinkSync("c"); y = d / e› || interpreter: rm c"#),
-    ("node's comments", r#"node -e '/* require("fs").rmSync("/a") */ // require("fs").rmSync("/b")'"#, r#"shell: node -e ‹/* require("fs").rmSync("/a") */ // require("fs").rmSync("/b")›"#),
-    ("perl runs shell text", r#"perl -e 'system("rm a"); `rm b`; qx{rm c}'"#, r#"shell: perl -e ‹system("rm a"); `rm b`; qx{rm c}› || interpreter: rm a || interpreter: rm b || interpreter: rm c"#),
-    ("perl runs words", r#"perl -e 'exec "rm", "-r", "a"'"#, r#"shell: perl -e ‹exec "rm", "-r", "a"› || interpreter: rm -r a"#),
-    ("perl's pipes", r#"perl -e 'open(P, "|rm a"); open(Q, "-|", "rm", "b"); open R, "rm c|"'"#, r#"shell: perl -e ‹open(P, "|rm a"); open(Q, "-|", "rm", "b"); open R, "rm c|"› || interpreter: rm a || interpreter: rm b || interpreter: rm c"#),
-    ("perl removes", r#"perl -e 'unlink "/a", "/b"'"#, r#"shell: perl -e ‹unlink "/a", "/b"› || interpreter: rm /a /b"#),
-    ("perl in a cluster", r#"perl -lane 'print if /rm\s"x/; system "rm a"' f"#, r#"shell: perl -lane ‹print if /rm\s"x/; system "rm a"› f || interpreter: rm a"#),
-    ("perl writes", r#"perl -e 'open(my $f, ">", "/a")'"#, r#"shell: perl -e ‹open(my $f, ">", "/a")› || interpreter: open"#),
-    ("ruby runs", r#"ruby -e 'system "rm", "a"; %x(rm b); `rm c`; exec("rm d")'"#, r#"shell: ruby -e ‹system "rm", "a"; %x(rm b); `rm c`; exec("rm d")› || interpreter: rm a || interpreter: rm b || interpreter: rm c || interpreter: rm d"#),
-    ("ruby removes", r#"ruby -rfileutils -e 'FileUtils.rm_rf "/a"; File.delete("/b")'"#, r#"shell: ruby -rfileutils -e ‹FileUtils.rm_rf "/a"; File.delete("/b")› || interpreter: rm -rf /a || interpreter: rm /b"#),
-    ("ruby's pipes", r#"ruby -e 'open("|rm a"); IO.popen(["rm", "b"])'"#, r#"shell: ruby -e ‹open("|rm a"); IO.popen(["rm", "b"])› || interpreter: rm a || interpreter: rm b"#),
-    ("php", r#"php -r 'shell_exec("rm a"); unlink("/b"); `rm c`;'"#, r#"shell: php -r ‹shell_exec("rm a"); unlink("/b"); `rm c`;› || interpreter: rm a || interpreter: rm /b || interpreter: rm c"#),
-    ("lua", r#"lua5.4 -e 'os.execute("rm a") os.remove("b")'"#, r#"shell: lua5.4 -e ‹os.execute("rm a") os.remove("b")› || interpreter: rm a || interpreter: rm b"#),
-    ("awk", r#"awk 'BEGIN { system("rm a"); print "rm b" | "sh"; "rm c" | getline x }'"#, r#"shell: awk ‹BEGIN { system("rm a"); print "rm b" | "sh"; "rm c" | getline x }› || interpreter: rm a || interpreter: sh || stdin: rm b || interpreter: rm c"#),
-    ("awk's patterns", r#"awk '/system\("rm a"\)/ { print $1 / 2 }' f"#, r#"shell: awk ‹/system\("rm a"\)/ { print $1 / 2 }› f"#),
-    ("R, julia, groovy", r#"Rscript -e 'unlink("/a", recursive = TRUE)'; julia -e 'run(`rm b`)'; groovy -e '"rm c".execute()'"#, r#"shell: Rscript -e ‹unlink("/a", recursive = TRUE)› || interpreter: rm -rf /a || shell: julia -e ‹run(`rm b`)› || interpreter: rm b || shell: groovy -e ‹"rm c".execute()› || interpreter: rm c"#),
-    ("lisps", r#"emacs --batch --eval '(shell-command "rm a")'; guile -c '(system "rm b")'"#, r#"shell: emacs --batch --eval ‹(shell-command "rm a")› || interpreter: rm a || shell: guile -c ‹(system "rm b")› || interpreter: rm b"#),
-    ("erlang and tcl", r#"erl -noshell -eval 'os:cmd("rm a").'; echo 'exec rm b' | tclsh"#, r#"shell: erl -noshell -eval ‹os:cmd("rm a").› || interpreter: rm a || shell: echo ‹exec rm b› || shell: tclsh || interpreter: rm b"#),
-    ("sed runs what it reads", "echo 'rm a' | sed e", "shell: echo ‹rm a› || shell: sed e || stdin: rm a"),
-    ("database clients leave for a shell", r#"sqlite3 x '.shell rm a'; psql -c '\! rm b'"#, r#"shell: sqlite3 x ‹.shell rm a› || shell: rm a || shell: psql -c ‹\! rm b› || shell: rm b"#),
-    ("a script file is judged when it runs", "python3 x.py; node x.js; ruby x.rb", "shell: python3 x.py || shell: node x.js || shell: ruby x.rb"),
-    ("versions and interpreters by path", r#"/usr/bin/python3.11 -c 'import os; os.system("rm a")'"#, r#"shell: /usr/bin/python3.11 -c ‹import os; os.system("rm a")› || interpreter: rm a"#),
-    ("options before the code", r#"python3 -IB -W ignore -c 'import os; os.system("rm a")'"#, r#"shell: python3 -IB -W ignore -c ‹import os; os.system("rm a")› || interpreter: rm a"#),
-    ("code attached to its option", r#"python3 -c'import os; os.system("rm a")'; ruby -e'system("rm b")'"#, r#"shell: python3 ‹-cimport os; os.system("rm a")› || interpreter: rm a || shell: ruby ‹-esystem("rm b")› || interpreter: rm b"#),
-    ("python changes and moves files", r#"python3 -c 'import os, shutil; os.chmod("/a", 0o777); shutil.move("b", "/c"); shutil.copy("d", "/e")'"#, r#"shell: python3 -c ‹import os, shutil; os.chmod("/a", 0o777); shutil.move("b", "/c"); shutil.copy("d", "/e")› || interpreter: chmod /a 0o777 || interpreter: mv b /c || interpreter: cp d /e"#),
-    ("node opens a file for writing", r#"node -e 'require("fs").openSync(process.env.HOME + "/a", "w"); require("fs").renameSync("b", "/c")'"#, r#"shell: node -e ‹require("fs").openSync(process.env.HOME + "/a", "w"); require("fs").renameSync("b", "/c")› || interpreter: openSync || interpreter: mv b /c"#),
-];
-
-fn check(cases: &[Case]) {
-    let mut wrong = 0;
-    for (why, text, expected) in cases {
-        let source = text.replace('⏎', "\n").replace('⇥', "\t");
-        let understood = understand_shell(source.as_bytes(), "bash");
-        let mut lines = understood.lines();
-        if !understood.complete {
-            lines.push(format!("{:?}", understood.outcome));
-        }
-        let found = lines.join(" || ");
-        if found != *expected {
-            wrong += 1;
-            println!("{why}\n  text     {text}\n  expected {expected}\n  found    {found}");
-        }
-    }
-    assert!(wrong == 0, "{wrong} of {} cases", cases.len());
-}
-
 #[test]
 fn the_grammar_of_the_shell() {
     check(GRAMMAR);
@@ -419,14 +243,4 @@ fn words_and_expansions() {
 #[test]
 fn what_flows_where() {
     check(FLOW);
-}
-
-#[test]
-fn wrappers() {
-    check(WRAPPERS);
-}
-
-#[test]
-fn code_in_other_languages() {
-    check(INTERPRETERS);
 }

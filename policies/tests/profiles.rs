@@ -1,10 +1,6 @@
 //! What the shipped profiles promise besides their own examples, which run when they are built.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use evaluator::image::format::Section;
 use evaluator::request::NoParams;
@@ -49,12 +45,8 @@ fn profiles_answer_as_they_are_meant_to() {
         ("if then", Ask, Deny, Deny, Watch),
     ];
     for (text, standard, ci, paranoid, monitor) in cases {
-        let expected = [
-            ("standard", standard),
-            ("ci", ci),
-            ("paranoid", paranoid),
-            ("monitor", monitor),
-        ];
+        let expected =
+            [("standard", standard), ("ci", ci), ("paranoid", paranoid), ("monitor", monitor)];
         for (profile, action) in expected {
             assert_eq!(answer(profile, text), action, "{profile}: {text}");
         }
@@ -69,10 +61,7 @@ fn images_are_whole_and_aligned() {
         assert_eq!(bytes.as_ptr().align_offset(8), 0, "{name}");
         assert!(bytes.len() <= 512 * 1024, "{name}");
     }
-    assert_eq!(
-        policies::profile("standard").unwrap().as_ptr(),
-        policies::STANDARD.as_ptr()
-    );
+    assert_eq!(policies::profile("standard").unwrap().as_ptr(), policies::STANDARD.as_ptr());
     assert!(policies::profile("none").is_none());
 }
 
@@ -80,11 +69,7 @@ fn images_are_whole_and_aligned() {
 fn ci_asks_nobody() {
     let image = Image::open(policies::profile("ci").unwrap()).unwrap();
     for index in 0..image.count(Section::Rules) {
-        assert_ne!(
-            image.rule(index).unwrap().action,
-            Action::Ask as u8,
-            "rule {index}"
-        );
+        assert_ne!(image.rule(index).unwrap().action, Action::Ask as u8, "rule {index}");
     }
 }
 
@@ -97,10 +82,6 @@ fn every_rule_explains_itself() {
             String::from_utf8_lossy(image.text(rule.name, rule.name_len).unwrap()).into_owned();
         let stops = Action::from_code(rule.action).unwrap().is_restrictive();
         assert!(rule.severity > 0, "{name} has a severity");
-        assert_eq!(
-            rule.message_len > 0,
-            stops,
-            "{name}: a message for whoever is stopped"
-        );
+        assert_eq!(rule.message_len > 0, stops, "{name}: a message for whoever is stopped");
     }
 }

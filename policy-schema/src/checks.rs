@@ -11,11 +11,7 @@ use crate::document::Document;
 pub fn repeated_names(sources: &[Source<'_>], documents: &[Document], found: &mut Vec<Diagnostic>) {
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for (source, document) in sources.iter().zip(documents) {
-        for policy in document
-            .policies
-            .iter()
-            .filter(|policy| !policy.name.value.is_empty())
-        {
+        for policy in document.policies.iter().filter(|policy| !policy.name.value.is_empty()) {
             let name = policy.name.value.as_str();
             if let Some(first) = seen.insert(name, source.name) {
                 let message = format!("policy `{name}` stands twice, first in {first}");

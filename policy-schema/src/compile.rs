@@ -68,11 +68,7 @@ pub fn compile_with_warnings(
     if is_error(&found) {
         return Err(found);
     }
-    Ok(Compiled {
-        image,
-        documents,
-        warnings: found,
-    })
+    Ok(Compiled { image, documents, warnings: found })
 }
 
 /// The sections of an image while they grow.
@@ -116,9 +112,9 @@ impl Builder {
     fn policy(&mut self, policy: &Policy) {
         let (name, name_len) = self.sections.text(policy.name.value.as_bytes());
         let optional = |builder: &mut Self, pattern: &Option<Pattern>| {
-            pattern.as_ref().map_or(0, |pattern| {
-                builder.patterns(std::slice::from_ref(pattern)) + 1
-            })
+            pattern
+                .as_ref()
+                .map_or(0, |pattern| builder.patterns(std::slice::from_ref(pattern)) + 1)
         };
         let record = PolicyRecord {
             name,
@@ -138,9 +134,7 @@ impl Builder {
 
     fn rule(&mut self, rule: &Rule) {
         let number = count(self.sections.rules.len());
-        let response = rule
-            .condition
-            .any_part(&|part| matches!(part, Condition::Response { .. }));
+        let response = rule.condition.any_part(&|part| matches!(part, Condition::Response { .. }));
         let (name, name_len) = self.sections.text(rule.name.as_bytes());
         let (message, message_len) = self.sections.text(rule.message.as_bytes());
         let mut flags = 0;
@@ -208,9 +202,7 @@ impl Builder {
     /// Makes room for `nodes` nodes side by side and returns the first.
     fn reserve(&mut self, nodes: usize) -> u32 {
         let first = self.sections.nodes.len();
-        self.sections
-            .nodes
-            .resize(first + nodes, NodeRecord::default());
+        self.sections.nodes.resize(first + nodes, NodeRecord::default());
         count(first)
     }
 
@@ -221,11 +213,7 @@ impl Builder {
             Condition::All(parts) => self.group(node::ALL, parts),
             Condition::Any(parts) => self.group(node::ANY, parts),
             Condition::Not(part) => self.group(node::NOT, std::slice::from_ref(part)),
-            Condition::Matches {
-                node,
-                flags,
-                patterns,
-            } => {
+            Condition::Matches { node, flags, patterns } => {
                 self.sections.note(*node, *flags);
                 NodeRecord {
                     kind: *node,
@@ -236,32 +224,16 @@ impl Builder {
                     number: 0,
                 }
             }
-            Condition::Inside(set) => NodeRecord {
-                number: *set,
-                ..plain(node::INSIDE)
-            },
-            Condition::Target(set) => NodeRecord {
-                number: set.0,
-                ..plain(node::TARGET)
-            },
-            Condition::Fact(set) => NodeRecord {
-                number: set.0,
-                ..plain(node::COMMAND_FACT)
-            },
-            Condition::Sql(set) => NodeRecord {
-                number: *set,
-                ..plain(node::SQL)
-            },
-            Condition::AgentDepth { compare, depth } => NodeRecord {
-                flags: *compare,
-                number: *depth,
-                ..plain(node::AGENT_DEPTH)
-            },
-            Condition::CallCount {
-                tool,
-                at_least,
-                window,
-            } => self.call_count(tool.as_deref(), *at_least, *window),
+            Condition::Inside(set) => NodeRecord { number: *set, ..plain(node::INSIDE) },
+            Condition::Target(set) => NodeRecord { number: set.0, ..plain(node::TARGET) },
+            Condition::Fact(set) => NodeRecord { number: set.0, ..plain(node::COMMAND_FACT) },
+            Condition::Sql(set) => NodeRecord { number: *set, ..plain(node::SQL) },
+            Condition::AgentDepth { compare, depth } => {
+                NodeRecord { flags: *compare, number: *depth, ..plain(node::AGENT_DEPTH) }
+            }
+            Condition::CallCount { tool, at_least, window } => {
+                self.call_count(tool.as_deref(), *at_least, *window)
+            }
             Condition::Response { .. } => self.group(node::NOT, &[Condition::Always]),
         };
         if let Some(slot) = self.sections.nodes.get_mut(at as usize) {
@@ -272,11 +244,7 @@ impl Builder {
     fn call_count(&mut self, tool: Option<&str>, at_least: u32, window: u64) -> NodeRecord {
         let mut texts = vec![window.to_string()];
         texts.extend(tool.map(str::to_owned));
-        let literal = |text| Pattern {
-            class: format::pattern::LITERAL,
-            fold_case: false,
-            text,
-        };
+        let literal = |text| Pattern { class: format::pattern::LITERAL, fold_case: false, text };
         let patterns: Vec<Pattern> = texts.into_iter().map(literal).collect();
         NodeRecord {
             first: self.patterns(&patterns),
@@ -291,11 +259,7 @@ impl Builder {
         for (offset, part) in parts.iter().enumerate() {
             self.node(first + count(offset), part);
         }
-        NodeRecord {
-            first,
-            count: count(parts.len()),
-            ..plain(kind)
-        }
+        NodeRecord { first, count: count(parts.len()), ..plain(kind) }
     }
 
     /// Adds a run of patterns, or finds the same run again, and returns its first.
@@ -312,11 +276,7 @@ impl Builder {
             let (text, len) = self.sections.text(pattern.text.as_bytes());
             self.sections.patterns.push(PatternRecord {
                 class: pattern.class,
-                flags: if pattern.fold_case {
-                    format::FOLD_CASE
-                } else {
-                    0
-                },
+                flags: if pattern.fold_case { format::FOLD_CASE } else { 0 },
                 reserved: 0,
                 text,
                 len,
@@ -328,10 +288,7 @@ impl Builder {
 }
 
 fn plain(kind: u8) -> NodeRecord {
-    NodeRecord {
-        kind,
-        ..NodeRecord::default()
-    }
+    NodeRecord { kind, ..NodeRecord::default() }
 }
 
 /// A length as the format stores it. Sources are at most a few megabytes, so nothing that was
@@ -342,15 +299,9 @@ fn count(len: usize) -> u32 {
 
 fn header(sources: &[Source<'_>], documents: &[Document], options: &Options) -> Header {
     let strictest = |of: fn(&Document) -> Option<Action>| {
-        documents
-            .iter()
-            .filter_map(of)
-            .max()
-            .map_or(0, |action| action as u8)
+        documents.iter().filter_map(of).max().map_or(0, |action| action as u8)
     };
-    let default_action = documents
-        .iter()
-        .find_map(|document| document.default_action);
+    let default_action = documents.iter().find_map(|document| document.default_action);
     let all = |document: &Document| document.record == Some(Record::All);
     let stated = documents.iter().any(|document| document.record.is_some());
     let (digest_low, digest_high) = options.digest(sources);

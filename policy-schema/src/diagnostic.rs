@@ -62,10 +62,7 @@ impl Diagnostic {
         let rest = text.get(start..).unwrap_or_default();
         let rest = rest.lines().next().unwrap_or_default();
         let marked = range.end.saturating_sub(start).max(1);
-        let width = rest
-            .char_indices()
-            .take_while(|(offset, _)| *offset < marked)
-            .count();
+        let width = rest.char_indices().take_while(|(offset, _)| *offset < marked).count();
         let column = indent.chars().count() + 1;
         let (excerpt, caret) = excerpt(indent, rest);
         Self {
@@ -214,14 +211,7 @@ mod tests {
 
     #[test]
     fn suggestions() {
-        let known = [
-            "priority",
-            "policies",
-            "name",
-            "flags",
-            "deny",
-            "default_action",
-        ];
+        let known = ["priority", "policies", "name", "flags", "deny", "default_action"];
         for (word, expected) in [
             ("prioritty", Some("priority")),
             ("proirity", Some("priority")),
@@ -240,10 +230,7 @@ mod tests {
 
     #[test]
     fn nothing_that_is_quoted_acts_on_a_terminal() {
-        let source = Source {
-            name: "a\u{1b}[2Jb.yaml",
-            text: b"x: 1\t2",
-        };
+        let source = Source { name: "a\u{1b}[2Jb.yaml", text: b"x: 1\t2" };
         let key = "un\u{1b}[31m\u{202e}known".to_owned();
         let found = Diagnostic::at(&source, &(0..1), Level::Error, key.clone()).help(key);
         let shown = found.to_string();
@@ -254,10 +241,7 @@ mod tests {
 
     #[test]
     fn display_marks_the_place() {
-        let source = Source {
-            name: "p.yaml",
-            text: b"a: 1\n  bad\tkey: 2\n",
-        };
+        let source = Source { name: "p.yaml", text: b"a: 1\n  bad\tkey: 2\n" };
         let shown = Diagnostic::at(&source, &(7..10), Level::Error, "no such key".into())
             .help("did you mean `good`?")
             .to_string();
@@ -270,10 +254,7 @@ mod tests {
     #[test]
     fn long_lines_keep_the_marked_place() {
         let text = format!("{}X{}", "ü".repeat(300), "y".repeat(300));
-        let source = Source {
-            name: "p",
-            text: text.as_bytes(),
-        };
+        let source = Source { name: "p", text: text.as_bytes() };
         let found = Diagnostic::at(&source, &(600..601), Level::Error, String::new());
         assert_eq!((found.line, found.column, found.width), (1, 301, 1));
         assert_eq!(found.excerpt.chars().nth(found.caret), Some('X'));

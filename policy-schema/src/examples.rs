@@ -79,10 +79,8 @@ impl World for ExampleWorld {
     }
 }
 
-const HOME: &[(&[u8], &[u8])] = &[
-    (b"HOME", b"/home/user"),
-    (b"PATH", b"/usr/local/bin:/usr/bin:/bin"),
-];
+const HOME: &[(&[u8], &[u8])] =
+    &[(b"HOME", b"/home/user"), (b"PATH", b"/usr/local/bin:/usr/bin:/bin")];
 
 fn try_one(
     image: &Image<'_>,
@@ -99,13 +97,7 @@ fn try_one(
     let file = argv.first().map_or(Vec::new(), |name| executable(name));
     let (call, tool) = match example {
         Example::Shell(text) => (Call::Shell(text.as_bytes()), "exec"),
-        Example::Argv(_) => (
-            Call::Exec {
-                file: &file,
-                argv: &argv as &dyn Argv,
-            },
-            "exec",
-        ),
+        Example::Argv(_) => (Call::Exec { file: &file, argv: &argv as &dyn Argv }, "exec"),
         Example::Tool { tool, .. } => (Call::Nothing, tool.as_str()),
     };
     let (path, url) = match example {
@@ -114,9 +106,7 @@ fn try_one(
     };
     let scope = &placed.policy.scope;
     let named = |pattern: &Option<crate::document::Pattern>| {
-        pattern
-            .as_ref()
-            .map_or(String::new(), |pattern| pattern.text.replace('*', ""))
+        pattern.as_ref().map_or(String::new(), |pattern| pattern.text.replace('*', ""))
     };
     let (agent, session) = (named(&scope.agent), named(&scope.session));
     let request = Request {
@@ -125,11 +115,7 @@ fn try_one(
         cwd: Cwd::Known(b"/work/project"),
         env: &HOME,
         target: Target::default(),
-        caller: Caller {
-            agent: agent.as_bytes(),
-            session: session.as_bytes(),
-            agent_depth: 0,
-        },
+        caller: Caller { agent: agent.as_bytes(), session: session.as_bytes(), agent_depth: 0 },
         path: path.map(str::as_bytes),
         url: url.map(str::as_bytes),
         params: &NoParams,
@@ -162,10 +148,7 @@ fn judge(
         Outcome::TooComplex => Some("has an example that is too complex to understand"),
     };
     if let Some(unread) = unread {
-        return Some((
-            unread.to_owned(),
-            "quote it as a shell would need it".to_owned(),
-        ));
+        return Some((unread.to_owned(), "quote it as a shell would need it".to_owned()));
     }
     let fired = fires(image, verdict);
     match (fired.contains(&placed.number), expected) {
@@ -181,10 +164,7 @@ fn judge(
             } else {
                 format!("what fires for it: {}", names.join(", "))
             };
-            Some((
-                "does not fire for an example that it must match".to_owned(),
-                others,
-            ))
+            Some(("does not fire for an example that it must match".to_owned(), others))
         }
     }
 }
@@ -208,19 +188,10 @@ fn fires(image: &Image<'_>, verdict: &Verdict<'_>) -> Vec<u32> {
 }
 
 fn name(image: &Image<'_>, number: u32) -> String {
-    let text = |at, len| {
-        image
-            .text(at, len)
-            .map(String::from_utf8_lossy)
-            .unwrap_or_default()
-    };
+    let text = |at, len| image.text(at, len).map(String::from_utf8_lossy).unwrap_or_default();
     let Some(rule) = image.rule(number) else {
         return String::new();
     };
     let policy = image.policy(rule.policy).unwrap_or_default();
-    format!(
-        "{}/{}",
-        text(policy.name, policy.name_len),
-        text(rule.name, rule.name_len)
-    )
+    format!("{}/{}", text(policy.name, policy.name_len), text(rule.name, rule.name_len))
 }

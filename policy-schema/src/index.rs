@@ -48,14 +48,10 @@ impl Index {
             .iter()
             .map(|rules| {
                 let first = u32::try_from(entries.len()).unwrap_or(u32::MAX);
-                entries.extend(rules.iter().map(|(rule, node)| EntryRecord {
-                    rule: *rule,
-                    node: *node,
-                }));
-                BucketRecord {
-                    first,
-                    count: u32::try_from(rules.len()).unwrap_or(u32::MAX),
-                }
+                entries.extend(
+                    rules.iter().map(|(rule, node)| EntryRecord { rule: *rule, node: *node }),
+                );
+                BucketRecord { first, count: u32::try_from(rules.len()).unwrap_or(u32::MAX) }
             })
             .collect();
         (buckets, entries)
@@ -87,11 +83,7 @@ pub fn placement(alternatives: &[Condition]) -> BTreeMap<Vec<usize>, Vec<Option<
 /// wherever that tells programs apart.
 pub fn alternatives(condition: &Condition) -> Vec<Condition> {
     let opened = open(condition);
-    if opened.len() > ALTERNATIVES {
-        vec![condition.clone()]
-    } else {
-        opened
-    }
+    if opened.len() > ALTERNATIVES { vec![condition.clone()] } else { opened }
 }
 
 fn open(condition: &Condition) -> Vec<Condition> {
@@ -130,19 +122,13 @@ fn programs(condition: &Condition) -> Option<BTreeSet<String>> {
             }
             Some(names)
         }
-        Condition::Matches {
-            node: node::PROGRAM,
-            patterns,
-            ..
-        } => patterns
+        Condition::Matches { node: node::PROGRAM, patterns, .. } => patterns
             .iter()
             .map(|found| (found.class == pattern::LITERAL).then(|| found.text.clone()))
             .collect(),
-        Condition::Matches {
-            node: node::COMMAND_GLOB,
-            patterns,
-            ..
-        } => patterns.iter().map(first_word).collect(),
+        Condition::Matches { node: node::COMMAND_GLOB, patterns, .. } => {
+            patterns.iter().map(first_word).collect()
+        }
         _ => None,
     }
 }
@@ -158,9 +144,7 @@ const NOT_PROGRAMS: &[&str] = &[
 /// first word, and no character with which the pattern could span several commands.
 fn first_word(found: &Pattern) -> Option<String> {
     let text = found.text.as_str();
-    if text.contains([
-        '|', ';', '&', '\n', '`', '(', ')', '<', '>', '\\', '"', '\'', '{', '}',
-    ]) {
+    if text.contains(['|', ';', '&', '\n', '`', '(', ')', '<', '>', '\\', '"', '\'', '{', '}']) {
         return None;
     }
     let word = text.split(' ').next()?;
@@ -180,16 +164,8 @@ mod tests {
     use super::*;
 
     fn matches(node: u8, class: u8, texts: &[&str]) -> Condition {
-        let pattern = |text: &&str| Pattern {
-            class,
-            fold_case: false,
-            text: (*text).to_owned(),
-        };
-        Condition::Matches {
-            node,
-            flags: 0,
-            patterns: texts.iter().map(pattern).collect(),
-        }
+        let pattern = |text: &&str| Pattern { class, fold_case: false, text: (*text).to_owned() };
+        Condition::Matches { node, flags: 0, patterns: texts.iter().map(pattern).collect() }
     }
 
     #[test]
@@ -200,10 +176,7 @@ mod tests {
         let not = |part| Condition::Not(Box::new(part));
         for (condition, expected) in [
             (program(&["rm", "dd"]), Some("dd rm")),
-            (
-                matches(node::PROGRAM, pattern::PATH_GLOB, &["python*"]),
-                None,
-            ),
+            (matches(node::PROGRAM, pattern::PATH_GLOB, &["python*"]), None),
             (glob(&["rm -rf *", "dd if=*"]), Some("dd rm")),
             (glob(&["/usr/bin/Git push **"]), Some("git")),
             (glob(&["shutdown"]), Some("shutdown")),
@@ -219,32 +192,16 @@ mod tests {
             (glob(&[" rm *"]), None),
             (glob(&["bin/ *"]), None),
             (some_flag(), None),
-            (
-                Condition::All(vec![some_flag(), program(&["rm"])]),
-                Some("rm"),
-            ),
-            (
-                Condition::All(vec![program(&["rm", "dd"]), glob(&["rm *"])]),
-                Some("rm"),
-            ),
-            (
-                Condition::Any(vec![program(&["rm"]), glob(&["dd *"])]),
-                Some("dd rm"),
-            ),
+            (Condition::All(vec![some_flag(), program(&["rm"])]), Some("rm")),
+            (Condition::All(vec![program(&["rm", "dd"]), glob(&["rm *"])]), Some("rm")),
+            (Condition::Any(vec![program(&["rm"]), glob(&["dd *"])]), Some("dd rm")),
             (Condition::Any(vec![program(&["rm"]), some_flag()]), None),
             (not(program(&["rm"])), None),
-            (
-                Condition::All(vec![not(program(&["rm"])), program(&["dd"])]),
-                Some("dd"),
-            ),
+            (Condition::All(vec![not(program(&["rm"])), program(&["dd"])]), Some("dd")),
             (Condition::Always, None),
         ] {
             let names = programs(&condition).map(|names| names.into_iter().collect::<Vec<_>>());
-            assert_eq!(
-                names.map(|names| names.join(" ")).as_deref(),
-                expected,
-                "{condition:?}"
-            );
+            assert_eq!(names.map(|names| names.join(" ")).as_deref(), expected, "{condition:?}");
         }
     }
 
@@ -265,10 +222,7 @@ mod tests {
         };
         for (number, name) in (0_u32..).zip(&names) {
             let slot = program_hash(name.as_bytes()) as usize & (buckets.len() - 2);
-            assert!(
-                rules(buckets[slot]).contains(&(number, number + 1000)),
-                "{name}"
-            );
+            assert!(rules(buckets[slot]).contains(&(number, number + 1000)), "{name}");
         }
         assert_eq!(rules(buckets[buckets.len() - 1]), [(100, 7)]);
     }
@@ -281,10 +235,7 @@ mod tests {
         let not = |part| Condition::Not(Box::new(part));
         for (condition, expected) in [
             (flag("-r"), vec![flag("-r")]),
-            (
-                any(vec![program("a"), flag("-r")]),
-                vec![program("a"), flag("-r")],
-            ),
+            (any(vec![program("a"), flag("-r")]), vec![program("a"), flag("-r")]),
             (
                 all(vec![any(vec![program("a"), flag("-r")]), not(flag("-n"))]),
                 vec![
@@ -309,10 +260,7 @@ mod tests {
             assert_eq!(alternatives(&condition), expected, "{condition:?}");
         }
         let many = all(vec![
-            any((0..70)
-                .map(|n| program(&n.to_string()))
-                .chain([flag("-r")])
-                .collect()),
+            any((0..70).map(|n| program(&n.to_string())).chain([flag("-r")]).collect()),
             flag("-x"),
         ]);
         assert_eq!(
@@ -330,11 +278,7 @@ mod tests {
         let name = |name: &str| Some(name.to_owned());
         assert_eq!(
             places.into_iter().collect::<Vec<_>>(),
-            [
-                (vec![0], vec![name("a")]),
-                (vec![0, 1], vec![name("b")]),
-                (vec![2], vec![None]),
-            ]
+            [(vec![0], vec![name("a")]), (vec![0, 1], vec![name("b")]), (vec![2], vec![None]),]
         );
     }
 }

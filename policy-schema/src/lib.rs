@@ -77,10 +77,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            layer: Layer::User,
-            run_examples: true,
-        }
+        Self { layer: Layer::User, run_examples: true }
     }
 }
 

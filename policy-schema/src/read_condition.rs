@@ -50,14 +50,8 @@ pub const KEYS: &[&str] = &[
 const HINTS: &[(&str, &str)] = &[
     ("tool", "`tool` belongs to the policy's `match`"),
     ("agent", "`agent` belongs to the policy's `match`"),
-    (
-        "command",
-        "write `program`, or `command_matches` for a text pattern",
-    ),
-    (
-        "path",
-        "write `path_matches`, or `operands` for the arguments of a command",
-    ),
+    ("command", "write `program`, or `command_matches` for a text pattern"),
+    ("path", "write `path_matches`, or `operands` for the arguments of a command"),
     ("redirects_to", "write `writes_to`"),
     ("writes", "write `writes_to`"),
     ("reads", "write `reads_from`"),
@@ -67,13 +61,7 @@ const HINTS: &[(&str, &str)] = &[
 /// Conditions whose value is one or more patterns: key, kind of node, its flags, class of the
 /// patterns, whether case is folded.
 const PATTERNED: &[(&str, u8, u8, u8, bool)] = &[
-    (
-        "command_env_assignments",
-        node::ENV_ASSIGNS,
-        0,
-        pattern::GLOB,
-        false,
-    ),
+    ("command_env_assignments", node::ENV_ASSIGNS, 0, pattern::GLOB, false),
     ("path_matches", node::PATH, 0, pattern::PATH_GLOB, false),
     ("url_matches", node::URL, 0, pattern::GLOB, false),
     ("domain_matches", node::DOMAIN, 0, pattern::GLOB, true),
@@ -118,11 +106,7 @@ pub fn read(reader: &mut Reader<'_>, when: &Node, restrictive: bool) -> Option<C
 
 fn push(all: &mut Vec<Condition>, node: u8, flags: u8, patterns: Vec<Pattern>) {
     if !patterns.is_empty() {
-        all.push(Condition::Matches {
-            node,
-            flags,
-            patterns,
-        });
+        all.push(Condition::Matches { node, flags, patterns });
     }
 }
 
@@ -136,21 +120,11 @@ fn command_text(
     let mut any = Vec::new();
     for (key, node, class, fold) in [
         ("command_matches", node::COMMAND_GLOB, pattern::GLOB, false),
-        (
-            "command_contains",
-            node::COMMAND_CONTAINS,
-            pattern::SUBSTRING,
-            restrictive,
-        ),
+        ("command_contains", node::COMMAND_CONTAINS, pattern::SUBSTRING, restrictive),
     ] {
         if let Some(value) = fields.get(key) {
             let found = patterns(reader, value, key, class, fold);
-            push(
-                &mut any,
-                node,
-                0,
-                found.into_iter().map(|(_, pattern)| pattern).collect(),
-            );
+            push(&mut any, node, 0, found.into_iter().map(|(_, pattern)| pattern).collect());
         }
     }
     if any.len() > 1 {
@@ -173,12 +147,7 @@ fn flags(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>)
                 reader.error(&text.range, format!("`{}` is no flag", text.value), help);
             }
         }
-        push(
-            all,
-            node::FLAG,
-            0,
-            found.into_iter().map(|(_, pattern)| pattern).collect(),
-        );
+        push(all, node::FLAG, 0, found.into_iter().map(|(_, pattern)| pattern).collect());
     }
 }
 
@@ -189,19 +158,15 @@ fn sets(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>) 
         ("fetched-code", CommandFlags::FETCHED_CODE.0),
         ("fork-bomb", CommandFlags::FORK_BOMB.0),
     ];
-    let inside: Vec<(&str, u32)> = Via::ALL
-        .iter()
-        .map(|via| (via.name(), 1 << (*via as u8)))
-        .collect();
+    let inside: Vec<(&str, u32)> =
+        Via::ALL.iter().map(|via| (via.name(), 1 << (*via as u8))).collect();
     let target = TargetKinds::NAMES.map(|(kind, name)| (name, kind.0));
     let mut bits = |key: &str, choices: &[(&str, u32)]| {
         let value = fields.get(key)?;
         let items = reader.items(value);
         nonempty(reader, value, key);
         let what = format!("`{key}`");
-        let set = items
-            .iter()
-            .filter_map(|node| reader.choice(node, &what, choices));
+        let set = items.iter().filter_map(|node| reader.choice(node, &what, choices));
         Some(set.fold(0, |set, bit| set | bit)).filter(|set| *set != 0)
     };
     let inside = bits("inside", &inside).map(Condition::Inside);
@@ -218,9 +183,7 @@ fn numbers(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition
         .and_then(|node| reader.fields(node, "`agent_depth`", &["gte", "lte", "eq"], &[]));
     if let Some(depth) = depth {
         for (compare, key) in [(1, "gte"), (2, "lte"), (3, "eq")] {
-            let number = depth
-                .get(key)
-                .and_then(|node| reader.integer(node, key, 0..=1_000_000));
+            let number = depth.get(key).and_then(|node| reader.integer(node, key, 0..=1_000_000));
             if let Some(depth) = number.and_then(|number| u32::try_from(number).ok()) {
                 all.push(Condition::AgentDepth { compare, depth });
             }
@@ -233,22 +196,15 @@ fn numbers(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition
         return;
     };
     const LONGEST_MS: u64 = 30 * 24 * 3600 * 1000;
-    let at_least = count
-        .get("gte")
-        .and_then(|node| reader.integer(node, "`gte`", 0..=1000));
+    let at_least = count.get("gte").and_then(|node| reader.integer(node, "`gte`", 0..=1000));
     let window = reader.optional(&count, "window");
-    let length = window
-        .as_ref()
-        .and_then(|text| time::duration_ms(&text.value));
+    let length = window.as_ref().and_then(|text| time::duration_ms(&text.value));
     let length = length.filter(|ms| (1..=LONGEST_MS).contains(ms));
     if let (Some(text), None) = (&window, length) {
         let help = "a duration up to 30d, as in `10m`";
         reader.error(&text.range, format!("`{}` is no window", text.value), help);
     }
-    for (key, missing) in [
-        ("gte", count.get("gte").is_none()),
-        ("window", window.is_none()),
-    ] {
+    for (key, missing) in [("gte", count.get("gte").is_none()), ("window", window.is_none())] {
         if missing {
             let help = "write `call_count: {gte: 20, window: 10m}`";
             reader.error(&node.range, format!("`call_count` without `{key}`"), help);
@@ -258,11 +214,7 @@ fn numbers(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition
     if let (Some(at_least), Some(ms)) = (at_least, length) {
         let tool = reader.optional(&count, "tool").map(|text| text.value);
         let tool = tool.filter(|tool| !tool.is_empty());
-        all.push(Condition::CallCount {
-            tool,
-            at_least,
-            window: ms.div_ceil(1000),
-        });
+        all.push(Condition::CallCount { tool, at_least, window: ms.div_ceil(1000) });
     }
 }
 
@@ -296,10 +248,8 @@ fn response(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Conditio
         for node in reader.items(node) {
             let text = reader.text(node, &format!("a pattern of `{key}`"))?;
             if text.value.chars().count() > limits::REGEX {
-                let message = format!(
-                    "a regular expression longer than {} characters",
-                    limits::REGEX
-                );
+                let message =
+                    format!("a regular expression longer than {} characters", limits::REGEX);
                 reader.error(&text.range, message, "split it into several");
             }
             found.push(text.value);
@@ -330,16 +280,10 @@ fn groups(
         if items.is_empty() {
             reader.error(&value.range, format!("`{key}` is an empty group"), "");
         }
-        let parts: Vec<Condition> = items
-            .iter()
-            .filter_map(|node| read(reader, node, restrictive))
-            .collect();
+        let parts: Vec<Condition> =
+            items.iter().filter_map(|node| read(reader, node, restrictive)).collect();
         if !parts.is_empty() {
-            all.push(if key == "any" {
-                Condition::Any(parts)
-            } else {
-                Condition::All(parts)
-            });
+            all.push(if key == "any" { Condition::Any(parts) } else { Condition::All(parts) });
         }
     }
     // What an exclusion takes away is matched the way a grant is.
@@ -369,22 +313,10 @@ fn exclusions(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condit
         }
         if alone && node != node::SESSION {
             let text = if node == node::PATH { "**" } else { "*" }.to_owned();
-            let anything = Pattern {
-                class,
-                fold_case: false,
-                text,
-            };
-            all.push(Condition::Matches {
-                node,
-                flags: 0,
-                patterns: vec![anything],
-            });
+            let anything = Pattern { class, fold_case: false, text };
+            all.push(Condition::Matches { node, flags: 0, patterns: vec![anything] });
         }
-        let excluded = Condition::Matches {
-            node,
-            flags: 0,
-            patterns,
-        };
+        let excluded = Condition::Matches { node, flags: 0, patterns };
         all.push(Condition::Not(Box::new(excluded)));
     }
 }

@@ -32,17 +32,9 @@ pub fn patterns(
 fn pattern_of(text: &str, class: u8, fold_case: bool) -> Pattern {
     let plain = !text.contains(['*', '?', '[', '\\', '{']);
     Pattern {
-        class: if class == pattern::PATH_GLOB && plain {
-            pattern::LITERAL
-        } else {
-            class
-        },
+        class: if class == pattern::PATH_GLOB && plain { pattern::LITERAL } else { class },
         fold_case,
-        text: if fold_case {
-            text.to_ascii_lowercase()
-        } else {
-            text.to_owned()
-        },
+        text: if fold_case { text.to_ascii_lowercase() } else { text.to_owned() },
     }
 }
 
@@ -56,11 +48,7 @@ pub fn checked(
         let value = text.value.as_str();
         if matches!(key, "program" | "pipes_into" | "subcommand") && value.contains(['/', ' ']) {
             let help = "write the name alone, as `rm`; arguments go into `flags` and `operands`";
-            reader.error(
-                &text.range,
-                format!("`{value}` is no name for `{key}`"),
-                help,
-            );
+            reader.error(&text.range, format!("`{value}` is no name for `{key}`"), help);
         }
         let is_path = matches!(key, "operands" | "writes_to" | "reads_from");
         let dots = value.split('/').any(|part| matches!(part, "." | ".."));

@@ -23,14 +23,7 @@ const DOCUMENT: &[&str] = &[
     "notify",
     "tests",
 ];
-const POLICY: &[&str] = &[
-    "name",
-    "description",
-    "priority",
-    "enabled",
-    "match",
-    "rules",
-];
+const POLICY: &[&str] = &["name", "description", "priority", "enabled", "match", "rules"];
 const SCOPE: &[&str] = &["agent", "session", "tool"];
 /// The actions that a rule may have, with the deprecated spelling.
 pub const ACTIONS: &[(&str, Action)] = &[
@@ -48,11 +41,8 @@ const DEFAULTS: &[(&str, Action)] = &[
     ("ask", Action::Ask),
     ("deny", Action::Deny),
 ];
-const FALLBACKS: &[(&str, Action)] = &[
-    ("allow", Action::Allow),
-    ("ask", Action::Ask),
-    ("deny", Action::Deny),
-];
+const FALLBACKS: &[(&str, Action)] =
+    &[("allow", Action::Allow), ("ask", Action::Ask), ("deny", Action::Deny)];
 const NO_APPROVER: &[(&str, Action)] = &[("allow", Action::Allow), ("deny", Action::Deny)];
 const RECORDS: &[(&str, Record)] = &[("all", Record::All), ("notable", Record::Notable)];
 const PLATFORMS: &[&str] = &["auto", "slack", "discord", "teams", "openclaw", "webhook"];
@@ -82,10 +72,7 @@ fn document(reader: &mut Reader<'_>, node: &Node) -> Document {
     if let Some(version) = reader.optional(&fields, "version")
         && !matches!(version.value.as_str(), "" | "1")
     {
-        let message = format!(
-            "version `{}` of the policy language is not known",
-            version.value
-        );
+        let message = format!("version `{}` of the policy language is not known", version.value);
         reader.error(&version.range, message, "write `version: \"1\"`");
     }
     document.default_action = fields.get("default_action").and_then(|node| {
@@ -128,31 +115,17 @@ pub fn setting<T: Copy>(
 
 /// The text of a field; empty if it is absent.
 pub fn string(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> String {
-    reader
-        .optional(fields, key)
-        .map(|text| text.value)
-        .unwrap_or_default()
+    reader.optional(fields, key).map(|text| text.value).unwrap_or_default()
 }
 
 fn policy(reader: &mut Reader<'_>, node: &Node) -> Option<Policy> {
-    let fields = reader.fields(
-        node,
-        "a policy",
-        POLICY,
-        &[("when", "`when` belongs to a rule")],
-    )?;
+    let fields =
+        reader.fields(node, "a policy", POLICY, &[("when", "`when` belongs to a rule")])?;
     let name = match reader.optional(&fields, "name") {
         Some(name) if !name.value.is_empty() => name,
         _ => {
-            reader.error(
-                &head(node),
-                "a policy without a name",
-                "add `name: what-it-guards`",
-            );
-            At {
-                value: String::new(),
-                range: head(node),
-            }
+            reader.error(&head(node), "a policy without a name", "add `name: what-it-guards`");
+            At { value: String::new(), range: head(node) }
         }
     };
     let mut rules = Vec::new();
@@ -177,10 +150,7 @@ fn policy(reader: &mut Reader<'_>, node: &Node) -> Option<Policy> {
         description: string(reader, &fields, "description"),
         priority,
         enabled: reader.flag(&fields, "enabled").unwrap_or(true),
-        scope: fields
-            .get("match")
-            .map(|node| scope(reader, node))
-            .unwrap_or_default(),
+        scope: fields.get("match").map(|node| scope(reader, node)).unwrap_or_default(),
         rules,
     })
 }
@@ -218,11 +188,7 @@ fn glob_field(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Option
 }
 
 fn glob(text: String) -> Pattern {
-    Pattern {
-        class: pattern::GLOB,
-        fold_case: false,
-        text,
-    }
+    Pattern { class: pattern::GLOB, fold_case: false, text }
 }
 
 fn notify(reader: &mut Reader<'_>, node: &Node) -> Option<Notify> {
@@ -235,22 +201,11 @@ fn notify(reader: &mut Reader<'_>, node: &Node) -> Option<Notify> {
             on.extend(reader.text(node, "`on`").map(|text| text.value));
         }
     }
-    Some(Notify {
-        url: string(reader, &fields, "url"),
-        platform: platform.to_owned(),
-        on,
-    })
+    Some(Notify { url: string(reader, &fields, "url"), platform: platform.to_owned(), on })
 }
 
 fn test_case(reader: &mut Reader<'_>, node: &Node) -> Option<TestCase> {
-    let known = [
-        "name",
-        "tool",
-        "agent",
-        "params",
-        "expect",
-        "expect_message",
-    ];
+    let known = ["name", "tool", "agent", "params", "expect", "expect_message"];
     let fields = reader.fields(node, "a test case", &known, &[])?;
     let mut params = Vec::new();
     if let Some(node) = fields.get("params") {
@@ -259,11 +214,7 @@ fn test_case(reader: &mut Reader<'_>, node: &Node) -> Option<TestCase> {
         }
     }
     let Some(expect) = fields.get("expect") else {
-        reader.error(
-            &head(node),
-            "a test case without `expect`",
-            "add `expect: deny`",
-        );
+        reader.error(&head(node), "a test case without `expect`", "add `expect: deny`");
         return None;
     };
     Some(TestCase {

@@ -34,11 +34,7 @@ const SEVERITIES: &[(&str, u8)] = &[("low", 1), ("medium", 2), ("high", 3), ("cr
 fn action(reader: &mut Reader<'_>, node: &Node) -> Option<Action> {
     let text = reader.text(node, "`action`")?;
     if text.value == "require_approval" {
-        reader.error(
-            &text.range,
-            "`require_approval` is no action",
-            "write `action: ask`",
-        );
+        reader.error(&text.range, "`require_approval` is no action", "write `action: ask`");
         return None;
     }
     if text.value == "log" {
@@ -72,11 +68,7 @@ pub fn read(reader: &mut Reader<'_>, node: &Node, position: usize) -> Option<Rul
     let ask = fields
         .get("ask")
         .and_then(|node| reader.fields(node, "`ask`", &["audit", "headless_only"], &[]));
-    let mut ask_flag = |key| {
-        ask.as_ref()
-            .and_then(|ask| reader.flag(ask, key))
-            .unwrap_or(false)
-    };
+    let mut ask_flag = |key| ask.as_ref().and_then(|ask| reader.flag(ask, key)).unwrap_or(false);
     let (ask_audit, ask_headless_only) = (ask_flag("audit"), ask_flag("headless_only"));
     if let Some(added) = reader.optional(&fields, "added") {
         point_in_time(reader, &added, "`added`");
@@ -86,11 +78,7 @@ pub fn read(reader: &mut Reader<'_>, node: &Node, position: usize) -> Option<Rul
         .and_then(|text| point_in_time(reader, &text, "`expires_at`"));
     let name = string(reader, &fields, "name");
     Some(Rule {
-        name: if name.is_empty() {
-            position.to_string()
-        } else {
-            name
-        },
+        name: if name.is_empty() { position.to_string() } else { name },
         description: string(reader, &fields, "description"),
         action,
         condition,
@@ -131,11 +119,7 @@ fn techniques(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<String> {
             found.push(text.value);
         } else {
             let help = "an ATT&CK technique is written T1059 or T1059.004";
-            reader.error(
-                &text.range,
-                format!("`{}` is no technique", text.value),
-                help,
-            );
+            reader.error(&text.range, format!("`{}` is no technique", text.value), help);
         }
     }
     found
@@ -152,22 +136,14 @@ fn webhook(
     let Some(node) = fields.get("webhook") else {
         if action == Action::Webhook {
             let help = "add `webhook: {url: https://…}`";
-            reader.error(
-                &head(rule),
-                "action `webhook` without the address to ask",
-                help,
-            );
+            reader.error(&head(rule), "action `webhook` without the address to ask", help);
         }
         return None;
     };
     let inner = reader.fields(node, "`webhook`", &["url", "timeout", "fail_open"], &[])?;
     let url = string(reader, &inner, "url");
     if url.is_empty() {
-        reader.error(
-            &head(node),
-            "`webhook` without a `url`",
-            "add `url: https://…`",
-        );
+        reader.error(&head(node), "`webhook` without a `url`", "add `url: https://…`");
     } else if url.starts_with("http://") {
         let place = inner.key("url").unwrap_or_else(|| head(node));
         reader.warn(&place, "the call is sent unencrypted", "use https://");
@@ -178,16 +154,10 @@ fn webhook(
     let timeout = reader.optional(&inner, "timeout");
     let timeout_ms = match timeout {
         None => TIMEOUT_MS,
-        Some(text) => time::duration_ms(&text.value)
-            .filter(|ms| *ms > 0)
-            .unwrap_or_else(|| {
-                reader.error(
-                    &text.range,
-                    "`timeout` is no duration",
-                    "write it as in `5s`",
-                );
-                TIMEOUT_MS
-            }),
+        Some(text) => time::duration_ms(&text.value).filter(|ms| *ms > 0).unwrap_or_else(|| {
+            reader.error(&text.range, "`timeout` is no duration", "write it as in `5s`");
+            TIMEOUT_MS
+        }),
     };
     Some(Webhook {
         url,
@@ -204,19 +174,15 @@ fn examples(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Examples {
     let Some(inner) = reader.fields(node, "`examples`", &["match", "not_match"], &[]) else {
         return examples;
     };
-    for (key, into) in [
-        ("match", &mut examples.matching),
-        ("not_match", &mut examples.not_matching),
-    ] {
+    for (key, into) in
+        [("match", &mut examples.matching), ("not_match", &mut examples.not_matching)]
+    {
         let Some(node) = inner.get(key) else {
             continue;
         };
         for node in reader.list(node, &format!("`{key}`")) {
             if let Some(value) = example(reader, node) {
-                into.push(At {
-                    value,
-                    range: node.range.clone(),
-                });
+                into.push(At { value, range: node.range.clone() });
             }
         }
     }
@@ -225,9 +191,7 @@ fn examples(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Examples {
 
 fn example(reader: &mut Reader<'_>, node: &Node) -> Option<Example> {
     if !matches!(node.kind, Kind::Map(_)) {
-        return reader
-            .text(node, "an example")
-            .map(|text| Example::Shell(text.value));
+        return reader.text(node, "an example").map(|text| Example::Shell(text.value));
     }
     let fields = reader.fields(node, "an example", &["argv", "tool", "path", "url"], &[])?;
     if let Some(argv) = fields.get("argv") {

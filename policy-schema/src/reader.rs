@@ -44,10 +44,7 @@ impl<'n> Fields<'n> {
 impl<'s> Reader<'s> {
     /// A reader of `source` that has found nothing.
     pub fn new(source: Source<'s>) -> Self {
-        Self {
-            source,
-            found: Vec::new(),
-        }
+        Self { source, found: Vec::new() }
     }
 
     /// Reports an error at `range`.
@@ -158,10 +155,7 @@ impl<'s> Reader<'s> {
         if value.is_none() {
             self.wrong_type(node, what, "text");
         }
-        value.map(|value| At {
-            value,
-            range: node.range.clone(),
-        })
+        value.map(|value| At { value, range: node.range.clone() })
     }
 
     /// Text of a field, or nothing.
@@ -180,11 +174,7 @@ impl<'s> Reader<'s> {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("one of: {}", names().collect::<Vec<_>>().join(", ")),
             };
-            self.error(
-                &node.range,
-                format!("`{}` is no value of {what}", text.value),
-                help,
-            );
+            self.error(&node.range, format!("`{}` is no value of {what}", text.value), help);
         }
         found.map(|(_, value)| *value)
     }

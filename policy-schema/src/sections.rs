@@ -60,10 +60,7 @@ impl Sections {
 
 /// Writes the file: `header` gets its magic, version, length, features and checksum here.
 pub fn write_image(mut header: Header, sections: &Sections) -> Vec<u8> {
-    let mut body = Body {
-        bytes: vec![0; format::FIRST_SECTION],
-        table: Vec::new(),
-    };
+    let mut body = Body { bytes: vec![0; format::FIRST_SECTION], table: Vec::new() };
     body.section(&sections.policies, PolicyRecord::encode);
     body.section(&sections.rules, RuleRecord::encode);
     body.section(&sections.nodes, NodeRecord::encode);

@@ -36,11 +36,7 @@ pub fn timestamp(text: &str) -> Option<u64> {
 /// Days from the epoch to a date of the Gregorian calendar (years from March, as in the usual
 /// era-less computation).
 fn days_from_epoch(year: u64, month: u64, day: u64) -> u64 {
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let leap_days = year / 4 - year / 100 + year / 400;
     year * 365 + leap_days + (month * 153 + 2) / 5 + day - 719_469
 }
@@ -58,10 +54,7 @@ fn split_offset(time: &str) -> Option<(&str, i64)> {
     if hours > 23 || minutes > 59 {
         return None;
     }
-    Some((
-        clock,
-        sign * i64::try_from(hours * 3600 + minutes * 60).ok()?,
-    ))
+    Some((clock, sign * i64::try_from(hours * 3600 + minutes * 60).ok()?))
 }
 
 fn digits(text: &str) -> Option<u64> {
@@ -82,13 +75,7 @@ pub fn duration_ms(text: &str) -> Option<u64> {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let number: f64 = rest.get(..end)?.parse().ok()?;
         rest = rest.get(end..)?;
-        let units = [
-            ("ms", 1.0),
-            ("s", 1e3),
-            ("m", 6e4),
-            ("h", 3.6e6),
-            ("d", 8.64e7),
-        ];
+        let units = [("ms", 1.0), ("s", 1e3), ("m", 6e4), ("h", 3.6e6), ("d", 8.64e7)];
         let (unit, scale) = units.into_iter().find(|(unit, _)| rest.starts_with(unit))?;
         rest = rest.get(unit.len()..)?;
         total += number * scale;

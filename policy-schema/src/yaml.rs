@@ -73,19 +73,12 @@ pub fn parse(source: &Source<'_>) -> Result<Node, Box<Diagnostic>> {
     let whole = |message: String| Diagnostic::whole(source, Level::Error, message);
     if source.text.len() > MAX_SOURCE {
         let size = source.text.len();
-        let found = whole(format!(
-            "a policy file of {size} bytes; the limit is {MAX_SOURCE}"
-        ));
+        let found = whole(format!("a policy file of {size} bytes; the limit is {MAX_SOURCE}"));
         return Err(Box::new(found.help("split it into several files")));
     }
     let text = std::str::from_utf8(source.text).map_err(|error| {
         let at = error.valid_up_to();
-        Box::new(Diagnostic::at(
-            source,
-            &(at..at + 1),
-            Level::Error,
-            "not UTF-8 text".into(),
-        ))
+        Box::new(Diagnostic::at(source, &(at..at + 1), Level::Error, "not UTF-8 text".into()))
     })?;
     let options = serde_saphyr::options! {
         strict_booleans: true,
@@ -125,12 +118,7 @@ fn syntax_error(source: &Source<'_>, text: &str, error: &serde_saphyr::Error) ->
     let found = match error.location() {
         Some(location) if location != Location::UNKNOWN => {
             let place = place(text, location);
-            Diagnostic::at(
-                source,
-                &place,
-                Level::Error,
-                format!("not valid YAML: {message}"),
-            )
+            Diagnostic::at(source, &place, Level::Error, format!("not valid YAML: {message}"))
         }
         _ => Diagnostic::whole(source, Level::Error, format!("not valid YAML: {message}")),
     };
@@ -147,18 +135,10 @@ fn syntax_error(source: &Source<'_>, text: &str, error: &serde_saphyr::Error) ->
 fn place(text: &str, location: Location) -> Range<usize> {
     let line = usize::try_from(location.line()).unwrap_or(1).max(1);
     let column = usize::try_from(location.column()).unwrap_or(1).max(1);
-    let start: usize = text
-        .split_inclusive('\n')
-        .take(line - 1)
-        .map(str::len)
-        .sum();
+    let start: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
     let rest = text.get(start..).unwrap_or_default();
-    let inside: usize = rest
-        .chars()
-        .take(column - 1)
-        .take_while(|c| *c != '\n')
-        .map(char::len_utf8)
-        .sum();
+    let inside: usize =
+        rest.chars().take(column - 1).take_while(|c| *c != '\n').map(char::len_utf8).sum();
     start + inside..start + inside + 1
 }
 
@@ -238,24 +218,17 @@ mod tests {
     use super::*;
 
     fn source(text: &str) -> Source<'_> {
-        Source {
-            name: "t.yaml",
-            text: text.as_bytes(),
-        }
+        Source { name: "t.yaml", text: text.as_bytes() }
     }
 
     #[test]
     fn nodes_know_their_bytes() {
         let text = "a: &x 'b'\nc: [*x, 010, true]\n";
         let node = parse(&source(text)).unwrap();
-        let Kind::Map(entries) = node.kind else {
-            panic!("a mapping")
-        };
+        let Kind::Map(entries) = node.kind else { panic!("a mapping") };
         assert_eq!(text.get(range(entries[0].0.referenced)), Some("a"));
         assert_eq!(text.get(entries[0].1.range.clone()), Some("'b'"));
-        let Kind::List(items) = &entries[1].1.kind else {
-            panic!("a list")
-        };
+        let Kind::List(items) = &entries[1].1.kind else { panic!("a list") };
         assert_eq!(text.get(items[0].range.clone()), Some("*x"));
         assert_eq!(text.get(items[0].defined.clone()), Some("'b'"));
         assert!(matches!(&items[1].kind, Kind::Text(s) if s == "010"));

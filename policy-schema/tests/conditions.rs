@@ -1,11 +1,7 @@
 //! What each key of a policy means, through the compiler and the evaluator: one line per key and
 //! per rule of the language.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -18,9 +14,7 @@ struct Named(&'static [(&'static str, &'static str)]);
 
 impl Params for Named {
     fn any(&self, each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> bool {
-        self.0
-            .iter()
-            .any(|(name, value)| each(name.as_bytes(), value.as_bytes()))
+        self.0.iter().any(|(name, value)| each(name.as_bytes(), value.as_bytes()))
     }
 }
 
@@ -159,27 +153,12 @@ fn conditions_on_requests() {
         session: session.as_bytes(),
         agent_depth: 2,
     };
-    let path = |path: &'static str| Request {
-        path: Some(path.as_bytes()),
-        ..base
-    };
-    let url = |url: &'static str| Request {
-        url: Some(url.as_bytes()),
-        ..base
-    };
+    let path = |path: &'static str| Request { path: Some(path.as_bytes()), ..base };
+    let url = |url: &'static str| Request { url: Some(url.as_bytes()), ..base };
     let params = Named(&[("Env", "PROD-1"), ("other", "x")]);
-    let called = Request {
-        params: &params,
-        ..base
-    };
-    let by = |agent, session| Request {
-        caller: caller(agent, session),
-        ..base
-    };
-    let linked = Target {
-        kinds: TargetKinds::STATIC,
-        ..Target::default()
-    };
+    let called = Request { params: &params, ..base };
+    let by = |agent, session| Request { caller: caller(agent, session), ..base };
+    let linked = Target { kinds: TargetKinds::STATIC, ..Target::default() };
     #[rustfmt::skip]
     let cases = [
         ("{path_matches: ['**/.env']}", path("/a/.env"), true),
@@ -235,25 +214,15 @@ fn scopes() {
         ("{session: t}", false),
     ];
     let words: &[&[u8]] = &[b"ls"];
-    let caller = Caller {
-        agent: b"claude-code",
-        session: b"s",
-        agent_depth: 0,
-    };
-    let call = Call::Exec {
-        file: b"ls",
-        argv: &words,
-    };
+    let caller = Caller { agent: b"claude-code", session: b"s", agent_depth: 0 };
+    let call = Call::Exec { file: b"ls", argv: &words };
     for (scope, fires) in cases {
         let text = format!(
             "default_action: allow\npolicies: [{{name: p, match: {scope}, rules: [{{action: deny}}]}}]"
         );
         let policy = image(&text, Layer::User);
         let expected = if fires { Action::Deny } else { Action::Allow };
-        let request = Request {
-            caller,
-            ..request("exec", call)
-        };
+        let request = Request { caller, ..request("exec", call) };
         assert_eq!(judge(&[&policy], &request), expected, "{scope}");
     }
 }
@@ -261,12 +230,8 @@ fn scopes() {
 #[test]
 fn order_and_layers() {
     let policy = |text: &str, layer| image(text, layer);
-    let user = |rules: &str| {
-        policy(
-            &format!("default_action: allow\npolicies: {rules}"),
-            Layer::User,
-        )
-    };
+    let user =
+        |rules: &str| policy(&format!("default_action: allow\npolicies: {rules}"), Layer::User);
     #[rustfmt::skip]
     let cases = [
         // Inside a policy the first rule that holds answers.
@@ -287,39 +252,19 @@ fn order_and_layers() {
         "default_action: deny\npolicies: [{name: a, rules: [{action: allow, once: true}]}]",
         Layer::User,
     );
-    assert_eq!(
-        argv(&[&granting], "ls"),
-        Action::Deny,
-        "nobody can use a once rule up here"
-    );
+    assert_eq!(argv(&[&granting], "ls"), Action::Deny, "nobody can use a once rule up here");
     let silent = policy("policies: []", Layer::User);
     let open = policy("default_action: allow", Layer::BuiltIn);
-    assert_eq!(
-        argv(&[&silent], "ls"),
-        Action::Deny,
-        "no layer states a default"
-    );
-    assert_eq!(
-        argv(&[&open, &silent], "ls"),
-        Action::Allow,
-        "a lower layer states it"
-    );
+    assert_eq!(argv(&[&silent], "ls"), Action::Deny, "no layer states a default");
+    assert_eq!(argv(&[&open, &silent], "ls"), Action::Allow, "a lower layer states it");
     let strict = policy("default_action: ask", Layer::Project);
-    assert_eq!(
-        argv(&[&open, &strict], "ls"),
-        Action::Ask,
-        "a project may be stricter"
-    );
+    assert_eq!(argv(&[&open, &strict], "ls"), Action::Ask, "a project may be stricter");
     let loose = policy(
         "default_action: allow\npolicies: [{name: a, rules: [{action: allow}]}]",
         Layer::Project,
     );
     let closed = policy("default_action: deny", Layer::User);
-    assert_eq!(
-        argv(&[&closed, &loose], "ls"),
-        Action::Deny,
-        "and never looser"
-    );
+    assert_eq!(argv(&[&closed, &loose], "ls"), Action::Deny, "and never looser");
 }
 
 #[test]

@@ -40,17 +40,11 @@ policies:
 "#;
 
 fn options() -> Options {
-    Options {
-        layer: Layer::User,
-        run_examples: false,
-    }
+    Options { layer: Layer::User, run_examples: false }
 }
 
 fn compiled(text: &str) -> Vec<u8> {
-    let source = Source {
-        name: "p.yaml",
-        text: text.as_bytes(),
-    };
+    let source = Source { name: "p.yaml", text: text.as_bytes() };
     compile(&[source], &options()).unwrap_or_else(|found| {
         let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
         panic!("{}", lines.join("\n"))
@@ -62,16 +56,9 @@ fn records_read_back() {
     let bytes = compiled(POLICY);
     let image = Image::open(&bytes).unwrap();
     assert!(image.is_intact());
-    assert_eq!(
-        (image.header.default_action, image.header.on_no_approver),
-        (3, 5)
-    );
+    assert_eq!((image.header.default_action, image.header.on_no_approver), (3, 5));
     assert_eq!((image.header.record, image.header.level), (1, 2));
-    assert_eq!(
-        image.count(Section::Policies),
-        2,
-        "a disabled policy is left out"
-    );
+    assert_eq!(image.count(Section::Policies), 2, "a disabled policy is left out");
     let early = image.policy(0).unwrap();
     assert_eq!(image.text(early.name, early.name_len).unwrap(), b"early");
     assert_eq!(image.pattern(early.agent - 1).unwrap().1, b"claude*");
@@ -94,16 +81,11 @@ fn conditions_are_trees() {
     let image = Image::open(&bytes).unwrap();
     let root = image.node(image.rule(0).unwrap().node).unwrap();
     assert_eq!((root.kind, root.count), (node::ALL, 4));
-    let children: Vec<_> = (0..4)
-        .map(|n| image.node(root.first + n).unwrap())
-        .collect();
+    let children: Vec<_> = (0..4).map(|n| image.node(root.first + n).unwrap()).collect();
     let kinds: Vec<u8> = children.iter().map(|child| child.kind).collect();
     assert_eq!(kinds, [node::PROGRAM, node::FLAG, node::FLAG, node::NOT]);
     let (record, text) = image.pattern(children[0].first).unwrap();
-    assert_eq!(
-        (record.class, record.flags, text),
-        (pattern::LITERAL, 1, &b"rm"[..])
-    );
+    assert_eq!((record.class, record.flags, text), (pattern::LITERAL, 1, &b"rm"[..]));
     assert_eq!((children[1].count, children[2].count), (2, 1));
     let inside = image.node(children[3].first).unwrap();
     assert_eq!((inside.kind, inside.number), (node::INSIDE, 1 << 10));
@@ -114,17 +96,11 @@ fn rules_are_filed_under_their_programs() {
     let bytes = compiled(POLICY);
     let image = Image::open(&bytes).unwrap();
     let rules = |bucket: evaluator::image::format::BucketRecord| -> Vec<u32> {
-        (0..bucket.count)
-            .map(|n| image.entry(bucket.first + n).unwrap().rule)
-            .collect()
+        (0..bucket.count).map(|n| image.entry(bucket.first + n).unwrap().rule).collect()
     };
     assert!(rules(image.bucket(program_hash(b"rm")).unwrap()).contains(&0));
     assert!(rules(image.bucket(program_hash(b"DD")).unwrap()).contains(&0));
-    assert_eq!(
-        rules(image.any_program().unwrap()),
-        [2, 3],
-        "a response rule is filed nowhere"
-    );
+    assert_eq!(rules(image.any_program().unwrap()), [2, 3], "a response rule is filed nowhere");
 }
 
 #[test]

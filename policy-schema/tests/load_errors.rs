@@ -12,18 +12,12 @@ use policy_schema::diagnostic::Level;
 use policy_schema::{Diagnostic, Layer, Options, Source, compile, compile_with_warnings};
 
 fn source(text: &str) -> Source<'_> {
-    Source {
-        name: "p.yaml",
-        text: text.as_bytes(),
-    }
+    Source { name: "p.yaml", text: text.as_bytes() }
 }
 
 fn errors(text: &str) -> Vec<Diagnostic> {
     let found = compile(&[source(text)], &Options::default()).expect_err(text);
-    found
-        .into_iter()
-        .filter(|item| item.level == Level::Error)
-        .collect()
+    found.into_iter().filter(|item| item.level == Level::Error).collect()
 }
 
 /// A policy with one rule, `rule` being lines of it at 8 columns.
@@ -67,11 +61,7 @@ fn documents() {
     for (text, line, column, message, help) in cases {
         let found = errors(text);
         let first = &found[0];
-        assert_eq!(
-            (first.line, first.column),
-            (line, column),
-            "{text}\n{first}"
-        );
+        assert_eq!((first.line, first.column), (line, column), "{text}\n{first}");
         assert!(first.message.contains(message), "{text}\n{first}");
         assert!(first.help.contains(help), "{text}\n{first}");
     }
@@ -162,10 +152,7 @@ fn limits() {
         (format!("**{}", "x".repeat(254)), None),
     ];
     for (pattern, message) in cases {
-        match (
-            compile(&[source(&rule(pattern))], &Options::default()),
-            message,
-        ) {
+        match (compile(&[source(&rule(pattern))], &Options::default()), message) {
             (Ok(_), None) => {}
             (Err(found), Some(message)) => {
                 assert!(found[0].message.contains(message), "{}", found[0])
@@ -185,17 +172,7 @@ fn every_error_in_one_run() {
     let places: Vec<(usize, usize)> = found.iter().map(|item| (item.line, item.column)).collect();
     assert_eq!(
         places,
-        [
-            (1, 1),
-            (5, 17),
-            (6, 16),
-            (6, 39),
-            (7, 9),
-            (7, 9),
-            (8, 5),
-            (8, 45),
-            (8, 55)
-        ]
+        [(1, 1), (5, 17), (6, 16), (6, 39), (7, 9), (7, 9), (8, 5), (8, 45), (8, 55)]
     );
 }
 
@@ -212,11 +189,7 @@ fn errors_show_the_line() {
 fn warnings_do_not_refuse() {
     let text = "policies:\n  - name: a\n  - name: b\n    rules: [{action: log}, {action: webhook, webhook: {url: 'http://x'}}]\n";
     let compiled = compile_with_warnings(&[source(text)], &Options::default()).unwrap();
-    let messages: Vec<&str> = compiled
-        .warnings
-        .iter()
-        .map(|item| item.message.as_str())
-        .collect();
+    let messages: Vec<&str> = compiled.warnings.iter().map(|item| item.message.as_str()).collect();
     assert_eq!(messages.len(), 3, "{messages:?}");
     assert!(messages[0].contains("no rules"));
     assert!(messages[1].contains("old name"));
@@ -227,35 +200,17 @@ fn warnings_do_not_refuse() {
 fn a_project_may_not_call_webhooks() {
     let text =
         "policies:\n  - name: a\n    rules: [{action: webhook, webhook: {url: 'https://x'}}]\n";
-    let options = Options {
-        layer: Layer::Project,
-        ..Options::default()
-    };
+    let options = Options { layer: Layer::Project, ..Options::default() };
     let found = compile(&[source(text)], &options).unwrap_err();
-    assert!(
-        found[0].message.contains("may not call webhooks"),
-        "{}",
-        found[0]
-    );
+    assert!(found[0].message.contains("may not call webhooks"), "{}", found[0]);
     assert!(compile(&[source(text)], &Options::default()).is_ok());
 }
 
 #[test]
 fn names_are_unique_across_files() {
-    let (a, b) = (
-        "policies: [{name: x, rules: []}]",
-        "policies: [{name: x, rules: []}]",
-    );
-    let sources = [
-        Source {
-            name: "a",
-            text: a.as_bytes(),
-        },
-        Source {
-            name: "b",
-            text: b.as_bytes(),
-        },
-    ];
+    let (a, b) = ("policies: [{name: x, rules: []}]", "policies: [{name: x, rules: []}]");
+    let sources =
+        [Source { name: "a", text: a.as_bytes() }, Source { name: "b", text: b.as_bytes() }];
     let found = compile(&sources, &Options::default()).unwrap_err();
     assert!(found[0].message.contains("first in a"), "{}", found[0]);
     assert_eq!(found[0].file, "b");
@@ -273,14 +228,8 @@ fn examples_refuse_a_policy() {
     ];
     for (rule, line, message) in cases {
         let text = with_rule(rule);
-        let found = compile(&[source(&text)], &Options::default())
-            .err()
-            .unwrap_or_default();
-        assert_eq!(
-            found.first().map_or(0, |item| item.line),
-            line,
-            "{rule}: {found:?}"
-        );
+        let found = compile(&[source(&text)], &Options::default()).err().unwrap_or_default();
+        assert_eq!(found.first().map_or(0, |item| item.line), line, "{rule}: {found:?}");
         if let Some(first) = found.first() {
             assert!(first.message.contains(message), "{first}");
         }

@@ -1,11 +1,7 @@
 //! What a policy author may rely on whatever else a policy says: more restrictions never allow
 //! more.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -61,9 +57,7 @@ fn conditions() -> impl Strategy<Value = String> {
     leaf.prop_recursive(3, 24, 4, |inner| {
         let group = proptest::collection::vec(inner.clone(), 1..4);
         prop_oneof![
-            group
-                .clone()
-                .prop_map(|parts| format!("{{any: [{}]}}", parts.join(", "))),
+            group.clone().prop_map(|parts| format!("{{any: [{}]}}", parts.join(", "))),
             group.prop_map(|parts| format!("{{all: [{}]}}", parts.join(", "))),
             inner.prop_map(|part| format!("{{not: {part}}}")),
         ]

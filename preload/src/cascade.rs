@@ -35,10 +35,7 @@ pub struct Fit {
 
 impl Fit {
     /// An ordinary program.
-    pub const ORDINARY: Self = Self {
-        asan: 0,
-        loads_us: true,
-    };
+    pub const ORDINARY: Self = Self { asan: 0, loads_us: true };
 }
 
 /// Calls `run` with the environment that the child shall have, made from the caller's `env`.
@@ -101,8 +98,7 @@ impl Plan<'_> {
         }
         // No entry twice: each is one of ours, and there are as many as we have.
         preloads == usize::from(self.fit.loads_us) && vars == self.vars().count() && {
-            self.vars()
-                .all(|var| self.env.iter().any(|entry| entry == var.to_bytes()))
+            self.vars().all(|var| self.env.iter().any(|entry| entry == var.to_bytes()))
         }
     }
 
@@ -123,16 +119,10 @@ impl Plan<'_> {
     /// The other libraries that the caller wants preloaded: those of the last `LD_PRELOAD`, which
     /// is the one that glibc uses. Space and colon separate (`ld.so(8)`).
     fn others(&self) -> impl Iterator<Item = &[u8]> {
-        let last = self
-            .env
-            .iter()
-            .filter_map(|entry| entry.strip_prefix(PRELOAD))
-            .last();
-        last.unwrap_or(&[])
-            .split(|byte| matches!(byte, b' ' | b':'))
-            .filter(|name| {
-                !name.is_empty() && file_name(name) != file_name(self.snapshot.library.to_bytes())
-            })
+        let last = self.env.iter().filter_map(|entry| entry.strip_prefix(PRELOAD)).last();
+        last.unwrap_or(&[]).split(|byte| matches!(byte, b' ' | b':')).filter(|name| {
+            !name.is_empty() && file_name(name) != file_name(self.snapshot.library.to_bytes())
+        })
     }
 
     /// Puts the `LD_PRELOAD` entry together; `None` if it does not fit or would name nothing.
@@ -154,9 +144,7 @@ impl Plan<'_> {
         }
         if self.fit.asan != 0 && !has_asan {
             let mut name = PathBytes::<24>::new();
-            let _ = name
-                .push(b"libasan.so.")?
-                .push_number(self.fit.asan.into())?;
+            let _ = name.push(b"libasan.so.")?.push_number(self.fit.asan.into())?;
             add(out, name.as_bytes())?;
         }
         if self.fit.loads_us {
@@ -193,8 +181,7 @@ impl Plan<'_> {
             return Some(self.snapshot.preload);
         }
         // Too long a list loses the others, never us.
-        self.compose(room)
-            .or(self.fit.loads_us.then_some(self.snapshot.preload))
+        self.compose(room).or(self.fit.loads_us.then_some(self.snapshot.preload))
     }
 
     #[inline(never)]

@@ -52,26 +52,15 @@ impl Slot {
 
     /// The compiled-in policy, which holds where no image is given.
     pub fn built_in() -> Self {
-        Self {
-            path: c"",
-            bytes: policies::STANDARD,
-            identity: Identity::default(),
-        }
+        Self { path: c"", bytes: policies::STANDARD, identity: Identity::default() }
     }
 
     /// Maps the image at `path` for as long as the process lives. If it cannot be used, the slot
     /// holds the compiled-in policy, and every verdict tries the file again.
     pub fn open(path: &'static CStr) -> Self {
         match map(path) {
-            Ok((bytes, identity)) => Self {
-                path,
-                bytes,
-                identity,
-            },
-            Err(_) => Self {
-                path,
-                ..Self::built_in()
-            },
+            Ok((bytes, identity)) => Self { path, bytes, identity },
+            Err(_) => Self { path, ..Self::built_in() },
         }
     }
 }
@@ -200,8 +189,5 @@ fn complain(snapshot: &Snapshot, slot: &Slot, problem: &Problem) {
         b"; the policy that was loaded at the start holds"
     };
     let path = slot.path.to_bytes();
-    warn::once(
-        snapshot,
-        &[b"the policy image ", path, b" ", problem.text(), instead],
-    );
+    warn::once(snapshot, &[b"the policy image ", path, b" ", problem.text(), instead]);
 }

@@ -43,9 +43,6 @@ mod world;
 #[cfg(panic = "abort")]
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    let _ = sys::write(
-        2,
-        b"rampart: internal error in librampart.so; nothing was run\n",
-    );
+    let _ = sys::write(2, b"rampart: internal error in librampart.so; nothing was run\n");
     sys::exit(126)
 }

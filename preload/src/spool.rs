@@ -82,13 +82,7 @@ fn lost(snapshot: &Snapshot, errno: Errno) {
     let rest = b"); events of this tree are being lost, verdicts are not affected; set RAMPART_AUDIT_DIR to a directory that you can write to";
     warn::once(
         snapshot,
-        &[
-            b"cannot write to the audit directory ",
-            snapshot.audit_dir,
-            b" (",
-            reason(errno),
-            rest,
-        ],
+        &[b"cannot write to the audit directory ", snapshot.audit_dir, b" (", reason(errno), rest],
     );
 }
 
@@ -129,11 +123,7 @@ pub fn private_dir(path: &mut Path) -> Option<()> {
 /// Whether `rampart-<user>` below `parent`, which is put into `path`, is such a directory now.
 fn is_private(path: &mut Path, parent: &[u8], user: u32) -> Option<bool> {
     path.truncate(0);
-    let dir = path
-        .push(parent)?
-        .push(b"/rampart-")?
-        .push_number(user)?
-        .as_c_str();
+    let dir = path.push(parent)?.push(b"/rampart-")?.push_number(user)?.as_c_str();
     if !matches!(sys::make_dir(dir, 0o700), Ok(()) | Err(Errno(libc::EEXIST))) {
         return Some(false);
     }

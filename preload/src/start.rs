@@ -70,11 +70,7 @@ fn check(snapshot: &Snapshot, argv: Vector<'_>, env: Vector<'_>) {
     if snapshot.mode == Mode::Disabled || is_denial(snapshot, argv) {
         return;
     }
-    let stage = if process::is_run_by_loader() {
-        Stage::StartedByLoader
-    } else {
-        Stage::Started
-    };
+    let stage = if process::is_run_by_loader() { Stage::StartedByLoader } else { Stage::Started };
     let judged = judge(
         snapshot,
         &Call {

@@ -30,11 +30,7 @@ impl<'a> Vector<'a> {
                 len += 1;
             }
         }
-        Self {
-            start,
-            len,
-            lifetime: PhantomData,
-        }
+        Self { start, len, lifetime: PhantomData }
     }
 
     /// The array as the caller gave it.
@@ -73,15 +69,12 @@ impl<'a> Vector<'a> {
 
     /// Bytes of all strings together, a NUL each.
     pub fn size(&self) -> usize {
-        self.iter().fold(0, |sum, string| {
-            sum.saturating_add(string.len()).saturating_add(1)
-        })
+        self.iter().fold(0, |sum, string| sum.saturating_add(string.len()).saturating_add(1))
     }
 
     /// The value of the first entry `name=value`.
     pub fn value(&self, name: &[u8]) -> Option<&'a [u8]> {
-        self.iter()
-            .find_map(|entry| entry.strip_prefix(name)?.strip_prefix(b"="))
+        self.iter().find_map(|entry| entry.strip_prefix(name)?.strip_prefix(b"="))
     }
 }
 
@@ -116,10 +109,7 @@ impl<const ROOM: usize> PathBytes<ROOM> {
     /// An empty path.
     #[inline]
     pub const fn new() -> Self {
-        Self {
-            bytes: [MaybeUninit::uninit(); ROOM],
-            len: 0,
-        }
+        Self { bytes: [MaybeUninit::uninit(); ROOM], len: 0 }
     }
 
     /// Sets the NUL behind the first `len` bytes, which are set.

@@ -115,11 +115,7 @@ impl Table {
     unsafe fn matching(&self, index: usize, name: &CStr) -> Option<usize> {
         // SAFETY: the caller's promise; there is a version for each symbol.
         let (symbol, version) = unsafe {
-            let version = if self.versions.is_null() {
-                0
-            } else {
-                *self.versions.add(index)
-            };
+            let version = if self.versions.is_null() { 0 } else { *self.versions.add(index) };
             (*self.symbols.add(index), version)
         };
         // SAFETY: names are offsets into the string table.
@@ -134,7 +130,5 @@ impl Table {
 
 /// The hash of a symbol's name in a GNU hash section.
 fn hash(name: &[u8]) -> u32 {
-    name.iter().fold(5381, |hash: u32, byte| {
-        hash.wrapping_mul(33).wrapping_add(u32::from(*byte))
-    })
+    name.iter().fold(5381, |hash: u32, byte| hash.wrapping_mul(33).wrapping_add(u32::from(*byte)))
 }

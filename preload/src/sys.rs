@@ -83,9 +83,7 @@ unsafe fn call(number: i64, args: [usize; 6]) -> Result<usize, Errno> {
 
 /// The error in the kernel's answer to a system call, if it is one.
 pub fn errno_of(answer: isize) -> Option<Errno> {
-    (-4095..0)
-        .contains(&answer)
-        .then(|| Errno(answer.unsigned_abs() as c_int))
+    (-4095..0).contains(&answer).then(|| Errno(answer.unsigned_abs() as c_int))
 }
 
 const fn int(value: c_int) -> usize {
@@ -106,14 +104,7 @@ impl Fd {
     /// `openat(2)`, with `O_CLOEXEC` added.
     pub fn open(dir: c_int, path: &CStr, flags: c_int, mode: u32) -> Result<Self, Errno> {
         let flags = flags | libc::O_CLOEXEC;
-        let args = [
-            int(dir),
-            path.as_ptr() as usize,
-            int(flags),
-            mode as usize,
-            0,
-            0,
-        ];
+        let args = [int(dir), path.as_ptr() as usize, int(flags), mode as usize, 0, 0];
         // SAFETY: `path` is NUL-terminated.
         unsafe { call(libc::SYS_openat, args) }.map(|fd| Self(fd as c_int))
     }
@@ -130,14 +121,7 @@ impl Fd {
 
     /// `pread(2)`.
     pub fn read_at(&self, out: &mut [u8], offset: u64) -> Result<usize, Errno> {
-        let args = [
-            int(self.0),
-            out.as_mut_ptr() as usize,
-            out.len(),
-            offset as usize,
-            0,
-            0,
-        ];
+        let args = [int(self.0), out.as_mut_ptr() as usize, out.len(), offset as usize, 0, 0];
         // SAFETY: `out` is valid for writes of its length.
         unsafe { call(libc::SYS_pread64, args) }
     }
@@ -181,14 +165,7 @@ pub fn write(fd: c_int, bytes: &[u8]) -> Result<usize, Errno> {
 /// `newfstatat(2)`.
 pub fn stat(dir: c_int, path: &CStr, flags: c_int) -> Result<libc::stat, Errno> {
     let mut out = core::mem::MaybeUninit::<libc::stat>::zeroed();
-    let args = [
-        int(dir),
-        path.as_ptr() as usize,
-        out.as_mut_ptr() as usize,
-        int(flags),
-        0,
-        0,
-    ];
+    let args = [int(dir), path.as_ptr() as usize, out.as_mut_ptr() as usize, int(flags), 0, 0];
     // SAFETY: `path` is NUL-terminated and `out` has the kernel's layout of `struct stat`.
     unsafe { call(libc::SYS_newfstatat, args) }?;
     // SAFETY: all-zero bytes are a valid `struct stat`, and the kernel filled it.
@@ -219,14 +196,7 @@ pub fn may_execute(dir: c_int, path: *const c_char, flags: c_int) -> Result<(), 
 
 /// Whether the real user can read `path` (`faccessat(2)`).
 pub fn can_read(path: &CStr) -> bool {
-    let args = [
-        int(AT_FDCWD),
-        path.as_ptr() as usize,
-        int(libc::R_OK),
-        0,
-        0,
-        0,
-    ];
+    let args = [int(AT_FDCWD), path.as_ptr() as usize, int(libc::R_OK), 0, 0, 0];
     // SAFETY: the path is NUL-terminated.
     unsafe { call(libc::SYS_faccessat, args) }.is_ok()
 }
@@ -246,14 +216,7 @@ pub fn read_link<'b, const ROOM: usize>(
 /// # Safety
 /// `out` must be valid for writes of `room` bytes.
 pub unsafe fn read_link_raw(path: &CStr, out: *mut u8, room: usize) -> Result<usize, Errno> {
-    let args = [
-        int(AT_FDCWD),
-        path.as_ptr() as usize,
-        out as usize,
-        room,
-        0,
-        0,
-    ];
+    let args = [int(AT_FDCWD), path.as_ptr() as usize, out as usize, room, 0, 0];
     // SAFETY: `path` is NUL-terminated; the rest is the caller's promise.
     unsafe { call(libc::SYS_readlinkat, args) }
 }
@@ -272,14 +235,7 @@ pub fn current_dir<const ROOM: usize>(out: &mut PathBytes<ROOM>) -> Result<&[u8]
 
 /// `mkdirat(2)`.
 pub fn make_dir(path: &CStr, mode: u32) -> Result<(), Errno> {
-    let args = [
-        int(AT_FDCWD),
-        path.as_ptr() as usize,
-        mode as usize,
-        0,
-        0,
-        0,
-    ];
+    let args = [int(AT_FDCWD), path.as_ptr() as usize, mode as usize, 0, 0, 0];
     // SAFETY: `path` is NUL-terminated.
     unsafe { call(libc::SYS_mkdirat, args) }.map(drop)
 }
@@ -287,14 +243,7 @@ pub fn make_dir(path: &CStr, mode: u32) -> Result<(), Errno> {
 /// A private, zeroed, lazily backed mapping of `len` bytes.
 pub fn map_memory(len: usize) -> Result<*mut u8, Errno> {
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    let args = [
-        0,
-        len,
-        int(PROT_READ | PROT_WRITE),
-        int(flags),
-        usize::MAX,
-        0,
-    ];
+    let args = [0, len, int(PROT_READ | PROT_WRITE), int(flags), usize::MAX, 0];
     // SAFETY: a fresh mapping at an address of the kernel's choice changes nothing of ours.
     match unsafe { call(libc::SYS_mmap, args) } {
         Ok(address) if address != MAP_FAILED as usize => Ok(address as *mut u8),
@@ -309,13 +258,7 @@ pub fn map_memory(len: usize) -> Result<*mut u8, Errno> {
 /// The pages must be ours, and nothing may use them against `protection` afterwards.
 pub unsafe fn protect(address: *mut u8, len: usize, protection: c_int) -> Result<(), Errno> {
     // SAFETY: the caller's promise.
-    unsafe {
-        call(
-            libc::SYS_mprotect,
-            [address as usize, len, int(protection), 0, 0, 0],
-        )
-    }
-    .map(drop)
+    unsafe { call(libc::SYS_mprotect, [address as usize, len, int(protection), 0, 0, 0]) }.map(drop)
 }
 
 /// `munmap(2)`.
@@ -365,14 +308,7 @@ pub fn execute_at(
     env: Strings,
     flags: c_int,
 ) -> Errno {
-    let args = [
-        int(dir),
-        path as usize,
-        argv as usize,
-        env as usize,
-        int(flags),
-        0,
-    ];
+    let args = [int(dir), path as usize, argv as usize, env as usize, int(flags), 0];
     // SAFETY: as for `execute`.
     let result = unsafe { call(libc::SYS_execveat, args) };
     result.err().unwrap_or(Errno(0))

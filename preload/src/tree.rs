@@ -26,30 +26,18 @@ const PREFIX: &[u8] = b"RAMPART_";
 /// Reads `env`, and fixes what it leaves open. `None` if there is no memory.
 pub fn read(env: Vector<'_>) -> Option<&'static Snapshot> {
     let trusted = !process::is_privileged();
-    let inherited = || {
-        env.iter()
-            .filter(|entry| trusted && entry.starts_with(PREFIX))
-    };
+    let inherited = || env.iter().filter(|entry| trusted && entry.starts_with(PREFIX));
     let strings = inherited().fold(ROOM, |sum, entry| sum.saturating_add(entry.len() + 1));
     let len = strings.saturating_add(size_of::<Snapshot>());
     let start = sys::map_memory(len).ok()?;
     let place = start.cast::<Snapshot>();
-    let mut pen = Pen {
-        next: start.wrapping_add(size_of::<Snapshot>()),
-        end: start.wrapping_add(len),
-    };
-    let mut vars = Vars {
-        all: [c""; MAX_VARS],
-        count: 0,
-    };
+    let mut pen =
+        Pen { next: start.wrapping_add(size_of::<Snapshot>()), end: start.wrapping_add(len) };
+    let mut vars = Vars { all: [c""; MAX_VARS], count: 0 };
     for entry in inherited() {
         vars.add(pen.string(&[entry])?);
     }
-    let root = Root {
-        env,
-        vars: &mut vars,
-        pen: &mut pen,
-    };
+    let root = Root { env, vars: &mut vars, pen: &mut pen };
     let (audit_dir, problem) = root.fix(trusted)?;
     let snapshot = assemble(&vars, &mut pen, audit_dir, is_alone(env))?;
     // SAFETY: the start of a fresh mapping, aligned to a page and large enough.
@@ -105,12 +93,9 @@ fn assemble(
         tree: value(b"RAMPART_TREE"),
         agent: value(b"RAMPART_AGENT"),
         session: value(b"RAMPART_SESSION"),
-        agent_depth: depth
-            .take_while(|byte| byte.is_ascii_digit())
-            .fold(0_u32, |sum, digit| {
-                sum.saturating_mul(10)
-                    .saturating_add(u32::from(digit.wrapping_sub(b'0')))
-            }),
+        agent_depth: depth.take_while(|byte| byte.is_ascii_digit()).fold(0_u32, |sum, digit| {
+            sum.saturating_mul(10).saturating_add(u32::from(digit.wrapping_sub(b'0')))
+        }),
         vars: vars.all,
         var_count: vars.count,
         images: [Slot::built_in(); MAX_IMAGES],
@@ -121,10 +106,7 @@ fn assemble(
 /// Opens the images that `list` names, separated by colons. A list that is empty or too long is
 /// no list: then the compiled-in policy holds.
 fn open_images(snapshot: &mut Snapshot, list: &'static [u8], pen: &mut Pen) {
-    let paths = || {
-        list.split(|byte| *byte == b':')
-            .filter(|path| !path.is_empty())
-    };
+    let paths = || list.split(|byte| *byte == b':').filter(|path| !path.is_empty());
     let count = paths().count();
     if count > MAX_IMAGES {
         let message = b"RAMPART_IMAGE names more than 8 policy images; the built-in standard policy holds in their place";
@@ -173,10 +155,7 @@ impl Vars {
 
     fn remove(&mut self, name: &[u8]) {
         let is_named = |entry: &&CStr| {
-            entry
-                .to_bytes()
-                .strip_prefix(name)
-                .is_some_and(|rest| rest.starts_with(b"="))
+            entry.to_bytes().strip_prefix(name).is_some_and(|rest| rest.starts_with(b"="))
         };
         let known = self.all.get(..self.count).unwrap_or(&[]);
         let Some(index) = known.iter().position(is_named) else {
@@ -200,9 +179,7 @@ impl Pen {
     /// The parts as one C string; `None` if there is no room, or a part holds a NUL.
     fn string(&mut self, parts: &[&[u8]]) -> Option<&'static CStr> {
         let start = self.next;
-        let len = parts
-            .iter()
-            .fold(0_usize, |sum, part| sum.saturating_add(part.len()));
+        let len = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.len()));
         if len >= (self.end as usize).saturating_sub(start as usize) {
             return None;
         }
@@ -248,22 +225,14 @@ impl Root<'_, '_> {
     fn found(mut self, trusted: bool) -> Option<(&'static [u8], Option<&'static [u8]>)> {
         let is_root = self.vars.value(b"RAMPART_TREE").is_none();
         let mut cwd = LongPath::new();
-        let cwd = if is_root {
-            sys::current_dir(&mut cwd).unwrap_or(&[])
-        } else {
-            &[]
-        };
+        let cwd = if is_root { sys::current_dir(&mut cwd).unwrap_or(&[]) } else { &[] };
         if is_root {
             self.vars.remove(b"RAMPART_LIB");
             self.vars.remove(b"RAMPART_WARNED");
             self.set(b"RAMPART_TREE=", &new_tree_id())?;
             self.absolute_images(cwd)?;
         }
-        if self
-            .vars
-            .value(b"RAMPART_LIB")
-            .is_none_or(|path| !path.starts_with(b"/"))
-        {
+        if self.vars.value(b"RAMPART_LIB").is_none_or(|path| !path.starts_with(b"/")) {
             let mut path = LongPath::new();
             process::own_library(cwd, &mut path)?;
             self.set(b"RAMPART_LIB=", path.as_bytes())?;
@@ -287,10 +256,7 @@ impl Root<'_, '_> {
             return Some(());
         };
         let mut absolute = PathBytes::<IMAGE_LIST>::new();
-        for path in list
-            .split(|byte| *byte == b':')
-            .filter(|path| !path.is_empty())
-        {
+        for path in list.split(|byte| *byte == b':').filter(|path| !path.is_empty()) {
             if !absolute.as_bytes().is_empty() {
                 let _ = absolute.push(b":")?;
             }
@@ -310,10 +276,7 @@ impl Root<'_, '_> {
         given: Option<&[u8]>,
     ) -> Option<(&'static [u8], Option<&'static [u8]>)> {
         let mut dir = spool::Path::new();
-        let state = self
-            .env
-            .value(b"XDG_STATE_HOME")
-            .filter(|dir| dir.starts_with(b"/"));
+        let state = self.env.value(b"XDG_STATE_HOME").filter(|dir| dir.starts_with(b"/"));
         let home = self.env.value(b"HOME").filter(|dir| dir.starts_with(b"/"));
         let named = match (given, state, home) {
             (Some(given), _, _) if given.starts_with(b"/") => dir.push(given),
@@ -347,11 +310,7 @@ fn new_tree_id() -> [u8; 26] {
 
 /// Creates `dir` and what is missing above it, each 0700.
 fn make_dirs(dir: &[u8]) -> Result<(), Errno> {
-    let ends = dir
-        .iter()
-        .enumerate()
-        .skip(1)
-        .filter(|(_, byte)| **byte == b'/');
+    let ends = dir.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/');
     let make = |end: usize| {
         let mut path = spool::Path::new();
         let part = dir.get(..end).unwrap_or(dir);

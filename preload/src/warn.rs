@@ -37,15 +37,10 @@ fn marked(snapshot: &Snapshot) -> bool {
     if snapshot.tree.is_empty() || spool::private_dir(&mut path).is_none() {
         return false;
     }
-    let named = path
-        .push(b"/warned-")
-        .and_then(|path| path.push(snapshot.tree));
+    let named = path.push(b"/warned-").and_then(|path| path.push(snapshot.tree));
     let Some(path) = named else {
         return false;
     };
     let flags = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW;
-    matches!(
-        Fd::open(AT_FDCWD, path.as_c_str(), flags, 0o600),
-        Err(Errno(libc::EEXIST))
-    )
+    matches!(Fd::open(AT_FDCWD, path.as_c_str(), flags, 0o600), Err(Errno(libc::EEXIST)))
 }

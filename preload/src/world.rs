@@ -119,8 +119,6 @@ pub fn path_of<'b>(fd: &Fd, out: &'b mut LongPath) -> Option<&'b [u8]> {
 
 fn with_link<R>(fd: &Fd, read: impl FnOnce(&CStr) -> Result<R, Errno>) -> Option<R> {
     let mut link = PathBytes::<40>::new();
-    let link = link
-        .push(b"/proc/self/fd/")?
-        .push_number(fd.number().unsigned_abs())?;
+    let link = link.push(b"/proc/self/fd/")?.push_number(fd.number().unsigned_abs())?;
     read(link.as_c_str()).ok()
 }

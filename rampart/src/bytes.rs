@@ -66,10 +66,7 @@ mod tests {
         let cases: [(&[&[u8]], &str); 6] = [
             (&[], ""),
             (&[b"rm", b"-rf", b"/"], "rm -rf /"),
-            (
-                &[b"sh", b"-c", b"echo 'a'; b"],
-                r"sh -c 'echo '\''a'\''; b'",
-            ),
+            (&[b"sh", b"-c", b"echo 'a'; b"], r"sh -c 'echo '\''a'\''; b'"),
             (&[b"echo", b"", b"a\nb"], r"echo '' 'a\nb'"),
             (&[b"rm", b"\0/x", b"*.rs"], "rm …/x *.rs"),
             (&[b"x\xff", b"\x1b[31m"], r"x\xff '\x1b[31m'"),
@@ -96,20 +93,8 @@ mod tests {
 
     #[test]
     fn other_values_are_no_bytes() {
-        for json in [
-            "1",
-            "null",
-            "[]",
-            "{}",
-            r#"{"b64":1}"#,
-            r#"{"b64":"*"}"#,
-            r#"{"x":"y"}"#,
-        ] {
-            assert_eq!(
-                from_json(&serde_json::from_str(json).unwrap()),
-                None,
-                "{json}"
-            );
+        for json in ["1", "null", "[]", "{}", r#"{"b64":1}"#, r#"{"b64":"*"}"#, r#"{"x":"y"}"#] {
+            assert_eq!(from_json(&serde_json::from_str(json).unwrap()), None, "{json}");
         }
     }
 }

@@ -82,17 +82,12 @@ pub fn parse(line: &[u8]) -> Line {
     let (members, duplicate) = match strict::object(line) {
         Ok(read) => read,
         Err(error) => {
-            return Line {
-                id: None,
-                parsed: Err(error),
-            };
+            return Line { id: None, parsed: Err(error) };
         }
     };
     let id = members.get("id").cloned();
     let parsed = match duplicate {
-        Some(name) => Ok(ambiguous(format!(
-            "`{name}` stands there twice; state it once"
-        ))),
+        Some(name) => Ok(ambiguous(format!("`{name}` stands there twice; state it once"))),
         None => Reader { members: &members }.read(),
     };
     Line { id, parsed }
@@ -170,9 +165,7 @@ impl Reader<'_> {
         let stated = ["tool", "command", "argv", "path", "url", "params", "input"];
         if !stated.iter().any(|name| self.member(name).is_some()) {
             let names = stated.join("`, `");
-            return Err(Stop::Bad(format!(
-                "holds no call: state at least one of `{names}`"
-            )));
+            return Err(Stop::Bad(format!("holds no call: state at least one of `{names}`")));
         }
         let tool = self.string("tool")?.unwrap_or_else(|| b"exec".to_vec());
         let name = String::from_utf8_lossy(&tool).into_owned();
@@ -233,17 +226,12 @@ impl Reader<'_> {
             let why = "`argv` and a command are both there; state what is executed".to_owned();
             return Err(Stop::Refused(Box::new(ambiguous(why))));
         }
-        let words = argv.as_array().map(|words| {
-            words
-                .iter()
-                .map(bytes::from_json)
-                .collect::<Option<Vec<_>>>()
-        });
+        let words = argv
+            .as_array()
+            .map(|words| words.iter().map(bytes::from_json).collect::<Option<Vec<_>>>());
         match words.flatten() {
             Some(words) if !words.is_empty() => Ok(Call::Argv(words)),
-            _ => Err(Stop::Bad(
-                "`argv` must be a list of strings that is not empty".into(),
-            )),
+            _ => Err(Stop::Bad("`argv` must be a list of strings that is not empty".into())),
         }
     }
 
@@ -255,9 +243,7 @@ impl Reader<'_> {
         for object in ["params", "input"] {
             if let Some(members) = self.object(object)? {
                 let found = aliases.nested.iter().filter_map(|name| {
-                    members
-                        .get(*name)
-                        .map(|value| (format!("{object}.{name}"), value))
+                    members.get(*name).map(|value| (format!("{object}.{name}"), value))
                 });
                 spellings.extend(found);
             }

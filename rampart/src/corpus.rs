@@ -71,11 +71,7 @@ pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Corpus>, Failure> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    Failure::usage(format!(
-        "cannot read the corpus `{}`: {}",
-        path.display(),
-        reason(error)
-    ))
+    Failure::usage(format!("cannot read the corpus `{}`: {}", path.display(), reason(error)))
 }
 
 fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
@@ -98,11 +94,8 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 fn read(origin: &str, source: impl Read) -> Result<Corpus, Failure> {
     let stem = Path::new(origin).file_stem().unwrap_or_default();
-    let mut corpus = Corpus {
-        name: stem.to_string_lossy().into_owned(),
-        rows: Vec::new(),
-        skipped: 0,
-    };
+    let mut corpus =
+        Corpus { name: stem.to_string_lossy().into_owned(), rows: Vec::new(), skipped: 0 };
     for (index, line) in BufReader::new(source).split(b'\n').enumerate() {
         let number = index + 1;
         let bad = |why: &str| Failure::usage(format!("{origin}:{number}: {why}"));
@@ -154,14 +147,7 @@ fn row(line: &[u8], number: usize) -> Result<Option<Row>, String> {
 /// on the platform, it is no shell text, it is risky or harmless depending on who looks.
 fn is_left_out(members: &Map<String, Value>, kind: Kind) -> bool {
     let text = |name: &str| members.get(name).and_then(Value::as_str);
-    let flags = [
-        "conditional",
-        "not_shell",
-        "freebsd",
-        "dual_use",
-        "danger_hint",
-        "native",
-    ];
+    let flags = ["conditional", "not_shell", "freebsd", "dual_use", "danger_hint", "native"];
     let is_set = |flag: &&str| {
         let value = members.get(*flag);
         value.is_some_and(|value| !value.is_null() && *value != Value::Bool(false))
@@ -252,25 +238,13 @@ mod tests {
         let counts = [
             (r#"{"command":"x","kind":"attack"}"#, true),
             (r#"{"command":"x","expect":"deny"}"#, false),
-            (
-                r#"{"command":"x","kind":"attack","conditional":true}"#,
-                false,
-            ),
-            (
-                r#"{"command":"x","kind":"attack","conditional":false}"#,
-                true,
-            ),
-            (
-                r#"{"command":"x","kind":"benign","danger_hint":["rm"]}"#,
-                false,
-            ),
+            (r#"{"command":"x","kind":"attack","conditional":true}"#, false),
+            (r#"{"command":"x","kind":"attack","conditional":false}"#, true),
+            (r#"{"command":"x","kind":"benign","danger_hint":["rm"]}"#, false),
             (r#"{"command":"x","kind":"attack","native":{}}"#, false),
             (r#"{"command":"x","kind":"attack","severity":"Low"}"#, false),
             (r#"{"command":"x","kind":"attack","severity":"High"}"#, true),
-            (
-                r#"{"command":"x","kind":"attack","severity":"medium"}"#,
-                true,
-            ),
+            (r#"{"command":"x","kind":"attack","severity":"medium"}"#, true),
             (r#"{"command":"x","kind":"benign","severity":null}"#, true),
             (r#"{"command":"sudo x","kind":"benign","page":"x"}"#, false),
             (r#"{"command":"sudo x","kind":"benign"}"#, true),
@@ -285,10 +259,7 @@ mod tests {
         let shell = |text: &str| Some(Call::Shell(text.as_bytes().to_vec()));
         let cases = [
             (r#"{"command":"ls","kind":"benign"}"#, shell("ls")),
-            (
-                r#"{"command":{"rle":[["a ",2],["b",3]]},"kind":"attack"}"#,
-                shell("a a bbb"),
-            ),
+            (r#"{"command":{"rle":[["a ",2],["b",3]]},"kind":"attack"}"#, shell("a a bbb")),
             (
                 r#"{"argv":["a","b c"],"kind":"attack","why":"y"}"#,
                 Some(Call::Argv(vec![b"a".to_vec(), b"b c".to_vec()])),
@@ -297,10 +268,7 @@ mod tests {
                 r#"{"tool":"read","path":"/x","kind":"attack","params_extra":{"a":"b"}}"#,
                 Some(Call::Nothing),
             ),
-            (
-                r#"{"command":"x","cwd":"<fixture:repo>","kind":"attack"}"#,
-                shell("x"),
-            ),
+            (r#"{"command":"x","cwd":"<fixture:repo>","kind":"attack"}"#, shell("x")),
         ];
         for (line, wanted) in cases {
             assert_eq!(call_of(line), wanted, "{line}");
@@ -311,19 +279,10 @@ mod tests {
     fn bad_rows_say_what_is_wrong() {
         let cases = [
             ("[]", "is no JSON object"),
-            (
-                r#"{"kind":"evil","command":"x"}"#,
-                "must be attack or benign",
-            ),
+            (r#"{"kind":"evil","command":"x"}"#, "must be attack or benign"),
             (r#"{"kind":"attack"}"#, "holds no call"),
-            (
-                r#"{"kind":"attack","command":{"rle":[["a"]]}}"#,
-                "[text, count]",
-            ),
-            (
-                r#"{"kind":"attack","command":{"rle":[["a",99999999999]]}}"#,
-                "more than",
-            ),
+            (r#"{"kind":"attack","command":{"rle":[["a"]]}}"#, "[text, count]"),
+            (r#"{"kind":"attack","command":{"rle":[["a",99999999999]]}}"#, "more than"),
         ];
         for (line, wanted) in cases {
             let why = row(line.as_bytes(), 1).unwrap_err();

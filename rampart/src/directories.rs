@@ -19,11 +19,8 @@ impl Directories {
     /// Reads `HOME`, `XDG_STATE_HOME` and `RAMPART_AUDIT_DIR`. As the XDG base directory
     /// specification says, a relative or empty value counts as unset.
     pub fn from_environment() -> Self {
-        let absolute = |name: &str| {
-            env::var_os(name)
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute())
-        };
+        let absolute =
+            |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         Self {
             home: absolute("HOME"),
             state_home: absolute("XDG_STATE_HOME"),
@@ -147,10 +144,7 @@ fn make_chosen(directory: &Path) -> Result<(), Failure> {
 }
 
 fn make(directory: &Path) -> Result<fs::Metadata, Failure> {
-    let made = DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory);
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
     if let Err(error) = made
         && error.kind() != ErrorKind::AlreadyExists
     {
@@ -158,19 +152,13 @@ fn make(directory: &Path) -> Result<fs::Metadata, Failure> {
     }
     let found = fs::metadata(directory).map_err(|error| unusable(directory, &reason(&error)))?;
     if !found.is_dir() {
-        return Err(unusable(
-            directory,
-            "it is no directory; move it out of the way",
-        ));
+        return Err(unusable(directory, "it is no directory; move it out of the way"));
     }
     Ok(found)
 }
 
 fn unusable(directory: &Path, what: &str) -> Failure {
-    Failure::other(format!(
-        "cannot use directory `{}`: {what}",
-        directory.display()
-    ))
+    Failure::other(format!("cannot use directory `{}`: {what}", directory.display()))
 }
 
 #[cfg(test)]
@@ -194,21 +182,9 @@ mod tests {
                 "/h/.local/state/rampart/images",
                 "/h/.local/state/rampart/audit",
             ),
-            (
-                with(home, Some("/s"), None),
-                "/s/rampart/images",
-                "/s/rampart/audit",
-            ),
-            (
-                with(None, Some("/s"), None),
-                "/s/rampart/images",
-                "/s/rampart/audit",
-            ),
-            (
-                with(home, None, Some("/a/b")),
-                "/h/.local/state/rampart/images",
-                "/a/b",
-            ),
+            (with(home, Some("/s"), None), "/s/rampart/images", "/s/rampart/audit"),
+            (with(None, Some("/s"), None), "/s/rampart/images", "/s/rampart/audit"),
+            (with(home, None, Some("/a/b")), "/h/.local/state/rampart/images", "/a/b"),
         ];
         for (directories, images, audit) in cases {
             assert_eq!(directories.images().unwrap(), Path::new(images));
@@ -230,35 +206,21 @@ mod tests {
         assert_eq!(fs::metadata(&deep).unwrap().mode() & 0o777, 0o700);
         let file = temporary.path().join("file");
         fs::write(&file, "").unwrap();
-        assert!(
-            make_private(&file)
-                .unwrap_err()
-                .message
-                .contains("no directory")
-        );
+        assert!(make_private(&file).unwrap_err().message.contains("no directory"));
         assert!(make_private(&file.join("below")).is_err());
     }
 
     #[test]
     fn chosen_directories_stay_as_they_are() {
         let temporary = tempfile::tempdir().unwrap();
-        let cases = [
-            (0o755, true),
-            (0o770, true),
-            (0o777, false),
-            (0o1777, false),
-        ];
+        let cases = [(0o755, true), (0o770, true), (0o777, false), (0o1777, false)];
         for (mode, usable) in cases {
             let path = temporary.path().join(format!("{mode:o}"));
             fs::create_dir(&path).unwrap();
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
             let directories = with(None, None, path.to_str());
             assert_eq!(directories.make_audit().is_ok(), usable, "{mode:o}");
-            assert_eq!(
-                fs::metadata(&path).unwrap().mode() & 0o7777,
-                mode,
-                "{mode:o}"
-            );
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, mode, "{mode:o}");
         }
         let new = temporary.path().join("new/audit");
         assert_eq!(with(None, None, new.to_str()).make_audit().unwrap(), new);

@@ -41,10 +41,7 @@ impl Failure {
 
     /// A failure with the given exit status.
     pub fn with(status: u8, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            message: message.into(),
-        }
+        Self { status, message: message.into() }
     }
 
     /// Says it on standard error.

@@ -12,9 +12,7 @@ pub struct Output {
 impl Output {
     /// Takes standard output, with a buffer of 64 KiB.
     pub fn new() -> Self {
-        Self {
-            writer: BufWriter::with_capacity(64 * 1024, io::stdout().lock()),
-        }
+        Self { writer: BufWriter::with_capacity(64 * 1024, io::stdout().lock()) }
     }
 
     /// Writes `bytes`.

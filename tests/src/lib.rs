@@ -49,19 +49,12 @@ fn built(variable: &str, name: &str) -> PathBuf {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(
         || {
             let own = env::current_exe().expect("the test has a path");
-            own.ancestors()
-                .nth(3)
-                .expect("in a target directory")
-                .to_owned()
+            own.ancestors().nth(3).expect("in a target directory").to_owned()
         },
         PathBuf::from,
     );
     let path = target.join("release").join(name);
-    assert!(
-        path.is_file(),
-        "{} does not exist; run `make build` first",
-        path.display()
-    );
+    assert!(path.is_file(), "{} does not exist; run `make build` first", path.display());
     fs::canonicalize(path).expect("it exists")
 }
 
@@ -79,17 +72,11 @@ impl Guard {
     /// If the policy has mistakes or the library was not built.
     #[must_use]
     pub fn new(policy: &str) -> Self {
-        let dir = tempfile::Builder::new()
-            .prefix("rampart-")
-            .tempdir()
-            .expect("a directory");
+        let dir = tempfile::Builder::new().prefix("rampart-").tempdir().expect("a directory");
         for name in ["home", "audit", "bin"] {
             fs::create_dir(dir.path().join(name)).expect("a directory");
         }
-        let guard = Self {
-            dir,
-            library: library(),
-        };
+        let guard = Self { dir, library: library() };
         if !policy.is_empty() {
             fs::write(guard.image(), compile(policy)).expect("an image");
         }
@@ -131,15 +118,10 @@ impl Guard {
             }
         }
         let path = env::var_os("PATH").unwrap_or_default();
-        let dirs = [self.path("bin")]
-            .into_iter()
-            .chain(env::split_paths(&path));
+        let dirs = [self.path("bin")].into_iter().chain(env::split_paths(&path));
         command
             .env_remove("LD_PRELOAD")
-            .env(
-                "PATH",
-                env::join_paths(dirs).expect("no colon in a temporary path"),
-            )
+            .env("PATH", env::join_paths(dirs).expect("no colon in a temporary path"))
             .env("HOME", self.path("home"))
             .env("LC_ALL", "C.UTF-8")
             .current_dir(self.dir());
@@ -150,9 +132,7 @@ impl Guard {
     #[must_use]
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = self.bare(program);
-        command
-            .env("LD_PRELOAD", &self.library)
-            .env("RAMPART_AUDIT_DIR", self.audit());
+        command.env("LD_PRELOAD", &self.library).env("RAMPART_AUDIT_DIR", self.audit());
         if self.image().exists() {
             command.env("RAMPART_IMAGE", self.image());
         }
@@ -207,10 +187,7 @@ pub fn events_in(dir: &Path) -> Vec<Value> {
 /// If it has mistakes.
 #[must_use]
 pub fn compile(policy: &str) -> Vec<u8> {
-    let source = policy_schema::Source {
-        name: "test.yaml",
-        text: policy.as_bytes(),
-    };
+    let source = policy_schema::Source { name: "test.yaml", text: policy.as_bytes() };
     match policy_schema::compile(&[source], &policy_schema::Options::default()) {
         Ok(image) => image,
         Err(errors) => {

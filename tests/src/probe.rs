@@ -47,10 +47,8 @@ pub fn find(name: &str) -> Option<PathBuf> {
 /// # Panics
 /// If it does not compile.
 pub fn probe(name: &str, libc: LibC, output: &Path) -> bool {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("probes")
-        .join(name)
-        .with_extension("c");
+    let source =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("probes").join(name).with_extension("c");
     let (compiler, flags) = libc.compiler();
     find(compiler).is_some() && {
         cc(compiler, &source, output, flags);
@@ -72,11 +70,7 @@ pub fn cc(compiler: &str, source: &Path, output: &Path, flags: &[&str]) {
         .output();
     match done {
         Ok(done) if done.status.success() => {}
-        Ok(done) => panic!(
-            "{}: {}",
-            source.display(),
-            String::from_utf8_lossy(&done.stderr)
-        ),
+        Ok(done) => panic!("{}: {}", source.display(), String::from_utf8_lossy(&done.stderr)),
         Err(error) => panic!("{compiler}: {error}; run `.ci/install.sh`"),
     }
 }

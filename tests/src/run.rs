@@ -37,11 +37,7 @@ pub fn run(command: &mut Command, input: &str) -> Ran {
 }
 
 fn run_with(command: &mut Command, stdin: File) -> Ran {
-    command
-        .stdin(stdin)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0);
+    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let started = Instant::now();
     let mut child = match command.spawn() {
         Ok(child) => child,
@@ -89,9 +85,7 @@ fn collect(mut stream: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
 
 /// What was printed. A descendant that keeps the pipe open is waited for until the time is up.
 fn output(stream: &mpsc::Receiver<Vec<u8>>, started: Instant) -> String {
-    let left = LIMIT
-        .saturating_sub(started.elapsed())
-        .max(Duration::from_secs(1));
+    let left = LIMIT.saturating_sub(started.elapsed()).max(Duration::from_secs(1));
     match stream.recv_timeout(left) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(_) => "(a descendant kept this open)".to_owned(),

@@ -15,15 +15,8 @@ use std::fs;
 use std::path::Path;
 
 /// The packs that a row may name.
-const PACKS: [&str; 7] = [
-    "cloud",
-    "containers",
-    "databases",
-    "git",
-    "packages",
-    "secrets",
-    "network",
-];
+const PACKS: [&str; 7] =
+    ["cloud", "containers", "databases", "git", "packages", "secrets", "network"];
 
 /// One line: the file's stem, and the object on it.
 struct Row {
@@ -51,10 +44,7 @@ fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
-        if path
-            .extension()
-            .is_none_or(|extension| extension != "jsonl")
-        {
+        if path.extension().is_none_or(|extension| extension != "jsonl") {
             continue;
         }
         let file = path.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -87,10 +77,7 @@ fn every_row_has_exactly_the_fields_that_the_readme_names() {
         match calls {
             [Some(Value::String(text)), None] => assert!(!text.trim().is_empty(), "{id}"),
             [None, Some(Value::Array(argv))] => {
-                assert!(
-                    !argv.is_empty() && argv.iter().all(Value::is_string),
-                    "{id}"
-                );
+                assert!(!argv.is_empty() && argv.iter().all(Value::is_string), "{id}");
             }
             _ => panic!("{id}: needs either a command or an argv"),
         }
@@ -143,11 +130,7 @@ fn the_corpus_is_large_and_balanced() {
     let rows = rows();
     let benign = rows.iter().filter(|row| row.is_benign()).count();
     assert!(rows.len() >= 1000, "{} rows", rows.len());
-    assert!(
-        benign * 100 >= rows.len() * 45,
-        "{benign} of {} are benign",
-        rows.len()
-    );
+    assert!(benign * 100 >= rows.len() * 45, "{benign} of {} are benign", rows.len());
     let mut files: HashMap<&str, (usize, usize)> = HashMap::new();
     for row in &rows {
         let (attacks, benign) = files.entry(row.file.as_str()).or_default();

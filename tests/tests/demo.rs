@@ -10,21 +10,10 @@ use std::process::Command;
 fn the_demo_denies_all_that_is_dangerous_and_nothing_else() {
     let (library, binary) = (tests::library(), tests::rampart());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/run.sh");
-    let output = Command::new(script)
-        .arg(&binary)
-        .arg(&library)
-        .output()
-        .unwrap();
+    let output = Command::new(script).arg(&binary).arg(&library).output().unwrap();
     let shown = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{shown}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{shown}\n{}", String::from_utf8_lossy(&output.stderr));
     let (_, after) = shown.split_once("only the harmless call):\n").unwrap();
     let (stubs, _) = after.split_once("\n\n").unwrap();
-    assert_eq!(
-        stubs, "  rm -rf project/build",
-        "what the stubs of dangerous programs saw"
-    );
+    assert_eq!(stubs, "  rm -rf project/build", "what the stubs of dangerous programs saw");
 }

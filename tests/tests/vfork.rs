@@ -35,12 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Programs that loop over a `vfork` and an exec of `@T @M`, [`TIMES`] times, and print each status.
 const LAUNCHERS: &[(&str, &str, &str, &str)] = &[
-    (
-        "dash",
-        "dash",
-        "",
-        "i=0; while [ $i -lt 50 ]; do @T @M; echo $?; i=$((i+1)); done",
-    ),
+    ("dash", "dash", "", "i=0; while [ $i -lt 50 ]; do @T @M; echo $?; i=$((i+1)); done"),
     (
         "CPython, env=",
         "python3",
@@ -59,12 +54,7 @@ const LAUNCHERS: &[(&str, &str, &str, &str)] = &[
         "",
         "for {set i 0} {$i < 50} {incr i} { catch {exec -ignorestderr @T @M} t o; puts [lindex [dict get $o -errorcode] 2] }",
     ),
-    (
-        "JDK",
-        "java",
-        "-Djdk.lang.Process.launchMechanism=VFORK -cp @G Loop",
-        "50 @T @M",
-    ),
+    ("JDK", "java", "-Djdk.lang.Process.launchMechanism=VFORK -cp @G Loop", "50 @T @M"),
 ];
 
 /// Compiles the JDK's loop, if there is a compiler. Whether the launcher can be tried.
@@ -83,9 +73,8 @@ fn prepare(guard: &Guard, program: &str) -> bool {
 #[test]
 fn nothing_that_is_denied_runs_and_nothing_stalls() {
     for (name, program, arguments, script) in LAUNCHERS {
-        let guard = Guard::new(&only(
-            "dash, python3, python3.11, tclsh, tclsh8.6, java, jspawnhelper",
-        ));
+        let guard =
+            Guard::new(&only("dash, python3, python3.11, tclsh, tclsh8.6, java, jspawnhelper"));
         let (target, mark) = (guard.path("bin/target"), guard.path("mark"));
         probe("mark", LibC::Glibc, &target);
         if !prepare(&guard, program) {
@@ -107,11 +96,7 @@ fn nothing_that_is_denied_runs_and_nothing_stalls() {
         assert_eq!(ran.status, 0, "{name}: {}", ran.stderr);
         let lines = ran.stderr.matches("rampart: denied: ").count();
         assert_eq!(lines, TIMES, "{name}: one line each: {}", ran.stderr);
-        let denied = guard
-            .events()
-            .iter()
-            .filter(|event| event["outcome"] == "denied")
-            .count();
+        let denied = guard.events().iter().filter(|event| event["outcome"] == "denied").count();
         assert_eq!(denied, TIMES, "{name}: one record each");
         assert!(took < PATIENCE, "{name}: took {took:?}");
     }
@@ -128,13 +113,7 @@ fn look(policy: &str, environment: &str) -> Option<String> {
     let mut command = guard.command(guard.path("bin/vfork"));
     command.arg(&target).arg(environment).arg("1000");
     let ran = run(&mut command, "");
-    assert_eq!(
-        ran.status,
-        0,
-        "{policy}, {environment}: {} {}",
-        ran.stdout,
-        ran.stderr.len()
-    );
+    assert_eq!(ran.status, 0, "{policy}, {environment}: {} {}", ran.stdout, ran.stderr.len());
     Some(ran.stdout)
 }
 
@@ -145,10 +124,7 @@ fn the_parent_is_as_it_was() {
         for environment in ["own", "empty", "other", "250"] {
             let said = look(policy, environment).unwrap();
             let gained: i64 = said.trim().parse().expect("KiB");
-            assert!(
-                gained <= 256,
-                "{environment}: the parent gained {gained} KiB in 1,000 spawns"
-            );
+            assert!(gained <= 256, "{environment}: the parent gained {gained} KiB in 1,000 spawns");
         }
     }
 }
@@ -160,10 +136,7 @@ fn an_environment_beyond_256_entries_stays_mapped_in_the_parent() {
     // environment has to be changed; this fails when the gap is closed, or grows.
     let said = look(OPEN, "1000").unwrap();
     let gained: i64 = said.trim().parse().expect("KiB");
-    assert!(
-        (4000..=16_000).contains(&gained),
-        "gained {gained} KiB in 1,000 spawns"
-    );
+    assert!((4000..=16_000).contains(&gained), "gained {gained} KiB in 1,000 spawns");
 }
 
 #[test]
@@ -179,11 +152,6 @@ fn a_threaded_parent_goes_on_meanwhile() {
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("probes/threads.py"));
     let ran = run(command.arg("-"), &script.expect("probes/threads.py"));
     let is_denial = |line: &str| line.starts_with("rampart: denied: ");
-    assert_eq!(
-        (ran.status, ran.stdout.as_str()),
-        (0, "same\n"),
-        "{}",
-        ran.stderr
-    );
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, "same\n"), "{}", ran.stderr);
     assert!(ran.stderr.lines().all(is_denial), "{}", ran.stderr);
 }

@@ -21,12 +21,7 @@ impl<'s, T: Copy> Store<'s, T> {
     pub fn new(slice: &'s mut [T], share: usize) -> Self {
         let stack = slice.len().checked_div(share).unwrap_or(0);
         let base = slice.len().saturating_sub(stack);
-        Self {
-            slice,
-            len: 0,
-            base,
-            top: base,
-        }
+        Self { slice, len: 0, base, top: base }
     }
 
     /// Number of kept elements.
@@ -51,9 +46,7 @@ impl<'s, T: Copy> Store<'s, T> {
 
     /// Elements `start .. start + len`, kept or stacked; empty if out of range.
     pub fn run(&self, start: usize, len: usize) -> &[T] {
-        self.slice
-            .get(start..start.saturating_add(len))
-            .unwrap_or(&[])
+        self.slice.get(start..start.saturating_add(len)).unwrap_or(&[])
     }
 
     /// Keeps one element; its index.

@@ -79,11 +79,7 @@ impl Shell<'_, '_> {
         if bytes.len() > 256 || bytes.contains(&UNKNOWN) {
             return Ok(None);
         }
-        let mut reader = Reader {
-            shell: self,
-            rest: bytes,
-            depth: 0,
-        };
+        let mut reader = Reader { shell: self, rest: bytes, depth: 0 };
         reader.blanks();
         if reader.rest.is_empty() {
             return Ok(Some(0));
@@ -227,22 +223,15 @@ fn literal(token: &[u8]) -> Option<i64> {
         [b'0', b'x' | b'X', digits @ ..] => (16, digits),
         [b'0', digits @ ..] if !digits.is_empty() => (8, digits),
         _ => match token.iter().position(|byte| *byte == b'#') {
-            Some(at) => (
-                pattern::number(token.get(..at)?)?,
-                token.get(at.saturating_add(1)..)?,
-            ),
+            Some(at) => (pattern::number(token.get(..at)?)?, token.get(at.saturating_add(1)..)?),
             None => (10, token),
         },
     };
-    let radix = u32::try_from(radix)
-        .ok()
-        .filter(|radix| (2..=36).contains(radix))?;
+    let radix = u32::try_from(radix).ok().filter(|radix| (2..=36).contains(radix))?;
     let mut value = 0_i64;
     for digit in digits {
         let digit = char::from(*digit).to_digit(radix)?;
-        value = value
-            .checked_mul(i64::from(radix))?
-            .checked_add(i64::from(digit))?;
+        value = value.checked_mul(i64::from(radix))?.checked_add(i64::from(digit))?;
     }
     Some(value)
 }

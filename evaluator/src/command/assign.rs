@@ -19,10 +19,7 @@ impl Shell<'_, '_> {
         while self.peek_at(len).is_some_and(is_name) {
             len = len.saturating_add(1);
         }
-        let name = Span {
-            start: start as u32,
-            len: len as u32,
-        };
+        let name = Span { start: start as u32, len: len as u32 };
         let mut indexed = false;
         if self.peek_at(len) == Some(b'[') && self.is_bash() {
             let from = start.saturating_add(len).saturating_add(1);
@@ -96,10 +93,7 @@ impl Shell<'_, '_> {
         let top = self.text.top();
         self.stack_span(before.text)?;
         self.stack_span(value.text)?;
-        Ok(Word {
-            text: self.keep_text(top)?,
-            flags: before.flags.with(value.flags),
-        })
+        Ok(Word { text: self.keep_text(top)?, flags: before.flags.with(value.flags) })
     }
 
     /// `( … )` behind `NAME=`: sets the array; its words joined by blanks.
@@ -122,17 +116,9 @@ impl Shell<'_, '_> {
             }
         }
         let (first, count) = self.words.keep(top)?;
-        let list = Run {
-            first: first as u32,
-            count: count as u32,
-        };
-        let value = Word {
-            text: Span {
-                start: list.first,
-                len: list.count,
-            },
-            flags: WordFlags::default(),
-        };
+        let list = Run { first: first as u32, count: count as u32 };
+        let value =
+            Word { text: Span { start: list.first, len: list.count }, flags: WordFlags::default() };
         self.set(kind::ARRAY, name, value)?;
         self.joined(list)
     }

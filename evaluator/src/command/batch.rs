@@ -94,10 +94,7 @@ impl Shell<'_, '_> {
             self.text.stack(b'/')?;
         }
         self.text.stack(UNKNOWN)?;
-        Ok(Word {
-            text: self.keep_text(top)?,
-            flags: start.flags.with(WordFlags::PARTIAL),
-        })
+        Ok(Word { text: self.keep_text(top)?, flags: start.flags.with(WordFlags::PARTIAL) })
     }
 
     fn start_at(&mut self, starts: Run, nth: u32) -> Step<Word> {
@@ -141,10 +138,7 @@ impl Shell<'_, '_> {
     /// Keeps the words that are stacked from `top` on.
     pub fn keep_words(&mut self, top: usize) -> Step<Run> {
         let (first, count) = self.words.keep(top)?;
-        Ok(Run {
-            first: first as u32,
-            count: count as u32,
-        })
+        Ok(Run { first: first as u32, count: count as u32 })
     }
 
     /// `find` without actions prints what it finds.
@@ -156,10 +150,7 @@ impl Shell<'_, '_> {
             let start = self.start_at(starts, nth)?;
             let item = self.found_below(start, filtered)?;
             let taint = Taint::of(item.flags);
-            self.emit(Data {
-                text: item.text,
-                taint,
-            })?;
+            self.emit(Data { text: item.text, taint })?;
             self.text.stack(b'\n')?;
         }
         Ok(())
@@ -187,10 +178,7 @@ impl Shell<'_, '_> {
         let mut at = 0_u32;
         while at < word.text.len {
             let start = word.text.start.saturating_add(at);
-            let left = Span {
-                start,
-                len: word.text.len.saturating_sub(at),
-            };
+            let left = Span { start, len: word.text.len.saturating_sub(at) };
             if self.bytes(left).starts_with(mark) {
                 self.stack_span(item.text)?;
                 at = at.saturating_add(mark.len() as u32);
@@ -205,20 +193,14 @@ impl Shell<'_, '_> {
         if !whole {
             flags = WordFlags(flags.0 & !WordFlags::DYNAMIC.0);
         }
-        Ok(Word {
-            text: self.keep_text(top)?,
-            flags,
-        })
+        Ok(Word { text: self.keep_text(top)?, flags })
     }
 
     /// `fd … -x COMMAND …`.
     pub fn run_fd(&mut self, index: usize, words: Run) -> Step<bool> {
         for nth in 1..words.count {
             let word = self.arg(words, nth).unwrap_or_default();
-            let exec = matches!(
-                self.bytes(word.text),
-                b"-x" | b"-X" | b"--exec" | b"--exec-batch"
-            );
+            let exec = matches!(self.bytes(word.text), b"-x" | b"-X" | b"--exec" | b"--exec-batch");
             if !exec {
                 continue;
             }

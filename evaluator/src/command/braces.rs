@@ -36,12 +36,7 @@ impl Shell<'_, '_> {
             let Some(close) = self.brace_close(open, end)? else {
                 return Ok(false);
             };
-            let pieces = Pieces {
-                start,
-                open,
-                close,
-                end,
-            };
+            let pieces = Pieces { start, open, close, end };
             if self.is_list(open, close)? {
                 self.expand_list(pieces)?;
                 return Ok(true);
@@ -119,10 +114,7 @@ impl Shell<'_, '_> {
 
     /// Stacks the text from `from` to `to`.
     fn stack_source(&mut self, from: usize, to: usize) -> Step {
-        self.stack_span(Span {
-            start: from as u32,
-            len: to.saturating_sub(from) as u32,
-        })
+        self.stack_span(Span { start: from as u32, len: to.saturating_sub(from) as u32 })
     }
 
     /// Reads the source word in which the brace expression is replaced by what is stacked from
@@ -152,10 +144,8 @@ impl Shell<'_, '_> {
 
     /// First, last and step of `{a..b}` or `{a..b..c}`, and whether these are letters.
     fn sequence(&self, open: usize, close: usize) -> Option<(i64, i64, i64, bool)> {
-        let text = self.text.run(
-            open.saturating_add(1),
-            close.saturating_sub(open).saturating_sub(1),
-        );
+        let text =
+            self.text.run(open.saturating_add(1), close.saturating_sub(open).saturating_sub(1));
         let (first, rest) = split(text)?;
         let (last, step) = match split(rest) {
             Some((last, step)) => (last, number(step)?),
@@ -175,10 +165,7 @@ impl Shell<'_, '_> {
 
     fn expand_sequence(&mut self, pieces: Pieces, sequence: (i64, i64, i64, bool)) -> Step {
         let (first, last, step, letters) = sequence;
-        let count = first
-            .abs_diff(last)
-            .checked_div(step.unsigned_abs())
-            .ok_or(Stop::Limit)?;
+        let count = first.abs_diff(last).checked_div(step.unsigned_abs()).ok_or(Stop::Limit)?;
         if count > MAX_SEQUENCE {
             let part = self.text.top();
             self.text.stack(UNKNOWN)?;
@@ -189,11 +176,8 @@ impl Shell<'_, '_> {
         }
         for nth in 0..=count {
             let away = i64::try_from(nth).unwrap_or(0).saturating_mul(step);
-            let value = if first <= last {
-                first.saturating_add(away)
-            } else {
-                first.saturating_sub(away)
-            };
+            let value =
+                if first <= last { first.saturating_add(away) } else { first.saturating_sub(away) };
             let part = self.text.top();
             if letters {
                 self.text.stack(u8::try_from(value).unwrap_or(UNKNOWN))?;

@@ -51,17 +51,12 @@ impl Shell<'_, '_> {
 
     /// Whether the word at position `nth` of `run` is `text`.
     pub fn arg_is(&self, run: Run, nth: u32, text: &[u8]) -> bool {
-        self.arg(run, nth)
-            .is_some_and(|word| self.bytes(word.text) == text)
+        self.arg(run, nth).is_some_and(|word| self.bytes(word.text) == text)
     }
 
     /// `args` without a leading `--`.
     fn without_dashes(&self, args: Run) -> Run {
-        if self.arg_is(args, 0, b"--") {
-            rest(args, 1)
-        } else {
-            args
-        }
+        if self.arg_is(args, 0, b"--") { rest(args, 1) } else { args }
     }
 
     fn change_directory(&mut self, args: Run) -> Step {
@@ -131,14 +126,8 @@ impl Shell<'_, '_> {
                 start: path.start.saturating_add(at),
                 len: path.len.saturating_sub(at),
             });
-            let len = bytes
-                .iter()
-                .position(|byte| *byte == b'/')
-                .unwrap_or(bytes.len()) as u32;
-            let component = Span {
-                start: path.start.saturating_add(at),
-                len,
-            };
+            let len = bytes.iter().position(|byte| *byte == b'/').unwrap_or(bytes.len()) as u32;
+            let component = Span { start: path.start.saturating_add(at), len };
             match self.bytes(component) {
                 b"" | b"." => {}
                 b".." => {
@@ -198,10 +187,7 @@ impl Shell<'_, '_> {
     pub fn assignment_parts(&self, word: Word) -> Option<(Span, Word)> {
         let bytes = self.bytes(word.text);
         let equals = bytes.iter().position(|byte| *byte == b'=')? as u32;
-        let name = Span {
-            start: word.text.start,
-            len: equals,
-        };
+        let name = Span { start: word.text.start, len: equals };
         let from = equals.saturating_add(1);
         let value = Word {
             text: Span {
@@ -280,14 +266,8 @@ impl Shell<'_, '_> {
             if bytes.is_empty() {
                 break;
             }
-            let len = bytes
-                .iter()
-                .position(|b| *b == b'\n')
-                .unwrap_or(bytes.len()) as u32;
-            let text = Span {
-                start: data.text.start.saturating_add(from),
-                len,
-            };
+            let len = bytes.iter().position(|b| *b == b'\n').unwrap_or(bytes.len()) as u32;
+            let text = Span { start: data.text.start.saturating_add(from), len };
             self.read_line(names, Data { text, ..data }, line > 0)?;
             from = from.saturating_add(len).saturating_add(1);
         }

@@ -1,6 +1,8 @@
 //! The calls of other languages that matter, one table a language. A call is said as the command
 //! that does the same (`shutil.rmtree("/")` is `rm -rf /`), so that rules need be written only once.
 
+use super::name_filter::Filter;
+
 /// A language, or a group of them that differ in nothing that counts here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
@@ -102,10 +104,7 @@ impl Family {
 
     /// Whether `/ … /` may be a pattern.
     pub fn has_patterns(self) -> bool {
-        matches!(
-            self,
-            Self::Script | Self::Perl | Self::Ruby | Self::Awk | Self::Groovy
-        )
+        matches!(self, Self::Script | Self::Perl | Self::Ruby | Self::Awk | Self::Groovy)
     }
 
     /// Whether text in backticks is run by a shell.
@@ -115,10 +114,7 @@ impl Family {
 
     /// Whether a call may go without brackets.
     pub fn calls_bare(self) -> bool {
-        matches!(
-            self,
-            Self::Perl | Self::Ruby | Self::Lua | Self::Php | Self::Awk
-        )
+        matches!(self, Self::Perl | Self::Ruby | Self::Lua | Self::Php | Self::Awk)
     }
 
     /// The table of the language.
@@ -157,66 +153,6 @@ impl Family {
         }
         None
     }
-}
-
-/// The names of a table, as one bit each of 256.
-struct Filter([u64; 4]);
-
-impl Filter {
-    const fn of(table: &str) -> Self {
-        let mut bits = [0_u64; 4];
-        let mut rest = table.as_bytes();
-        let mut names = true;
-        let mut hash = SEED;
-        while let Some((byte, tail)) = rest.split_first() {
-            if names && (*byte == b' ' || *byte == b'|') {
-                let (low, high) = Self::place(hash);
-                bits = Self::with(bits, low, high);
-                hash = SEED;
-            } else if names {
-                hash = step(hash, *byte);
-            }
-            if *byte == b'|' {
-                names = false;
-            }
-            if *byte == b'\n' {
-                names = true;
-                hash = SEED;
-            }
-            rest = tail;
-        }
-        Self(bits)
-    }
-
-    /// Which word, and which of its bits, stands for a hash.
-    const fn place(hash: u32) -> (usize, u32) {
-        ((hash & 3) as usize, (hash >> 2) & 63)
-    }
-
-    const fn with(bits: [u64; 4], word: usize, bit: u32) -> [u64; 4] {
-        let [a, b, c, d] = bits;
-        let mask = 1_u64 << bit;
-        match word {
-            0 => [a | mask, b, c, d],
-            1 => [a, b | mask, c, d],
-            2 => [a, b, c | mask, d],
-            _ => [a, b, c, d | mask],
-        }
-    }
-
-    fn may_hold(&self, name: &[u8]) -> bool {
-        let hash = name.iter().fold(SEED, |hash, byte| step(hash, *byte));
-        let (word, bit) = Self::place(hash);
-        self.0.get(word).is_some_and(|bits| bits >> bit & 1 == 1)
-    }
-}
-
-const SEED: u32 = 0x811c_9dc5;
-
-/// One step of FNV-1a.
-const fn step(hash: u32, byte: u8) -> u32 {
-    let hash = (hash ^ byte as u32).wrapping_mul(0x0100_0193);
-    hash ^ (hash >> 15)
 }
 
 // Lines of the tables: names, words of which one has to occur in the code (`*` for none), effect.

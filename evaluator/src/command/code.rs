@@ -59,10 +59,8 @@ impl Shell<'_, '_> {
     fn commands_of_lines(&mut self, index: usize, text: Span) -> Step {
         let mut from = 0_u32;
         while from < text.len {
-            let left = Span {
-                start: text.start.saturating_add(from),
-                len: text.len.saturating_sub(from),
-            };
+            let left =
+                Span { start: text.start.saturating_add(from), len: text.len.saturating_sub(from) };
             let bytes = self.bytes(left);
             let end = bytes.iter().position(|b| matches!(b, b'\n' | b';'));
             let len = end.unwrap_or(bytes.len());
@@ -192,9 +190,7 @@ impl Shell<'_, '_> {
         }
         self.burn((code.text.len as usize / 8).saturating_add(100))?;
         let text = self.bytes(code.text);
-        let there = needs
-            .split(|byte| *byte == b' ')
-            .any(|word| holds(text, word));
+        let there = needs.split(|byte| *byte == b' ').any(|word| holds(text, word));
         Ok(there.then_some(effect))
     }
 
@@ -255,16 +251,10 @@ impl Shell<'_, '_> {
             return Ok(());
         }
         let start = self.pos;
-        while self
-            .peek()
-            .is_some_and(|byte| is_name(byte) || matches!(byte, b'-' | b'*' | b'!'))
-        {
+        while self.peek().is_some_and(|byte| is_name(byte) || matches!(byte, b'-' | b'*' | b'!')) {
             self.advance(1);
         }
-        let name = Span {
-            start: start as u32,
-            len: self.pos.saturating_sub(start) as u32,
-        };
+        let name = Span { start: start as u32, len: self.pos.saturating_sub(start) as u32 };
         let Some(effect) = self.call_effect(code, name)? else {
             return Ok(());
         };
@@ -304,10 +294,8 @@ impl Shell<'_, '_> {
             let word = self.text_until(code, b'"')?;
             let stdin = self.place.stdin;
             let printed = self.receiver(self.build.start)?;
-            self.place.stdin = super::flow::Data {
-                text: printed.text,
-                taint: Taint::of(printed.flags),
-            };
+            self.place.stdin =
+                super::flow::Data { text: printed.text, taint: Taint::of(printed.flags) };
             let done = self.run_found(index, word);
             self.place.stdin = stdin;
             return done;

@@ -72,10 +72,8 @@ impl Shell<'_, '_> {
         if matches!(self.peek(), Some(b'!' | b'*')) && self.peek_at(1) == Some(b'(') {
             self.advance(1);
         }
-        let span = |from: usize| Span {
-            start: from as u32,
-            len: self.pos.saturating_sub(from) as u32,
-        };
+        let span =
+            |from: usize| Span { start: from as u32, len: self.pos.saturating_sub(from) as u32 };
         (span(start), span(last))
     }
 
@@ -178,9 +176,7 @@ impl Shell<'_, '_> {
         let effect = self.call_effect(code, name)?;
         match effect {
             Some(Effect::Attribute) => {
-                let wanted = self
-                    .arg(args, args.count.saturating_sub(1))
-                    .unwrap_or_default();
+                let wanted = self.arg(args, args.count.saturating_sub(1)).unwrap_or_default();
                 if self.peek() == Some(b'(') && !wanted.flags.has(WordFlags::PARTIAL) {
                     return self.nested(|shell| shell.called(index, code, wanted.text, primary));
                 }

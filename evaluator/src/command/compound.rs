@@ -116,10 +116,7 @@ impl Shell<'_, '_> {
         self.place = outer;
         let (first, count) = self.redirects.keep(top)?;
         let command = self.command_mut(index)?;
-        command.redirects = Run {
-            first: first as u32,
-            count: count as u32,
-        };
+        command.redirects = Run { first: first as u32, count: count as u32 };
         command.flags = command.flags.with(CommandFlags::BUILTIN);
         self.divert_output(index, output)?;
         self.stdin_redirect(index)
@@ -259,10 +256,7 @@ impl Shell<'_, '_> {
         self.place = outer;
         let (first, count) = self.words.keep(top)?;
         let command = self.command_mut(index)?;
-        command.words = Run {
-            first: first as u32,
-            count: count as u32,
-        };
+        command.words = Run { first: first as u32, count: count as u32 };
         command.flags = command.flags.with(CommandFlags::BUILTIN);
         Ok(())
     }
@@ -359,10 +353,7 @@ impl Shell<'_, '_> {
         done?;
         let posix = if self.is_bash() { 0 } else { kind::POSIX };
         let body = Word {
-            text: Span {
-                start: start as u32,
-                len: self.end.saturating_sub(start) as u32,
-            },
+            text: Span { start: start as u32, len: self.end.saturating_sub(start) as u32 },
             flags: WordFlags::default(),
         };
         self.set(kind::FUNCTION | posix, name, body)

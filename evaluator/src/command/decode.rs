@@ -97,15 +97,10 @@ impl Shell<'_, '_> {
     fn hex_dump(&mut self, text: Span) -> Step<bool> {
         let mut from = 0_u32;
         while from < text.len {
-            let left = Span {
-                start: text.start.saturating_add(from),
-                len: text.len.saturating_sub(from),
-            };
+            let left =
+                Span { start: text.start.saturating_add(from), len: text.len.saturating_sub(from) };
             let bytes = self.bytes(left);
-            let len = bytes
-                .iter()
-                .position(|b| *b == b'\n')
-                .unwrap_or(bytes.len());
+            let len = bytes.iter().position(|b| *b == b'\n').unwrap_or(bytes.len());
             let line = bytes.get(..len).unwrap_or(&[]);
             let Some(colon) = line.iter().position(|byte| *byte == b':') else {
                 return Ok(false);
@@ -113,10 +108,8 @@ impl Shell<'_, '_> {
             let digits = line.get(colon.saturating_add(1)..).unwrap_or(&[]);
             let end = digits.windows(2).position(|pair| pair == b"  ");
             let end = end.unwrap_or(digits.len()) as u32;
-            let part = Span {
-                start: left.start.saturating_add(colon as u32).saturating_add(1),
-                len: end,
-            };
+            let part =
+                Span { start: left.start.saturating_add(colon as u32).saturating_add(1), len: end };
             if !self.radix(part, 4, hex_digit)? {
                 return Ok(false);
             }
@@ -132,10 +125,7 @@ impl Shell<'_, '_> {
             return self.emit_unknown(Taint::default());
         }
         self.burn(data.text.len as usize)?;
-        let (start, end) = (
-            data.text.start,
-            data.text.start.saturating_add(data.text.len),
-        );
+        let (start, end) = (data.text.start, data.text.start.saturating_add(data.text.len));
         let mut line = start;
         for at in start..=end {
             let byte = self.text.get(at as usize).unwrap_or(b'\n');
@@ -198,10 +188,7 @@ struct Set {
 impl Set {
     /// `None` where it holds more than literal bytes, ranges and simple escapes.
     fn of(text: &[u8]) -> Option<Self> {
-        let mut set = Self {
-            members: [0; 160],
-            len: 0,
-        };
+        let mut set = Self { members: [0; 160], len: 0 };
         if text.starts_with(b"[:") {
             return None;
         }

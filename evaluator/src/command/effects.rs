@@ -41,13 +41,7 @@ impl Shell<'_, '_> {
     ) -> Step {
         let first = self.arg(args, 0).unwrap_or_default();
         match effect {
-            Effect::Text => self.spawn(
-                index,
-                Run {
-                    count: args.count.min(1),
-                    ..args
-                },
-            ),
+            Effect::Text => self.spawn(index, Run { count: args.count.min(1), ..args }),
             Effect::Spawn => self.spawn(index, args),
             Effect::Argv => self.spawn_words(index, rest(args, 1)),
             Effect::Mode => self.spawn_words(index, rest(args, 2)),
@@ -69,10 +63,7 @@ impl Shell<'_, '_> {
                 }
             }
             Effect::Read => {
-                let args = Run {
-                    count: args.count.min(1),
-                    ..args
-                };
+                let args = Run { count: args.count.min(1), ..args };
                 if holds(self.bytes(first.text), b"://") {
                     return self.effect(index, code, Effect::Fetch, args, name);
                 }
@@ -81,10 +72,7 @@ impl Shell<'_, '_> {
             Effect::Write => self.writes(index, name, first, RedirectOp::Write),
             Effect::Open => self.opens(index, args, name),
             Effect::Fetch => {
-                let args = Run {
-                    count: args.count.min(1),
-                    ..args
-                };
+                let args = Run { count: args.count.min(1), ..args };
                 self.add_flags(WordFlags::FETCHED);
                 self.stands_for(index, &[b"curl"], args)
             }
@@ -137,9 +125,7 @@ impl Shell<'_, '_> {
         // Options come last and are no known text.
         let mut args = args;
         while args.count > 1 {
-            let last = self
-                .arg(args, args.count.saturating_sub(1))
-                .unwrap_or_default();
+            let last = self.arg(args, args.count.saturating_sub(1)).unwrap_or_default();
             if !last.flags.has(WordFlags::DYNAMIC) {
                 break;
             }
@@ -195,10 +181,7 @@ impl Shell<'_, '_> {
         let at = self.commands.get(index).unwrap_or_default().at;
         let child = self.commands.push(Command {
             words,
-            redirects: Run {
-                first: first as u32,
-                count: 1,
-            },
+            redirects: Run { first: first as u32, count: 1 },
             parent: (index as u32).saturating_add(1),
             via: self.place.via,
             at,
@@ -239,15 +222,10 @@ impl Shell<'_, '_> {
             word.text.len = word.text.len.saturating_sub(1);
             return self.spawn_one(index, word);
         }
-        let arrows = text
-            .iter()
-            .take_while(|byte| matches!(byte, b'<' | b'>' | b'+'))
-            .count();
+        let arrows = text.iter().take_while(|byte| matches!(byte, b'<' | b'>' | b'+')).count();
         if arrows > 0 {
             let writes = text.contains(&b'>');
-            let bare = text
-                .iter()
-                .all(|b| !matches!(b, b'/' | b'.') && !b.is_ascii_digit());
+            let bare = text.iter().all(|b| !matches!(b, b'/' | b'.') && !b.is_ascii_digit());
             let file = if bare && second.text.len > 0 {
                 second
             } else {
@@ -287,10 +265,7 @@ impl Shell<'_, '_> {
         let taint = Taint::of(word.flags);
         // The word that is put together lies on the stack: it is done with.
         self.text.unstack(self.build.start);
-        self.emit(Data {
-            text: word.text,
-            taint,
-        })?;
+        self.emit(Data { text: word.text, taint })?;
         self.text.stack(b'\n')?;
         self.begin_word();
         Ok(())

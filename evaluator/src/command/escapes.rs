@@ -128,18 +128,10 @@ impl Shell<'_, '_> {
         let len = from.saturating_add(count);
         if count == 0 {
             // `\0` alone is a NUL, which nothing can hold; `\x` alone stays.
-            let escape = if radix == 8 {
-                Escape::Byte(0)
-            } else {
-                Escape::Literal
-            };
+            let escape = if radix == 8 { Escape::Byte(0) } else { Escape::Literal };
             return (escape, bare);
         }
-        let escape = if max > 3 {
-            Escape::Char(value)
-        } else {
-            Escape::Byte((value & 0xff) as u8)
-        };
+        let escape = if max > 3 { Escape::Char(value) } else { Escape::Byte((value & 0xff) as u8) };
         (escape, len)
     }
 }

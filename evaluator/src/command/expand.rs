@@ -78,9 +78,7 @@ impl Shell<'_, '_> {
     /// `~` or `~/…`: the home directory where it is known. `~name` stays as it is.
     pub fn tilde(&mut self) -> Step {
         self.advance(1);
-        let alone = self
-            .peek()
-            .is_none_or(|byte| byte == b'/' || byte == b':' || is_meta(byte));
+        let alone = self.peek().is_none_or(|byte| byte == b'/' || byte == b':' || is_meta(byte));
         if alone && let Some(home) = self.home()? {
             return self.append(home.text, home.flags, true, Mode::One);
         }

@@ -175,10 +175,7 @@ impl Shell<'_, '_> {
         self.leave(cursor);
         self.state.args = args;
         self.place = place;
-        self.capture = Capture {
-            taint: self.capture.taint,
-            ..capture
-        };
+        self.capture = Capture { taint: self.capture.taint, ..capture };
         self.active_len = self.active_len.saturating_sub(1);
         done
     }
@@ -202,14 +199,7 @@ impl Shell<'_, '_> {
             *slot = key;
         }
         self.active_len = self.active_len.saturating_add(1);
-        let done = self.run_code(
-            index,
-            Data {
-                text,
-                taint: Taint::SOME,
-            },
-            Via::Eval,
-        );
+        let done = self.run_code(index, Data { text, taint: Taint::SOME }, Via::Eval);
         self.active_len = self.active_len.saturating_sub(1);
         done
     }
@@ -237,16 +227,10 @@ impl Shell<'_, '_> {
     pub fn run_code(&mut self, index: usize, code: Data, via: Via) -> Step {
         let taint = code.taint;
         let bytes = self.bytes(code.text);
-        let known = bytes
-            .iter()
-            .any(|b| *b != UNKNOWN && !b.is_ascii_whitespace());
+        let known = bytes.iter().any(|b| *b != UNKNOWN && !b.is_ascii_whitespace());
         let missing = taint.has(Taint::UNKNOWN) && !known;
         // A line of which nothing is known is what some program printed.
-        let line = || {
-            bytes
-                .split(|byte| *byte == b'\n')
-                .any(|line| line == [UNKNOWN])
-        };
+        let line = || bytes.split(|byte| *byte == b'\n').any(|line| line == [UNKNOWN]);
         let unknown = missing || taint.has(Taint::FETCHED) || (via == Via::Stdin && line());
         let decoded = taint.has(Taint::DECODED) && via != Via::Script;
         if unknown {
@@ -272,10 +256,7 @@ impl Shell<'_, '_> {
     /// Follows the word at `at` as shell text.
     pub fn run_word(&mut self, index: usize, at: u32, via: Via) -> Step {
         let word = self.words.get(at as usize).unwrap_or_default();
-        let code = Data {
-            text: word.text,
-            taint: Taint::of(word.flags),
-        };
+        let code = Data { text: word.text, taint: Taint::of(word.flags) };
         self.run_code(index, code, via)
     }
 
@@ -285,10 +266,7 @@ impl Shell<'_, '_> {
             return self.run_word(index, run.first, via);
         }
         let word = self.joined(run)?;
-        let code = Data {
-            text: word.text,
-            taint: Taint::of(word.flags),
-        };
+        let code = Data { text: word.text, taint: Taint::of(word.flags) };
         self.run_code(index, code, via)
     }
 }

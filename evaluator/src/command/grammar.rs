@@ -96,11 +96,7 @@ impl Shell<'_, '_> {
 
     /// Commands, of which there has to be one.
     pub fn some_list(&mut self) -> Step {
-        if self.list()? {
-            Ok(())
-        } else {
-            Err(self.unexpected())
-        }
+        if self.list()? { Ok(()) } else { Err(self.unexpected()) }
     }
 
     /// Whether something stands at the cursor that no command can start with.
@@ -157,11 +153,7 @@ impl Shell<'_, '_> {
         loop {
             let start = self.text.top();
             let begin = self.commands.len();
-            self.capture = Capture {
-                on: true,
-                tentative: !outer.on,
-                taint: Taint::default(),
-            };
+            self.capture = Capture { on: true, tentative: !outer.on, taint: Taint::default() };
             self.command()?;
             elements = elements.saturating_add(1);
             self.blanks()?;

@@ -29,11 +29,7 @@ fn options(family: Family) -> Options {
         Family::R => (b"e", &[], b"gf"),
         Family::Julia => (b"eE", &[b"--eval", b"--print"], b"LptC"),
         Family::Groovy => (b"e", &[], b"cp"),
-        Family::Lisp => (
-            b"ce",
-            &[b"--eval", b"-eval", b"--execute", b"-execute"],
-            b"lLfu",
-        ),
+        Family::Lisp => (b"ce", &[b"--eval", b"-eval", b"--execute", b"-execute"], b"lLfu"),
         Family::Erlang => (b"", &[b"-eval", b"--eval"], b""),
         Family::Tcl => (b"c", &[], b""),
         Family::Awk => (b"", &[b"--source"], b"Fvf"),
@@ -106,14 +102,9 @@ impl Shell<'_, '_> {
             if text == *name {
                 return Some((self.arg(args, 1)?, true));
             }
-            let attached = text
-                .strip_prefix(*name)
-                .is_some_and(|v| v.first() == Some(&b'='));
+            let attached = text.strip_prefix(*name).is_some_and(|v| v.first() == Some(&b'='));
             if attached {
-                return Some((
-                    super::rules::tail(word, name.len().saturating_add(1)),
-                    false,
-                ));
+                return Some((super::rules::tail(word, name.len().saturating_add(1)), false));
             }
         }
         None
@@ -189,14 +180,8 @@ impl Shell<'_, '_> {
 
     /// Follows code of another language.
     pub fn run_foreign(&mut self, index: usize, family: Family, code: Word) -> Step {
-        let data = Data {
-            text: code.text,
-            taint: Taint::of(code.flags),
-        };
-        let known = self
-            .bytes(data.text)
-            .iter()
-            .any(|byte| *byte != super::UNKNOWN);
+        let data = Data { text: code.text, taint: Taint::of(code.flags) };
+        let known = self.bytes(data.text).iter().any(|byte| *byte != super::UNKNOWN);
         let fetched = data.taint.has(Taint::FETCHED);
         if (!known && data.taint.has(Taint::UNKNOWN)) || fetched {
             self.flag(index, CommandFlags::UNKNOWN_CODE)?;
@@ -210,11 +195,8 @@ impl Shell<'_, '_> {
         let outer = self.place;
         let outcome = self.outcome;
         self.place.parent = (index as u32).saturating_add(1);
-        self.place.via = if code.flags.has(WordFlags::DECODED) {
-            Via::Decoded
-        } else {
-            Via::Interpreter
-        };
+        self.place.via =
+            if code.flags.has(WordFlags::DECODED) { Via::Decoded } else { Via::Interpreter };
         let done = self.nested(|shell| shell.read_code(index, family, data.text));
         self.place = outer;
         // Whether text that a call runs parses is the interpreter's affair.

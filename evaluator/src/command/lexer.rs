@@ -6,10 +6,7 @@ use super::shell::Shell;
 
 /// A byte that ends an unquoted word (POSIX "metacharacter", and blanks).
 pub(super) const fn is_meta(byte: u8) -> bool {
-    matches!(
-        byte,
-        b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'<' | b'>' | b'(' | b')'
-    )
+    matches!(byte, b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'<' | b'>' | b'(' | b')')
 }
 
 /// A byte that may start a variable's name.
@@ -26,22 +23,14 @@ impl Shell<'_, '_> {
     /// The next byte of the text, if any is left.
     #[inline]
     pub fn peek(&self) -> Option<u8> {
-        if self.pos < self.end {
-            self.text.get(self.pos)
-        } else {
-            None
-        }
+        if self.pos < self.end { self.text.get(self.pos) } else { None }
     }
 
     /// The byte `ahead` bytes on.
     #[inline]
     pub fn peek_at(&self, ahead: usize) -> Option<u8> {
         let at = self.pos.saturating_add(ahead);
-        if at < self.end {
-            self.text.get(at)
-        } else {
-            None
-        }
+        if at < self.end { self.text.get(at) } else { None }
     }
 
     /// Goes `bytes` bytes on.
@@ -52,10 +41,7 @@ impl Shell<'_, '_> {
 
     /// Whether the text goes on with `token`.
     pub fn looking_at(&self, token: &[u8]) -> bool {
-        token
-            .iter()
-            .enumerate()
-            .all(|(ahead, byte)| self.peek_at(ahead) == Some(*byte))
+        token.iter().enumerate().all(|(ahead, byte)| self.peek_at(ahead) == Some(*byte))
     }
 
     /// Goes behind `token` if the text goes on with it.
@@ -140,20 +126,12 @@ impl Shell<'_, '_> {
     /// Goes over line ends and the reserved word `word`, which has to be there.
     pub fn expect_keyword(&mut self, word: &[u8]) -> Step {
         self.newlines()?;
-        if self.take_keyword(word) {
-            Ok(())
-        } else {
-            Err(self.unexpected())
-        }
+        if self.take_keyword(word) { Ok(()) } else { Err(self.unexpected()) }
     }
 
     /// The error for what stands at the cursor.
     pub fn unexpected(&self) -> Stop {
-        if self.pos >= self.end {
-            Stop::Unterminated
-        } else {
-            Stop::Syntax
-        }
+        if self.pos >= self.end { Stop::Unterminated } else { Stop::Syntax }
     }
 
     /// The index of the first byte from `from` on that `stop` accepts, outside of quotes and of
@@ -201,11 +179,7 @@ impl Shell<'_, '_> {
 
     /// The byte of the text at index `at`.
     pub fn byte(&self, at: usize) -> Option<u8> {
-        if at < self.end {
-            self.text.get(at)
-        } else {
-            None
-        }
+        if at < self.end { self.text.get(at) } else { None }
     }
 
     /// Length of a quoted piece from its opening `quote` at `at` to the closing one.
@@ -247,10 +221,6 @@ impl Nest {
     }
 
     fn top(&self) -> u128 {
-        if self.depth == 0 {
-            Self::NONE
-        } else {
-            self.kinds & 3
-        }
+        if self.depth == 0 { Self::NONE } else { self.kinds & 3 }
     }
 }

@@ -10,11 +10,7 @@ use super::{Command, Run, Span, UNKNOWN, Word, WordFlags};
 impl Shell<'_, '_> {
     pub fn while_loop(&mut self) -> Step {
         let before = self.mark();
-        let word: &[u8] = if self.peek() == Some(b'w') {
-            b"while"
-        } else {
-            b"until"
-        };
+        let word: &[u8] = if self.peek() == Some(b'w') { b"while" } else { b"until" };
         self.take_keyword(word);
         let (start, here) = (self.pos, self.here);
         self.while_once()?;
@@ -75,11 +71,7 @@ impl Shell<'_, '_> {
 
     /// `for` and `select`.
     pub fn for_loop(&mut self) -> Step {
-        let word: &[u8] = if self.peek() == Some(b'f') {
-            b"for"
-        } else {
-            b"select"
-        };
+        let word: &[u8] = if self.peek() == Some(b'f') { b"for" } else { b"select" };
         self.take_keyword(word);
         self.blanks()?;
         if self.looking_at(b"((") && self.is_bash() {
@@ -103,10 +95,7 @@ impl Shell<'_, '_> {
                 return Err(self.unexpected());
             }
             let (first, count) = self.words.keep(top)?;
-            values = Run {
-                first: first as u32,
-                count: count as u32,
-            };
+            values = Run { first: first as u32, count: count as u32 };
         }
         self.take(b";");
         self.newlines()?;

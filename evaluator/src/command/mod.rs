@@ -24,6 +24,7 @@ mod interpreter;
 mod lexer;
 mod limits;
 mod loops;
+mod name_filter;
 mod operators;
 mod output;
 mod parameter;

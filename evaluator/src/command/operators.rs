@@ -123,10 +123,7 @@ impl Shell<'_, '_> {
             Value::Text(word) if !word.flags.has(WordFlags::PARTIAL) => {
                 let (from, len) = cut(word.text.len, offset, length);
                 Value::Text(Word {
-                    text: Span {
-                        start: word.text.start.saturating_add(from),
-                        len,
-                    },
+                    text: Span { start: word.text.start.saturating_add(from), len },
                     flags: word.flags,
                 })
             }
@@ -134,10 +131,7 @@ impl Shell<'_, '_> {
                 let positional = !self.bytes(name).first().is_some_and(|b| is_name_start(*b));
                 let offset = offset.saturating_sub(i64::from(positional)).max(0);
                 let (from, len) = cut(list.count, offset, length);
-                Value::List(Run {
-                    first: list.first.saturating_add(from),
-                    count: len,
-                })
+                Value::List(Run { first: list.first.saturating_add(from), count: len })
             }
             _ => Value::Unknown,
         };
@@ -165,10 +159,8 @@ impl Shell<'_, '_> {
         };
         let matched = matched.unwrap_or(0).min(len) as u32;
         let start = if sign == b'#' { matched } else { 0 };
-        let text = Span {
-            start: text.start.saturating_add(start),
-            len: text.len.saturating_sub(matched),
-        };
+        let text =
+            Span { start: text.start.saturating_add(start), len: text.len.saturating_sub(matched) };
         self.append(text, flags, place.quoted, place.mode)
     }
 
@@ -216,10 +208,8 @@ impl Shell<'_, '_> {
         let mut at = 0_u32;
         let mut done = false;
         while at < text.len {
-            let rest = Span {
-                start: text.start.saturating_add(at),
-                len: text.len.saturating_sub(at),
-            };
+            let rest =
+                Span { start: text.start.saturating_add(at), len: text.len.saturating_sub(at) };
             self.burn((rest.len as usize).saturating_mul(wanted.len as usize) / 4)?;
             let may = !done && (sign != b'#' || at == 0);
             let hit = if may {
@@ -274,19 +264,9 @@ impl Shell<'_, '_> {
 /// Start and length of `offset:length` in something `len` long; negative ones count from its end.
 pub(super) fn cut(len: u32, offset: i64, length: i64) -> (u32, u32) {
     let len = i64::from(len);
-    let from = if offset < 0 {
-        len.saturating_add(offset).max(0)
-    } else {
-        offset.min(len)
-    };
-    let to = if length < 0 {
-        len.saturating_add(length)
-    } else {
-        from.saturating_add(length).min(len)
-    };
+    let from = if offset < 0 { len.saturating_add(offset).max(0) } else { offset.min(len) };
+    let to =
+        if length < 0 { len.saturating_add(length) } else { from.saturating_add(length).min(len) };
     let count = to.saturating_sub(from).max(0);
-    (
-        u32::try_from(from).unwrap_or(0),
-        u32::try_from(count).unwrap_or(0),
-    )
+    (u32::try_from(from).unwrap_or(0), u32::try_from(count).unwrap_or(0))
 }

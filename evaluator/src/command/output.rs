@@ -130,10 +130,7 @@ impl Shell<'_, '_> {
             return Ok(());
         }
         let skip = address.len.saturating_sub(len);
-        self.remember_fetched(Span {
-            start: address.start.saturating_add(skip),
-            len,
-        })
+        self.remember_fetched(Span { start: address.start.saturating_add(skip), len })
     }
 
     fn emit_line(&mut self, text: Span) -> Step {
@@ -143,10 +140,7 @@ impl Shell<'_, '_> {
 
     pub fn emit_word(&mut self, word: Word) -> Step {
         let taint = Taint::of(word.flags);
-        self.emit(Data {
-            text: word.text,
-            taint,
-        })
+        self.emit(Data { text: word.text, taint })
     }
 
     /// A filter that prints what it reads, or part of that.
@@ -212,18 +206,12 @@ impl Shell<'_, '_> {
         let name = basename(bytes).len() as u32;
         let head = word.text.len.saturating_sub(name);
         if last {
-            return self.emit_line(Span {
-                start: word.text.start.saturating_add(head),
-                len: name,
-            });
+            return self.emit_line(Span { start: word.text.start.saturating_add(head), len: name });
         }
         match head {
             0 => self.stack_bytes(b".\n"),
             1 => self.stack_bytes(b"/\n"),
-            _ => self.emit_line(Span {
-                start: word.text.start,
-                len: head.saturating_sub(1),
-            }),
+            _ => self.emit_line(Span { start: word.text.start, len: head.saturating_sub(1) }),
         }
     }
 
@@ -233,10 +221,9 @@ impl Shell<'_, '_> {
             return self.emit_unknown(Taint::default());
         };
         let data = match file {
-            Some(word) => self.file_content(word).unwrap_or(Data {
-                text: Span::default(),
-                taint: Taint::UNKNOWN,
-            }),
+            Some(word) => self
+                .file_content(word)
+                .unwrap_or(Data { text: Span::default(), taint: Taint::UNKNOWN }),
             None => self.place.stdin,
         };
         self.emit_decoded(coding, data)

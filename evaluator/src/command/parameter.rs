@@ -78,10 +78,7 @@ impl Shell<'_, '_> {
             Some(b'@' | b'*' | b'#' | b'?' | b'-' | b'$' | b'!') => self.advance(1),
             _ => {}
         }
-        Span {
-            start: start as u32,
-            len: self.pos.saturating_sub(start) as u32,
-        }
+        Span { start: start as u32, len: self.pos.saturating_sub(start) as u32 }
     }
 
     /// `[…]` behind a name.

@@ -82,28 +82,16 @@ fn class(pattern: &[u8], from: usize, byte: u8) -> Option<(usize, bool)> {
 
 /// Length of the shortest or longest start of `text` that matches.
 pub(super) fn prefix(pattern: &[u8], text: &[u8], longest: bool) -> Option<usize> {
-    let fits = |len: &usize| {
-        text.get(..*len)
-            .is_some_and(|start| matches(pattern, start))
-    };
-    if longest {
-        (0..=text.len()).rev().find(fits)
-    } else {
-        (0..=text.len()).find(fits)
-    }
+    let fits = |len: &usize| text.get(..*len).is_some_and(|start| matches(pattern, start));
+    if longest { (0..=text.len()).rev().find(fits) } else { (0..=text.len()).find(fits) }
 }
 
 /// Length of the shortest or longest end of `text` that matches.
 pub(super) fn suffix(pattern: &[u8], text: &[u8], longest: bool) -> Option<usize> {
     let fits = |len: &usize| {
-        text.get(text.len().saturating_sub(*len)..)
-            .is_some_and(|end| matches(pattern, end))
+        text.get(text.len().saturating_sub(*len)..).is_some_and(|end| matches(pattern, end))
     };
-    if longest {
-        (0..=text.len()).rev().find(fits)
-    } else {
-        (0..=text.len()).find(fits)
-    }
+    if longest { (0..=text.len()).rev().find(fits) } else { (0..=text.len()).find(fits) }
 }
 
 /// A decimal number, if `text` is one.
@@ -120,13 +108,7 @@ pub(super) fn number(text: &[u8]) -> Option<i64> {
         if !digit.is_ascii_digit() {
             return None;
         }
-        value = value
-            .checked_mul(10)?
-            .checked_add(i64::from(digit.wrapping_sub(b'0')))?;
+        value = value.checked_mul(10)?.checked_add(i64::from(digit.wrapping_sub(b'0')))?;
     }
-    Some(if negative {
-        value.saturating_neg()
-    } else {
-        value
-    })
+    Some(if negative { value.saturating_neg() } else { value })
 }

@@ -109,9 +109,7 @@ impl Shell<'_, '_> {
                 b'.' => precision = Some(0_u32),
                 b'0'..=b'9' => {
                     precision = precision.map(|value| {
-                        value
-                            .saturating_mul(10)
-                            .saturating_add(u32::from(byte.wrapping_sub(b'0')))
+                        value.saturating_mul(10).saturating_add(u32::from(byte.wrapping_sub(b'0')))
                     });
                 }
                 b'*' => *values = rest(*values, 1),

@@ -96,21 +96,15 @@ impl Shell<'_, '_> {
         };
         self.advance(len.saturating_add(token.len()));
         self.blanks()?;
-        let mut redirect = Redirect {
-            fd: fd.unwrap_or(*default),
-            op: *op,
-            target: Word::default(),
-        };
+        let mut redirect =
+            Redirect { fd: fd.unwrap_or(*default), op: *op, target: Word::default() };
         redirect.target = match op {
             RedirectOp::HereDoc => self.here_document(*token == b"<<-")?,
             _ => self.one_word(Mode::One)?,
         };
         if *op == RedirectOp::Duplicate && *token == b">&" && fd.is_none() {
             let target = self.bytes(redirect.target.text);
-            if !target
-                .iter()
-                .all(|byte| byte.is_ascii_digit() || *byte == b'-')
-            {
+            if !target.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-') {
                 redirect.op = RedirectOp::Write;
                 redirect.fd = -1;
             }
@@ -131,10 +125,7 @@ impl Shell<'_, '_> {
         };
         let (end, next) = self.body_end(line, delimiter, strip)?;
         self.here = next;
-        let mut body = Span {
-            start: line as u32,
-            len: end.saturating_sub(line) as u32,
-        };
+        let mut body = Span { start: line as u32, len: end.saturating_sub(line) as u32 };
         if strip {
             body = self.without_tabs(body)?;
         }
@@ -194,10 +185,7 @@ impl Shell<'_, '_> {
         let mut closed = None;
         while line < self.end {
             let rest = self.text.run(line, self.end.saturating_sub(line));
-            let len = rest
-                .iter()
-                .position(|byte| *byte == b'\n')
-                .unwrap_or(rest.len());
+            let len = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
             let text = rest.get(..len).unwrap_or(&[]);
             let tabs = text.iter().take_while(|b| strip && **b == b'\t').count();
             let stripped = text.get(tabs..).unwrap_or(&[]);
@@ -268,15 +256,11 @@ impl Shell<'_, '_> {
                 continue;
             }
             let word = redirect.target;
-            let unknown = Data {
-                text: Span::default(),
-                taint: Taint::SOME.with(Taint::UNKNOWN),
-            };
+            let unknown = Data { text: Span::default(), taint: Taint::SOME.with(Taint::UNKNOWN) };
             data = Some(match redirect.op {
-                RedirectOp::HereDoc | RedirectOp::HereString => Data {
-                    text: word.text,
-                    taint: Taint::of(word.flags),
-                },
+                RedirectOp::HereDoc | RedirectOp::HereString => {
+                    Data { text: word.text, taint: Taint::of(word.flags) }
+                }
                 RedirectOp::Read | RedirectOp::ReadWrite => {
                     self.file_content(word).unwrap_or(unknown)
                 }
@@ -292,10 +276,7 @@ impl Shell<'_, '_> {
             return None;
         }
         let entry = self.find(kind::FILE, clean_name(self.bytes(name.text)))?;
-        Some(Data {
-            text: entry.value.text,
-            taint: Taint::of(entry.value.flags),
-        })
+        Some(Data { text: entry.value.text, taint: Taint::of(entry.value.flags) })
     }
 
     /// Where the standard output of the command at `index` goes, if it is redirected: the file's
@@ -304,10 +285,7 @@ impl Shell<'_, '_> {
         let command = self.commands.get(index)?;
         let first = command.redirects.first as usize;
         let run = self.redirects.run(first, command.redirects.count as usize);
-        let redirect = run
-            .iter()
-            .rev()
-            .find(|redirect| matches!(redirect.fd, 1 | -1))?;
+        let redirect = run.iter().rev().find(|redirect| matches!(redirect.fd, 1 | -1))?;
         Some(match redirect.op {
             RedirectOp::Write => (redirect.target, false),
             RedirectOp::Append => (redirect.target, true),
@@ -343,10 +321,8 @@ impl Shell<'_, '_> {
     pub fn remember_file(&mut self, name: Span, data: Data) -> Step {
         let bytes = self.bytes(name);
         let skip = bytes.len().saturating_sub(clean_name(bytes).len()) as u32;
-        let name = Span {
-            start: name.start.saturating_add(skip),
-            len: name.len.saturating_sub(skip),
-        };
+        let name =
+            Span { start: name.start.saturating_add(skip), len: name.len.saturating_sub(skip) };
         let value = self.data_word(data);
         self.set(kind::FILE, name, value)
     }

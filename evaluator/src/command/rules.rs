@@ -80,12 +80,9 @@ impl Shell<'_, '_> {
         for nth in 1..words.count {
             let word = self.arg(words, nth).unwrap_or_default();
             let text = self.bytes(word.text);
-            for key in [
-                &b"ProxyCommand="[..],
-                b"LocalCommand=",
-                b"KnownHostsCommand=",
-                b"ProxyUseFdpass=",
-            ] {
+            for key in
+                [&b"ProxyCommand="[..], b"LocalCommand=", b"KnownHostsCommand=", b"ProxyUseFdpass="]
+            {
                 let at = crate::glob::find(text, key, true);
                 if let Some(at) = at.filter(|at| *at <= 2) {
                     let value = tail(word, at.saturating_add(key.len()));
@@ -326,10 +323,7 @@ impl Shell<'_, '_> {
         while from < text.text.len {
             let left = tail(text, from as usize);
             let bytes = self.bytes(left.text);
-            let len = bytes
-                .iter()
-                .position(|b| *b == b'\n')
-                .unwrap_or(bytes.len());
+            let len = bytes.iter().position(|b| *b == b'\n').unwrap_or(bytes.len());
             let line = bytes.get(..len).unwrap_or(&[]);
             let blank = line.iter().take_while(|b| b.is_ascii_whitespace()).count();
             let line = line.get(blank..).unwrap_or(&[]);

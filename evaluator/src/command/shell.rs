@@ -177,20 +177,12 @@ impl<'r, 's> Shell<'r, 's> {
         let first = self.words.len();
         for index in 0..argv.len() {
             let text = self.keep_bytes(argv.get(index).unwrap_or(&[]))?;
-            self.words.push(Word {
-                text,
-                flags: WordFlags::default(),
-            })?;
+            self.words.push(Word { text, flags: WordFlags::default() })?;
         }
         self.fuel_for(self.text.len());
-        let words = Run {
-            first: first as u32,
-            count: self.words.len().saturating_sub(first) as u32,
-        };
-        let index = self.commands.push(Command {
-            words,
-            ..Command::default()
-        })?;
+        let words =
+            Run { first: first as u32, count: self.words.len().saturating_sub(first) as u32 };
+        let index = self.commands.push(Command { words, ..Command::default() })?;
         let file = self.keep_bytes(file)?;
         self.follow_call(index, file, request.target)
     }
@@ -199,15 +191,8 @@ impl<'r, 's> Shell<'r, 's> {
         let text = self.keep_bytes(text)?;
         self.root_len = text.len as usize;
         self.fuel_for(self.root_len);
-        self.commands.push(Command {
-            flags: CommandFlags::WRAPPER,
-            ..Command::default()
-        })?;
-        let place = Place {
-            parent: 1,
-            via: Via::Shell,
-            ..self.place
-        };
+        self.commands.push(Command { flags: CommandFlags::WRAPPER, ..Command::default() })?;
+        let place = Place { parent: 1, via: Via::Shell, ..self.place };
         self.read_text(text, place)
     }
 
@@ -262,11 +247,7 @@ impl<'r, 's> Shell<'r, 's> {
 
     /// Where the cursor stands.
     pub fn cursor(&self) -> Cursor {
-        Cursor {
-            pos: self.pos,
-            end: self.end,
-            here: self.here,
-        }
+        Cursor { pos: self.pos, end: self.end, here: self.here }
     }
 
     /// Moves the cursor back.
@@ -294,19 +275,13 @@ impl<'r, 's> Shell<'r, 's> {
     /// Keeps a copy of `bytes`.
     pub fn keep_bytes(&mut self, bytes: &[u8]) -> Step<Span> {
         let start = self.text.push_all(bytes)?;
-        Ok(Span {
-            start: start as u32,
-            len: bytes.len() as u32,
-        })
+        Ok(Span { start: start as u32, len: bytes.len() as u32 })
     }
 
     /// Keeps the text that is stacked from `from` on.
     pub fn keep_text(&mut self, from: usize) -> Step<Span> {
         let (start, len) = self.text.keep(from)?;
-        Ok(Span {
-            start: start as u32,
-            len: len as u32,
-        })
+        Ok(Span { start: start as u32, len: len as u32 })
     }
 
     /// Stacks a copy of `span`.

@@ -22,20 +22,8 @@ struct Options {
 }
 
 /// Texts that bash and a POSIX shell read differently hold one of these.
-const BASHISMS: [&[u8]; 12] = [
-    b"$'",
-    b"$\"",
-    b"<(",
-    b">(",
-    b"&>",
-    b"<<<",
-    b"|&",
-    b"((",
-    b"[[",
-    b"function ",
-    b"+=",
-    b"{",
-];
+const BASHISMS: [&[u8]; 12] =
+    [b"$'", b"$\"", b"<(", b">(", b"&>", b"<<<", b"|&", b"((", b"[[", b"function ", b"+=", b"{"];
 
 impl Shell<'_, '_> {
     /// Follows what the shell at `index` runs; whether it is known to run anything.
@@ -77,10 +65,7 @@ impl Shell<'_, '_> {
     }
 
     fn shell_options(&self, words: Run) -> Options {
-        let mut options = Options {
-            operands: rest(words, 1),
-            ..Options::default()
-        };
+        let mut options = Options { operands: rest(words, 1), ..Options::default() };
         while let Some(word) = self.arg(options.operands, 0) {
             let text = self.bytes(word.text);
             let dynamic = word.flags.has(WordFlags::DYNAMIC) && word.flags.has(WordFlags::SPLITS);
@@ -125,18 +110,13 @@ impl Shell<'_, '_> {
     /// `sh -c TEXT`. Where the shell may be bash or a POSIX one, both readings count.
     fn run_shell_text(&mut self, index: usize, word: Word, state: State, either: bool) -> Step {
         self.flag(index, CommandFlags::WRAPPER)?;
-        let code = Data {
-            text: word.text,
-            taint: Taint::of(word.flags),
-        };
+        let code = Data { text: word.text, taint: Taint::of(word.flags) };
         self.subshell(|shell| {
             shell.state = state;
             shell.run_code(index, code, Via::Shell)
         })?;
         let bytes = self.bytes(word.text);
-        let differs = BASHISMS
-            .iter()
-            .any(|part| crate::glob::find(bytes, part, false).is_some());
+        let differs = BASHISMS.iter().any(|part| crate::glob::find(bytes, part, false).is_some());
         if !either || !differs {
             return Ok(());
         }
@@ -194,10 +174,7 @@ impl Shell<'_, '_> {
             return Ok(());
         }
         let name = self.bytes(word.text);
-        if matches!(
-            name,
-            b"/dev/stdin" | b"-" | b"/dev/fd/0" | b"/proc/self/fd/0"
-        ) {
+        if matches!(name, b"/dev/stdin" | b"-" | b"/dev/fd/0" | b"/proc/self/fd/0") {
             return self.run_stdin(index, Via::Stdin).map(|_| ());
         }
         if let Some(data) = self.file_content(word) {
@@ -224,10 +201,7 @@ impl Shell<'_, '_> {
         let (outcome, place) = (self.outcome, self.place);
         let (depth, capture, mark) = (self.depth, self.capture, self.text.top());
         let (words, redirects) = (self.words.top(), self.redirects.top());
-        let code = Data {
-            text,
-            taint: Taint::SOME,
-        };
+        let code = Data { text, taint: Taint::SOME };
         let pos = self.cursor();
         let done = self.run_code(index, code, via);
         if done.is_err() {
@@ -260,10 +234,7 @@ impl Shell<'_, '_> {
             Answer::Absent | Answer::Unavailable => return Ok(None),
         };
         let start = self.text.adopt(read)?;
-        Ok(Some(Span {
-            start: start as u32,
-            len: read as u32,
-        }))
+        Ok(Some(Span { start: start as u32, len: read as u32 }))
     }
 
     /// A script that the kernel starts by its `#!` line.
@@ -279,10 +250,7 @@ impl Shell<'_, '_> {
         self.state.arg0 = file;
         let outer: Place = self.place;
         self.place.dialect = if posix { Dialect::Posix } else { Dialect::Bash };
-        let word = Word {
-            text: file,
-            flags: WordFlags::default(),
-        };
+        let word = Word { text: file, flags: WordFlags::default() };
         let done = self.run_file(index, word, Via::Script);
         self.place = outer;
         done

@@ -167,18 +167,12 @@ impl Shell<'_, '_> {
         let (first, count) = self.words.keep(reading.words)?;
         let (redirect, redirects) = self.redirects.keep(reading.redirects)?;
         let command = self.command_mut(reading.index)?;
-        command.assignments = Run {
-            first: first as u32,
-            count: reading.assignments,
-        };
+        command.assignments = Run { first: first as u32, count: reading.assignments };
         command.words = Run {
             first: (first as u32).saturating_add(reading.assignments),
             count: (count as u32).saturating_sub(reading.assignments),
         };
-        command.redirects = Run {
-            first: redirect as u32,
-            count: redirects as u32,
-        };
+        command.redirects = Run { first: redirect as u32, count: redirects as u32 };
         if command.words.count == 0 {
             command.flags = command.flags.with(CommandFlags::BUILTIN);
         }
@@ -267,12 +261,9 @@ impl Shell<'_, '_> {
                 break;
             };
             let name = self.bytes(entry.name);
-            let before = (0..reading.vars)
-                .rev()
-                .filter_map(|at| self.vars.get(at))
-                .find(|old| {
-                    old.scope & kind::MASK == kind::VARIABLE && self.bytes(old.name) == name
-                });
+            let before = (0..reading.vars).rev().filter_map(|at| self.vars.get(at)).find(|old| {
+                old.scope & kind::MASK == kind::VARIABLE && self.bytes(old.name) == name
+            });
             let again = match before {
                 Some(old) => (old.scope, old.value),
                 None => (kind::UNSET | kind::HIDDEN, Word::default()),

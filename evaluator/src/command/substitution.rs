@@ -28,10 +28,7 @@ impl Shell<'_, '_> {
             let (place, capture, build) = (shell.place, shell.capture, shell.build);
             let pick = core::mem::take(&mut shell.pick);
             shell.place.via = Via::Substitution;
-            shell.capture = Capture {
-                on: true,
-                ..Capture::default()
-            };
+            shell.capture = Capture { on: true, ..Capture::default() };
             let start = shell.text.top();
             let done = shell.subshell(body);
             let taint = shell.capture.taint;
@@ -46,15 +43,8 @@ impl Shell<'_, '_> {
     /// Adds captured output to the word, without the line ends at its end.
     pub fn append_output(&mut self, data: Data, quoted: bool, mode: Mode) -> Step {
         let bytes = self.bytes(data.text);
-        let blank = bytes
-            .iter()
-            .rev()
-            .take_while(|byte| **byte == b'\n')
-            .count();
-        let text = Span {
-            start: data.text.start,
-            len: data.text.len.saturating_sub(blank as u32),
-        };
+        let blank = bytes.iter().rev().take_while(|byte| **byte == b'\n').count();
+        let text = Span { start: data.text.start, len: data.text.len.saturating_sub(blank as u32) };
         self.append(text, data.taint.word_flags(), quoted, mode)
     }
 

@@ -206,9 +206,7 @@ impl Wrapper {
             return None;
         }
         let via = fields.next()?;
-        let via = *Via::ALL
-            .iter()
-            .find(|known| known.name().as_bytes() == via)?;
+        let via = *Via::ALL.iter().find(|known| known.name().as_bytes() == via)?;
         let traits = fields.next()?;
         Some(Self {
             via,
@@ -222,24 +220,14 @@ impl Wrapper {
     /// Whether it does nothing but run the other command.
     pub fn is_transparent(&self) -> bool {
         let here = matches!(self.via, Via::Wrapper | Via::Privilege | Via::Batch);
-        let payload: [&[u8]; 8] = [
-            b"argv",
-            b"text",
-            b"sub",
-            b"@su",
-            b"@command",
-            b"@applet",
-            b"@watch",
-            b"@xargs",
-        ];
+        let payload: [&[u8]; 8] =
+            [b"argv", b"text", b"sub", b"@su", b"@command", b"@applet", b"@watch", b"@xargs"];
         here && !self.is("own") && payload.contains(&self.payload)
     }
 
     /// Whether the third field has this item.
     pub fn is(&self, item: &str) -> bool {
-        items(self.traits)
-            .skip(1)
-            .any(|known| known == item.as_bytes())
+        items(self.traits).skip(1).any(|known| known == item.as_bytes())
     }
 
     /// Whether the value of the option of this letter is the directory to run in.
@@ -260,9 +248,7 @@ impl Wrapper {
 
     /// Whether the option of this letter has a value.
     pub fn letter_has_value(&self, letter: u8) -> bool {
-        let letters = items(self.valued)
-            .next()
-            .and_then(|first| first.strip_prefix(b"-"));
+        let letters = items(self.valued).next().and_then(|first| first.strip_prefix(b"-"));
         letters.is_some_and(|letters| letters.contains(&letter))
     }
 
@@ -274,15 +260,13 @@ impl Wrapper {
     /// Whether the value of the option `name` (a letter, or a long name) is code; and if so,
     /// whether it is the first word of a command.
     pub fn is_code(&self, name: &[u8]) -> Option<bool> {
-        items(self.code)
-            .filter(|known| !known.is_empty())
-            .find_map(|known| {
-                let (known, argv) = match known.strip_suffix(b"+") {
-                    Some(known) => (known, true),
-                    None => (known, false),
-                };
-                (known == name).then_some(argv)
-            })
+        items(self.code).filter(|known| !known.is_empty()).find_map(|known| {
+            let (known, argv) = match known.strip_suffix(b"+") {
+                Some(known) => (known, true),
+                None => (known, false),
+            };
+            (known == name).then_some(argv)
+        })
     }
 }
 

@@ -32,11 +32,7 @@ impl Shell<'_, '_> {
             if text.first() != Some(&b'-') {
                 break;
             }
-            let setting = if text == b"-c" {
-                self.arg(args, 1)
-            } else {
-                None
-            };
+            let setting = if text == b"-c" { self.arg(args, 1) } else { None };
             let valued = matches!(
                 text,
                 b"-c"
@@ -92,25 +88,15 @@ impl Shell<'_, '_> {
             return Ok(false);
         };
         let key = self.bytes(key);
-        let known = GIT_SETTINGS
-            .iter()
-            .any(|name| key.eq_ignore_ascii_case(name));
+        let known = GIT_SETTINGS.iter().any(|name| key.eq_ignore_ascii_case(name));
         let lower = |start: &[u8]| {
-            key.get(..start.len())
-                .is_some_and(|head| head.eq_ignore_ascii_case(start))
+            key.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start))
         };
         let pager = lower(b"pager.");
         let driver = (lower(b"filter.") || lower(b"merge.") || lower(b"diff."))
-            && [
-                &b".clean"[..],
-                b".smudge",
-                b".driver",
-                b".process",
-                b".textconv",
-                b".command",
-            ]
-            .iter()
-            .any(|end| key.ends_with(end));
+            && [&b".clean"[..], b".smudge", b".driver", b".process", b".textconv", b".command"]
+                .iter()
+                .any(|end| key.ends_with(end));
         let tool = (lower(b"difftool.") || lower(b"mergetool.")) && key.ends_with(b".cmd");
         if self.bytes(value.text).first() == Some(&b'!') {
             self.run_value(index, tail(value, 1), Via::Shell)?;
@@ -150,8 +136,7 @@ impl Shell<'_, '_> {
     }
 
     fn starts_with_dash(&self, run: Run) -> bool {
-        self.arg(run, 0)
-            .is_some_and(|word| self.bytes(word.text).first() == Some(&b'-'))
+        self.arg(run, 0).is_some_and(|word| self.bytes(word.text).first() == Some(&b'-'))
     }
 
     /// Options of subcommands whose value is shell text, and `ext::` addresses.
@@ -166,16 +151,11 @@ impl Shell<'_, '_> {
                     text,
                     b"-x" | b"--exec" | b"--extcmd" | b"--upload-pack" | b"--receive-pack" | b"-u"
                 );
-            let attached = [
-                &b"--exec="[..],
-                b"--extcmd=",
-                b"--upload-pack=",
-                b"--receive-pack=",
-                b"ext::",
-            ]
-            .iter()
-            .find(|start| text.starts_with(start))
-            .map(|start| start.len());
+            let attached =
+                [&b"--exec="[..], b"--extcmd=", b"--upload-pack=", b"--receive-pack=", b"ext::"]
+                    .iter()
+                    .find(|start| text.starts_with(start))
+                    .map(|start| start.len());
             let dry = matches!(text, b"-u" | b"-x") && !self.git_takes_text(args, nth);
             let value = match attached {
                 Some(skip) => Some(tail(word, skip)),
@@ -328,9 +308,7 @@ fn sed_command(text: &[u8], at: &mut usize) -> Option<SedCommand> {
             *at = at.saturating_add(1);
         }
     };
-    skip(at, &|byte| {
-        byte.is_ascii_whitespace() || matches!(byte, b';' | b'{' | b'}')
-    });
+    skip(at, &|byte| byte.is_ascii_whitespace() || matches!(byte, b';' | b'{' | b'}'));
     sed_address(text, at);
     skip(at, &|byte| matches!(byte, b' ' | b'!' | b'\t' | b'{'));
     let command = *text.get(*at)?;
@@ -341,10 +319,7 @@ fn sed_command(text: &[u8], at: &mut usize) -> Option<SedCommand> {
             skip(at, &|byte| byte == b' ');
             let from = *at;
             skip(at, &|byte| byte != b'\n');
-            Some(SedCommand {
-                from,
-                len: at.saturating_sub(from),
-            })
+            Some(SedCommand { from, len: at.saturating_sub(from) })
         }
         b's' | b'y' => {
             let delimiter = *text.get(*at)?;
@@ -356,11 +331,7 @@ fn sed_command(text: &[u8], at: &mut usize) -> Option<SedCommand> {
             let flags = *at;
             skip(at, &|byte| byte.is_ascii_alphanumeric());
             let runs = command == b's' && text.get(flags..*at).is_some_and(|f| f.contains(&b'e'));
-            Some(if runs {
-                SedCommand { from, len }
-            } else {
-                nothing
-            })
+            Some(if runs { SedCommand { from, len } } else { nothing })
         }
         b'a' | b'i' | b'c' | b'r' | b'R' | b'w' | b'W' | b'b' | b't' | b'T' | b':' | b'#' => {
             skip(at, &|byte| {

@@ -89,9 +89,7 @@ impl Shell<'_, '_> {
     /// Whether the text itself unset `name`.
     fn was_unset(&self, name: Span) -> bool {
         let unset = |entry: &Var| entry.scope & !kind::MASK == kind::UNSET;
-        self.entries(kind::VARIABLE, self.bytes(name))
-            .next()
-            .is_some_and(|entry| unset(&entry))
+        self.entries(kind::VARIABLE, self.bytes(name)).next().is_some_and(|entry| unset(&entry))
     }
 
     /// Marks what was set since there were `since` entries as possibly not set.
@@ -121,9 +119,7 @@ impl Shell<'_, '_> {
 
     /// The latest entry of `name`.
     pub fn find(&self, wanted: u32, name: &[u8]) -> Option<Var> {
-        self.entries(wanted, name)
-            .next()
-            .filter(|entry| entry.scope & kind::UNSET == 0)
+        self.entries(wanted, name).next().filter(|entry| entry.scope & kind::UNSET == 0)
     }
 
     fn entries<'a>(&'a self, wanted: u32, name: &'a [u8]) -> impl Iterator<Item = Var> + 'a {
@@ -194,10 +190,7 @@ impl Shell<'_, '_> {
         }
         if self.bytes(name) == b"PWD" {
             return match self.directory()? {
-                Some(text) => Ok(Value::Text(Word {
-                    text,
-                    flags: WordFlags::default(),
-                })),
+                Some(text) => Ok(Value::Text(Word { text, flags: WordFlags::default() })),
                 None => Ok(Value::Unknown),
             };
         }
@@ -218,10 +211,7 @@ impl Shell<'_, '_> {
             Some(value) if shown && !value.contains(&super::UNKNOWN) => {
                 let start = self.text.push_all(value)?;
                 Ok(Value::Text(Word {
-                    text: Span {
-                        start: start as u32,
-                        len: value.len() as u32,
-                    },
+                    text: Span { start: start as u32, len: value.len() as u32 },
                     flags: WordFlags::default(),
                 }))
             }
@@ -235,10 +225,9 @@ impl Shell<'_, '_> {
         Ok(match first {
             b'@' | b'*' => Value::List(args),
             b'#' => Value::Text(self.number(u64::from(args.count))?),
-            b'0' if name.len == 1 && self.state.arg0.len > 0 => Value::Text(Word {
-                text: self.state.arg0,
-                flags: WordFlags::default(),
-            }),
+            b'0' if name.len == 1 && self.state.arg0.len > 0 => {
+                Value::Text(Word { text: self.state.arg0, flags: WordFlags::default() })
+            }
             b'1'..=b'9' => {
                 let index = self
                     .bytes(name)
@@ -263,10 +252,7 @@ impl Shell<'_, '_> {
     pub fn number(&mut self, number: u64) -> Step<Word> {
         let start = self.text.top();
         self.stack_number(number)?;
-        Ok(Word {
-            text: self.keep_text(start)?,
-            flags: WordFlags::default(),
-        })
+        Ok(Word { text: self.keep_text(start)?, flags: WordFlags::default() })
     }
 
     /// Stacks `number` in decimal.
@@ -311,10 +297,7 @@ impl Shell<'_, '_> {
             Value::Text(word) => self.append(word.text, word.flags, quoted, mode),
             Value::List(list) if all => self.append_list(list, star, quoted, mode),
             Value::List(list) => {
-                let first = Run {
-                    count: list.count.min(1),
-                    ..list
-                };
+                let first = Run { count: list.count.min(1), ..list };
                 self.append_list(first, false, quoted, mode)
             }
             Value::Unset | Value::Unknown => self.put_unknown(!quoted && mode == Mode::Args),
@@ -327,9 +310,6 @@ impl Shell<'_, '_> {
         if data.taint.has(Taint::UNKNOWN) {
             flags = flags.with(WordFlags::PARTIAL);
         }
-        Word {
-            text: data.text,
-            flags,
-        }
+        Word { text: data.text, flags }
     }
 }

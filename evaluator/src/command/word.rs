@@ -67,10 +67,7 @@ impl Shell<'_, '_> {
 
     /// Starts a word behind what is stacked.
     pub fn begin_word(&mut self) {
-        self.build = Building {
-            start: self.text.top(),
-            ..Building::default()
-        };
+        self.build = Building { start: self.text.top(), ..Building::default() };
     }
 
     /// Stacks the word that was put together, if there is one, and starts the next.
@@ -339,10 +336,7 @@ impl Shell<'_, '_> {
                 self.expand_name(name, quoted, mode)
             }
             Some(b'0'..=b'9' | b'@' | b'*' | b'#' | b'?' | b'-' | b'$' | b'!') => {
-                let name = Span {
-                    start: self.pos.saturating_add(1) as u32,
-                    len: 1,
-                };
+                let name = Span { start: self.pos.saturating_add(1) as u32, len: 1 };
                 self.advance(2);
                 self.expand_name(name, quoted, mode)
             }
@@ -361,9 +355,6 @@ impl Shell<'_, '_> {
         while self.peek().is_some_and(is_name) {
             self.advance(1);
         }
-        Span {
-            start: start as u32,
-            len: self.pos.saturating_sub(start) as u32,
-        }
+        Span { start: start as u32, len: self.pos.saturating_sub(start) as u32 }
     }
 }

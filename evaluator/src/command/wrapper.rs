@@ -77,10 +77,7 @@ impl Shell<'_, '_> {
 
     /// Walks over options, assignments and leading operands of `words`, the program first.
     pub fn walk(&mut self, index: usize, wrapper: Wrapper, words: Run) -> Step<Walk> {
-        let mut walk = Walk {
-            rest: rest(words, 1),
-            coded: false,
-        };
+        let mut walk = Walk { rest: rest(words, 1), coded: false };
         let mut skip = wrapper.skipped();
         let passes = wrapper.is("late") || wrapper.is("--");
         let mut dashes = false;
@@ -139,12 +136,7 @@ impl Shell<'_, '_> {
             let valued = wrapper.name_has_value(name);
             let attached = equals.map(|at| at.saturating_add(3) as u32);
             let dir = name == b"chdir";
-            let value = Found {
-                code,
-                valued,
-                attached,
-                dir,
-            };
+            let value = Found { code, valued, attached, dir };
             return self.option_value(index, wrapper, walk, value);
         }
         let mut code = None;
@@ -166,12 +158,7 @@ impl Shell<'_, '_> {
         if single.len() > 1 && wrapper.name_has_value(single) {
             (code, valued, attached) = (None, true, None);
         }
-        let value = Found {
-            code,
-            valued,
-            attached,
-            dir,
-        };
+        let value = Found { code, valued, attached, dir };
         self.option_value(index, wrapper, walk, value)
     }
 
@@ -183,12 +170,7 @@ impl Shell<'_, '_> {
         walk: &mut Walk,
         found: Found,
     ) -> Step {
-        let Found {
-            code,
-            valued,
-            attached,
-            dir,
-        } = found;
+        let Found { code, valued, attached, dir } = found;
         let mut value = self.arg(walk.rest, if attached.is_some() { 0 } else { 1 });
         if let (Some(from), Some(word)) = (attached, value.as_mut()) {
             word.text.start = word.text.start.saturating_add(from);
@@ -198,11 +180,7 @@ impl Shell<'_, '_> {
         walk.rest = rest(walk.rest, if apart { 2 } else { 1 });
         if let (true, Some(value)) = (dir && !self.dry, value) {
             let known = !value.flags.has(WordFlags::PARTIAL);
-            let to = if known {
-                self.resolved(value.text)?
-            } else {
-                None
-            };
+            let to = if known { self.resolved(value.text)? } else { None };
             self.move_to(to);
         }
         let (Some(argv), Some(value)) = (code, value) else {
@@ -226,10 +204,8 @@ impl Shell<'_, '_> {
 
     /// Follows a word as shell text.
     pub fn run_value(&mut self, index: usize, value: Word, via: Via) -> Step {
-        let code = super::flow::Data {
-            text: value.text,
-            taint: super::flow::Taint::of(value.flags),
-        };
+        let code =
+            super::flow::Data { text: value.text, taint: super::flow::Taint::of(value.flags) };
         self.run_code(index, code, via)
     }
 
@@ -274,10 +250,7 @@ impl Shell<'_, '_> {
         let name = basename(self.bytes(program.text)).len() as u32;
         let skip = program.text.len.saturating_sub(name);
         let top = self.text.top();
-        self.stack_span(Span {
-            start: program.text.start.saturating_add(skip),
-            len: name,
-        })?;
+        self.stack_span(Span { start: program.text.start.saturating_add(skip), len: name })?;
         self.text.stack(b':')?;
         self.stack_span(sub.text)?;
         self.keep_text(top)

@@ -97,10 +97,7 @@ impl Shell<'_, '_> {
         if bytes.is_empty() || !data.taint.has(Taint::SOME) {
             return None;
         }
-        let len = bytes
-            .iter()
-            .position(|b| *b == b'\n')
-            .unwrap_or(bytes.len()) as u32;
+        let len = bytes.iter().position(|b| *b == b'\n').unwrap_or(bytes.len()) as u32;
         *from = from.saturating_add(len).saturating_add(1);
         let mut word = self.span_word(Span { len, ..left });
         word.flags = word.flags.with(data.taint.word_flags());
@@ -163,11 +160,7 @@ impl Shell<'_, '_> {
         let mut done = Ok(());
         let mut from = 0_u32;
         for round in 0..MAX_ITEMS {
-            let item = if given {
-                self.arg(items, round)
-            } else {
-                self.line_at(stdin, &mut from)
-            };
+            let item = if given { self.arg(items, round) } else { self.line_at(stdin, &mut from) };
             let item = match item {
                 Some(item) => item,
                 None if round == 0 => self.unknown_word()?,

@@ -10,25 +10,12 @@ use super::condition::{At, Judge, Tri, matches, patterns};
 use super::found::Fault;
 
 /// Builtins whose operands `NAME=value` are assignments too.
-const ASSIGNERS: [&[u8]; 7] = [
-    b"export",
-    b"declare",
-    b"typeset",
-    b"readonly",
-    b"local",
-    b"env",
-    b"sudo",
-];
+const ASSIGNERS: [&[u8]; 7] =
+    [b"export", b"declare", b"typeset", b"readonly", b"local", b"env", b"sudo"];
 
 /// Where a link's own name can be believed.
-const SYSTEM_DIRECTORIES: [&[u8]; 6] = [
-    b"/bin/",
-    b"/sbin/",
-    b"/usr/bin/",
-    b"/usr/sbin/",
-    b"/usr/local/bin/",
-    b"/usr/local/sbin/",
-];
+const SYSTEM_DIRECTORIES: [&[u8]; 6] =
+    [b"/bin/", b"/sbin/", b"/usr/bin/", b"/usr/sbin/", b"/usr/local/bin/", b"/usr/local/sbin/"];
 
 impl Judge<'_, '_> {
     /// Evaluates a test of the command `at`.
@@ -122,10 +109,7 @@ impl Judge<'_, '_> {
         let trusted = [word, file, linked];
         let mut any = Tri::No;
         let mut all = Tri::Yes;
-        for name in if self.grants { trusted } else { names }
-            .into_iter()
-            .flatten()
-        {
+        for name in if self.grants { trusted } else { names }.into_iter().flatten() {
             let this = patterns(image, record.first, record.count, name)?;
             any = any.or(this);
             if this != Tri::Yes {
@@ -154,17 +138,14 @@ impl Judge<'_, '_> {
     pub fn arguments(&self, command: &Command) -> impl Iterator<Item = (Word, &[u8], bool)> {
         let tree = self.tree;
         let mut literal = false;
-        tree.words(command.words)
-            .iter()
-            .skip(1)
-            .filter_map(move |word| {
-                let text = tree.bytes(word.text);
-                if text == b"--" && !literal {
-                    literal = true;
-                    return None;
-                }
-                Some((*word, text, literal))
-            })
+        tree.words(command.words).iter().skip(1).filter_map(move |word| {
+            let text = tree.bytes(word.text);
+            if text == b"--" && !literal {
+                literal = true;
+                return None;
+            }
+            Some((*word, text, literal))
+        })
     }
 
     fn flag(
@@ -238,11 +219,7 @@ impl Judge<'_, '_> {
             let Some(stage) = (next as usize).checked_sub(1) else {
                 break;
             };
-            let following = self
-                .tree
-                .commands
-                .get(stage)
-                .map_or(0, |reader| reader.pipes_into);
+            let following = self.tree.commands.get(stage).map_or(0, |reader| reader.pipes_into);
             // What a stage runs was found before the stage that follows it.
             let end = (following as usize).checked_sub(1).unwrap_or(usize::MAX);
             for (index, reader) in self.tree.commands.iter().enumerate().take(end).skip(stage) {
@@ -334,9 +311,7 @@ pub fn is_flag(text: &[u8], wanted: &[u8], exact: bool) -> bool {
             !exact && given.len() >= 3 && rest.is_some_and(|rest| rest.first() != Some(&b'-'))
         }
         ([b'-', letter], [b'-', cluster @ ..]) if cluster.first() != Some(&b'-') => {
-            let mut letters = cluster
-                .iter()
-                .take_while(|byte| byte.is_ascii_alphanumeric());
+            let mut letters = cluster.iter().take_while(|byte| byte.is_ascii_alphanumeric());
             letters.any(|byte| byte == letter)
         }
         _ => false,
@@ -367,11 +342,7 @@ mod tests {
             ("-", "-r", false, false),
         ] {
             let got = |exact| is_flag(text.as_bytes(), wanted.as_bytes(), exact);
-            assert_eq!(
-                (got(false), got(true)),
-                (loose, exact),
-                "{text} for {wanted}"
-            );
+            assert_eq!((got(false), got(true)), (loose, exact), "{text} for {wanted}");
         }
     }
 }

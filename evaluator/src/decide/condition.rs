@@ -34,9 +34,7 @@ fn tests_for(request: &Request<'_>) -> u64 {
     let bytes = match request.call {
         Call::Exec { argv, .. } => {
             let sizes = (0..argv.len()).filter_map(|index| argv.get(index));
-            sizes.fold(0, |sum, arg| {
-                arg.len().saturating_add(sum).saturating_add(1)
-            })
+            sizes.fold(0, |sum, arg| arg.len().saturating_add(sum).saturating_add(1))
         }
         Call::Shell(text) => text.len(),
         Call::Nothing => 0,
@@ -116,13 +114,9 @@ impl<'j, 't> Judge<'j, 't> {
         memory: &'j mut [u8],
     ) -> Self {
         let half = memory.len() / 2;
-        let (text, paths) = memory
-            .split_at_mut_checked(half)
-            .unwrap_or((&mut [], &mut []));
+        let (text, paths) = memory.split_at_mut_checked(half).unwrap_or((&mut [], &mut []));
         let half = paths.len() / 2;
-        let (line, paths) = paths
-            .split_at_mut_checked(half)
-            .unwrap_or((&mut [], &mut []));
+        let (line, paths) = paths.split_at_mut_checked(half).unwrap_or((&mut [], &mut []));
         let home = request.env.get(b"HOME");
         let home = home.filter(|home| home.first() == Some(&b'/'));
         let forms = Forms::new(text);
@@ -277,10 +271,7 @@ impl<'j, 't> Judge<'j, 't> {
 
     fn scope_includes(&self, image: &Image<'_>, policy: &PolicyRecord) -> Result<bool, Fault> {
         let caller = &self.request.caller;
-        for (index, value) in [
-            (policy.agent, caller.agent),
-            (policy.session, caller.session),
-        ] {
+        for (index, value) in [(policy.agent, caller.agent), (policy.session, caller.session)] {
             if let Some(index) = index.checked_sub(1)
                 && one(image, index, value)? == Tri::No
             {

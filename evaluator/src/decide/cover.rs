@@ -8,10 +8,7 @@ use crate::command::{Command, CommandFlags, RedirectOp, Tree, Via};
 pub fn needs(tree: &Tree<'_>, index: usize, command: &Command) -> bool {
     if command.words.count == 0 {
         return tree.redirects(command).iter().any(|redirect| {
-            matches!(
-                redirect.op,
-                RedirectOp::Write | RedirectOp::Append | RedirectOp::ReadWrite
-            )
+            matches!(redirect.op, RedirectOp::Write | RedirectOp::Append | RedirectOp::ReadWrite)
         });
     }
     !(command.flags.has(CommandFlags::WRAPPER) && has_plain_payload(tree, index))
@@ -28,11 +25,7 @@ fn has_plain_payload(tree: &Tree<'_>, index: usize) -> bool {
 /// How many commands an allow has to cover; at least one, so that nothing is granted by default.
 #[must_use]
 pub fn needed(tree: &Tree<'_>) -> u32 {
-    let count = tree
-        .commands
-        .iter()
-        .enumerate()
-        .filter(|(at, command)| needs(tree, *at, command));
+    let count = tree.commands.iter().enumerate().filter(|(at, command)| needs(tree, *at, command));
     u32::try_from(count.count()).unwrap_or(u32::MAX).max(1)
 }
 

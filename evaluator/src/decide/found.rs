@@ -77,11 +77,8 @@ mod tests {
             found.add(hit(rule, command)).unwrap();
         }
         assert_eq!(found.add(hit(7, 0)), Err(Fault::NoMemory));
-        let got: std::vec::Vec<_> = found
-            .into_matches()
-            .iter()
-            .map(|m| (m.rule, m.command, m.hits))
-            .collect();
+        let got: std::vec::Vec<_> =
+            found.into_matches().iter().map(|m| (m.rule, m.command, m.hits)).collect();
         assert_eq!(got, [(2, 1, 1), (5, 1, 2), (9, 4, 1)]);
     }
 }

@@ -83,16 +83,9 @@ impl<'j> Judge<'j, '_> {
                 any = any.or(self.spelled(image, record, text, cwd, false)?);
             }
         }
-        let name = tree
-            .program(command)
-            .map_or(&b""[..], |(_, text)| file_name(text));
+        let name = tree.program(command).map_or(&b""[..], |(_, text)| file_name(text));
         let words = tree.words(command.words);
-        let operands = || {
-            words
-                .iter()
-                .skip(1)
-                .filter(|word| !is_option(tree.bytes(word.text)))
-        };
+        let operands = || words.iter().skip(1).filter(|word| !is_option(tree.bytes(word.text)));
         if name == b"dd" {
             let prefix: &[u8] = if writes { b"of=" } else { b"if=" };
             for path in operands().filter_map(|word| tree.bytes(word.text).strip_prefix(prefix)) {
@@ -107,10 +100,7 @@ impl<'j> Judge<'j, '_> {
             } else {
                 usize::MAX
             };
-            for word in operands()
-                .skip(skip)
-                .filter(|word| !word.flags.has(WordFlags::DYNAMIC))
-            {
+            for word in operands().skip(skip).filter(|word| !word.flags.has(WordFlags::DYNAMIC)) {
                 any = any.or(self.spelled(image, record, tree.bytes(word.text), cwd, false)?);
             }
         }
@@ -147,9 +137,7 @@ impl<'j> Judge<'j, '_> {
         if !last.contains(&b'*') || !last.iter().all(wild) {
             return Ok(here);
         }
-        let parent = text
-            .get(..text.len().saturating_sub(last.len()))
-            .unwrap_or(&[]);
+        let parent = text.get(..text.len().saturating_sub(last.len())).unwrap_or(&[]);
         Ok(here.or(self.path_matches(image, record, parent, cwd)?))
     }
 
@@ -181,12 +169,7 @@ impl<'j> Judge<'j, '_> {
             Cwd::Unknown => None,
         };
         let test = |value: &[u8]| {
-            let place = Place {
-                home,
-                cwd: below,
-                grants,
-                glob,
-            };
+            let place = Place { home, cwd: below, grants, glob };
             run(image, record, value, place)
         };
         if path.first() == Some(&UNKNOWN) {
@@ -315,13 +298,8 @@ fn anybody(path: &[u8]) -> Option<&[u8]> {
     if let Some(rest) = path.strip_prefix(b"/root") {
         return matches!(rest, [] | [b'/', ..]).then_some(rest);
     }
-    let rest = path
-        .strip_prefix(b"/home/")
-        .or_else(|| path.strip_prefix(b"/Users/"))?;
-    let end = rest
-        .iter()
-        .position(|byte| *byte == b'/')
-        .unwrap_or(rest.len());
+    let rest = path.strip_prefix(b"/home/").or_else(|| path.strip_prefix(b"/Users/"))?;
+    let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
     rest.get(end..)
 }
 

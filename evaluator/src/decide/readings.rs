@@ -113,8 +113,6 @@ fn joined<'b>(out: &'b mut [u8], operand: &[u8]) -> Option<&'b [u8]> {
     let len = REMOVAL.len().saturating_add(operand.len());
     let line = out.get_mut(..len)?;
     let bytes = REMOVAL.iter().chain(operand);
-    line.iter_mut()
-        .zip(bytes)
-        .for_each(|(to, from)| *to = *from);
+    line.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
     Some(line)
 }

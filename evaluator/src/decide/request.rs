@@ -76,14 +76,9 @@ impl Judge<'_, '_> {
 /// The host of a URL (RFC 3986 authority without user information and port). Case is left to the
 /// patterns, which fold it.
 fn host(url: &[u8]) -> Option<&[u8]> {
-    let after = url
-        .windows(3)
-        .position(|window| window == b"://")?
-        .checked_add(3)?;
+    let after = url.windows(3).position(|window| window == b"://")?.checked_add(3)?;
     let rest = url.get(after..)?;
-    let end = rest
-        .iter()
-        .position(|byte| matches!(byte, b'/' | b'?' | b'#' | b'\\'));
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#' | b'\\'));
     let authority = rest.get(..end.unwrap_or(rest.len()))?;
     let host = match authority.iter().rposition(|byte| *byte == b'@') {
         Some(at) => authority.get(at.checked_add(1)?..)?,
@@ -93,10 +88,7 @@ fn host(url: &[u8]) -> Option<&[u8]> {
         let close = host.iter().position(|byte| *byte == b']')?;
         return host.get(1..close);
     }
-    let end = host
-        .iter()
-        .position(|byte| *byte == b':')
-        .unwrap_or(host.len());
+    let end = host.iter().position(|byte| *byte == b':').unwrap_or(host.len());
     let host = host.get(..end)?;
     (!host.is_empty()).then_some(host)
 }

@@ -51,23 +51,13 @@ pub struct Spellings<'j> {
 impl<'j> Spellings<'j> {
     /// No paths yet.
     pub fn new(memory: &'j mut [u8]) -> Self {
-        Self {
-            memory,
-            used: 0,
-            known: [Known::default(); KEPT],
-            count: 0,
-        }
+        Self { memory, used: 0, known: [Known::default(); KEPT], count: 0 }
     }
 
     /// Remembers `path`, relative to `base`; answers where, or `None` if the memory is too small
     /// or the result would not be absolute.
     pub fn remember(&mut self, base: &[u8], path: &[u8]) -> Option<usize> {
-        let key = [
-            path.as_ptr().addr(),
-            path.len(),
-            base.as_ptr().addr(),
-            base.len(),
-        ];
+        let key = [path.as_ptr().addr(), path.len(), base.as_ptr().addr(), base.len()];
         let known = self.known.get(..self.count).unwrap_or(&[]);
         if let Some(at) = known.iter().position(|known| known.key == key) {
             return Some(at);
@@ -88,15 +78,8 @@ impl<'j> Spellings<'j> {
     fn add(&mut self, key: [usize; 4], base: &[u8], path: &[u8]) -> Option<usize> {
         let len = clean(base, path, self.memory.get_mut(self.used..)?)?.len();
         let at = self.count;
-        let lexical = Piece {
-            start: self.used,
-            len,
-        };
-        *self.known.get_mut(at)? = Known {
-            key,
-            lexical,
-            real: Real::NotAsked,
-        };
+        let lexical = Piece { start: self.used, len };
+        *self.known.get_mut(at)? = Known { key, lexical, real: Real::NotAsked };
         self.count = at.saturating_add(1);
         self.used = self.used.saturating_add(len);
         Some(at)
@@ -104,9 +87,7 @@ impl<'j> Spellings<'j> {
 
     /// The path at `at` as it is spelled, absolute and clean.
     pub fn lexical(&self, at: usize) -> &[u8] {
-        self.known
-            .get(at)
-            .map_or(&[], |known| known.lexical.of(self.memory))
+        self.known.get(at).map_or(&[], |known| known.lexical.of(self.memory))
     }
 
     /// Where the path at `at` leads: a value if that is elsewhere, `Absent` if not.
@@ -115,20 +96,15 @@ impl<'j> Spellings<'j> {
             return Answer::Unavailable;
         };
         if matches!(known.real, Real::NotAsked) {
-            let (before, room) = self
-                .memory
-                .split_at_mut_checked(self.used)
-                .unwrap_or((&mut [], &mut []));
+            let (before, room) =
+                self.memory.split_at_mut_checked(self.used).unwrap_or((&mut [], &mut []));
             let lexical = known.lexical.of(before);
             let start = room.as_ptr().addr();
             known.real = match world.resolve(lexical, room) {
                 Answer::Value(real) if real != lexical => {
                     let offset = real.as_ptr().addr().saturating_sub(start);
                     let start = self.used.saturating_add(offset);
-                    Real::Elsewhere(Piece {
-                        start,
-                        len: real.len(),
-                    })
+                    Real::Elsewhere(Piece { start, len: real.len() })
                 }
                 Answer::Value(_) | Answer::Absent => Real::AsSpelled,
                 Answer::Unavailable => Real::Unavailable,
@@ -208,10 +184,6 @@ mod tests {
             }
         }
         assert!(world.0.get() > 100, "forgotten paths are asked again");
-        assert!(
-            Spellings::new(&mut [0; 3])
-                .remember(b"/", b"/abc")
-                .is_none()
-        );
+        assert!(Spellings::new(&mut [0; 3]).remember(b"/", b"/abc").is_none());
     }
 }

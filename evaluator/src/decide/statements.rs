@@ -28,8 +28,7 @@ fn option_value(text: &[u8]) -> &[u8] {
         [b'-', b'-', first, ..] if !first.is_ascii_alphabetic() => text,
         [b'-', b'-', name @ ..] => {
             let at = name.iter().position(|byte| *byte == b'=');
-            at.and_then(|at| name.get(at.saturating_add(1)..))
-                .unwrap_or(&[])
+            at.and_then(|at| name.get(at.saturating_add(1)..)).unwrap_or(&[])
         }
         [b'-', _, value @ ..] => value,
         _ => text,

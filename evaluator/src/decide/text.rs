@@ -17,14 +17,7 @@ pub struct Forms<'j> {
 impl<'j> Forms<'j> {
     /// No forms yet.
     pub const fn new(memory: &'j mut [u8]) -> Self {
-        Self {
-            memory,
-            of: None,
-            len: 0,
-            short: 0,
-            bare: 0,
-            fits: true,
-        }
+        Self { memory, of: None, len: 0, short: 0, bare: 0, fits: true }
     }
 
     /// The command's words as they are, the same with only the last path component of the
@@ -36,8 +29,7 @@ impl<'j> Forms<'j> {
         }
         let full = self.memory.get(..self.len)?;
         let short = full.get(self.short..)?;
-        self.fits
-            .then_some([full, short, full.get(self.short..self.bare)?])
+        self.fits.then_some([full, short, full.get(self.short..self.bare)?])
     }
 
     fn build(&mut self, tree: &Tree<'_>, command: &Command) {
@@ -71,9 +63,7 @@ impl<'j> Forms<'j> {
         let end = self.len.saturating_add(bytes.len());
         match self.memory.get_mut(self.len..end) {
             Some(room) => {
-                room.iter_mut()
-                    .zip(bytes)
-                    .for_each(|(to, from)| *to = *from);
+                room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
                 self.len = end;
             }
             None => self.fits = false,

@@ -21,29 +21,18 @@ pub struct Json<'b> {
 impl<'b> Json<'b> {
     /// An empty document in `out`.
     pub fn new(out: &'b mut [u8]) -> Self {
-        Self {
-            out,
-            len: 0,
-            reserved: 1,
-            comma: false,
-            full: false,
-        }
+        Self { out, len: 0, reserved: 1, comma: false, full: false }
     }
 
     /// Bytes that may still be written.
     pub fn free(&self) -> usize {
-        self.out
-            .len()
-            .saturating_sub(self.len)
-            .saturating_sub(self.reserved)
+        self.out.len().saturating_sub(self.len).saturating_sub(self.reserved)
     }
 
     fn raw(&mut self, bytes: &[u8]) {
         let end = self.len.saturating_add(bytes.len());
         if let Some(room) = self.out.get_mut(self.len..end) {
-            room.iter_mut()
-                .zip(bytes)
-                .for_each(|(to, from)| *to = *from);
+            room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
             self.len = end;
         }
     }
@@ -221,16 +210,10 @@ impl<'b> Json<'b> {
             let byte = |index: usize| u32::from(group.get(index).copied().unwrap_or(0));
             let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
             let mut digits = [b'='; 4];
-            for (index, digit) in digits
-                .iter_mut()
-                .enumerate()
-                .take(group.len().saturating_add(1))
+            for (index, digit) in digits.iter_mut().enumerate().take(group.len().saturating_add(1))
             {
                 let shift = 18_usize.saturating_sub(index.saturating_mul(6));
-                *digit = DIGITS
-                    .get((bits >> shift & 63) as usize)
-                    .copied()
-                    .unwrap_or(b'=');
+                *digit = DIGITS.get((bits >> shift & 63) as usize).copied().unwrap_or(b'=');
             }
             self.put(&digits);
         }
@@ -277,11 +260,7 @@ const fn civil(days: u64) -> (u64, u64, u64) {
     let year_day = era_day - (365 * era_year + era_year / 4 - era_year / 100);
     let shifted_month = (5 * year_day + 2) / 153;
     let day = year_day - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = era_year + shifted / 146_097 * 400 + (month <= 2) as u64;
     (year, month, day)
 }
@@ -308,14 +287,8 @@ mod tests {
                 json.close(b'}')
             }
         };
-        assert_eq!(
-            written(text(b"a\"b\\c\n\x01"), 99),
-            "{\"k\":\"a\\\"b\\\\c\\n\\u0001\"}\n"
-        );
-        assert_eq!(
-            written(text(b"\xff\xfe\xfd\xfc"), 99),
-            "{\"k\":{\"b64\":\"//79/A==\"}}\n"
-        );
+        assert_eq!(written(text(b"a\"b\\c\n\x01"), 99), "{\"k\":\"a\\\"b\\\\c\\n\\u0001\"}\n");
+        assert_eq!(written(text(b"\xff\xfe\xfd\xfc"), 99), "{\"k\":{\"b64\":\"//79/A==\"}}\n");
         assert_eq!(written(text("ü".as_bytes()), 99), "{\"k\":\"ü\"}\n");
         let numbers = |json: &mut Json<'_>| {
             json.open(b'{');
@@ -323,10 +296,7 @@ mod tests {
             json.number("b", 18_446_744_073_709_551_615);
             json.close(b'}')
         };
-        assert_eq!(
-            written(numbers, 99),
-            "{\"a\":0,\"b\":18446744073709551615}\n"
-        );
+        assert_eq!(written(numbers, 99), "{\"a\":0,\"b\":18446744073709551615}\n");
         let nested = |json: &mut Json<'_>| {
             json.open(b'{');
             json.key("a");
@@ -341,10 +311,7 @@ mod tests {
             json.number("b", 2);
             json.close(b'}')
         };
-        assert_eq!(
-            written(nested, 99),
-            "{\"a\":[{\"x\":1},{},\"s\"],\"b\":2}\n"
-        );
+        assert_eq!(written(nested, 99), "{\"a\":[{\"x\":1},{},\"s\"],\"b\":2}\n");
     }
 
     #[test]
@@ -361,14 +328,8 @@ mod tests {
                 999,
             )
         };
-        assert_eq!(
-            arg(&[&token[..], b" x\xff"].concat(), 99),
-            "{\"k\":\"[masked] x\\\\xff\"}\n"
-        );
-        assert_eq!(
-            arg(b"plain \xff", 99),
-            "{\"k\":{\"b64\":\"cGxhaW4g/w==\"}}\n"
-        );
+        assert_eq!(arg(&[&token[..], b" x\xff"].concat(), 99), "{\"k\":\"[masked] x\\\\xff\"}\n");
+        assert_eq!(arg(b"plain \xff", 99), "{\"k\":{\"b64\":\"cGxhaW4g/w==\"}}\n");
         let long = [&[b'a'; 250][..], b" ", token, &[b' '; 99]].concat();
         assert!(!arg(&long, 300).contains("ghp_"));
     }

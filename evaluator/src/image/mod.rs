@@ -64,10 +64,7 @@ impl<'a> Image<'a> {
         let mut sections = [SectionEntry::default(); Section::COUNT];
         for (index, slot) in sections.iter_mut().enumerate() {
             let at = Header::SIZE + index * SectionEntry::SIZE;
-            *slot = bytes
-                .get(at..)
-                .and_then(SectionEntry::decode)
-                .ok_or(ImageError::Corrupt)?;
+            *slot = bytes.get(at..).and_then(SectionEntry::decode).ok_or(ImageError::Corrupt)?;
             if slot.offset as usize > bytes.len() {
                 return Err(ImageError::Corrupt);
             }
@@ -75,11 +72,7 @@ impl<'a> Image<'a> {
         if header.default_action != 0 && Action::from_code(header.default_action).is_none() {
             return Err(ImageError::Corrupt);
         }
-        Ok(Self {
-            bytes,
-            header,
-            sections,
-        })
+        Ok(Self { bytes, header, sections })
     }
 
     /// Whether the body is what was written (reads every byte).
@@ -93,9 +86,7 @@ impl<'a> Image<'a> {
     /// Number of records in `section`, as the table says; not yet checked against the file.
     #[must_use]
     pub fn count(&self, section: Section) -> u32 {
-        self.sections
-            .get(section as usize)
-            .map_or(0, |entry| entry.count)
+        self.sections.get(section as usize).map_or(0, |entry| entry.count)
     }
 
     fn record(&self, section: Section, index: u32, size: usize) -> Option<&'a [u8]> {
@@ -103,9 +94,7 @@ impl<'a> Image<'a> {
         if index >= entry.count {
             return None;
         }
-        let at = (index as usize)
-            .checked_mul(size)?
-            .checked_add(entry.offset as usize)?;
+        let at = (index as usize).checked_mul(size)?.checked_add(entry.offset as usize)?;
         self.bytes.get(at..at.checked_add(size)?)
     }
 
@@ -144,8 +133,7 @@ impl<'a> Image<'a> {
             return None;
         }
         let start = entry.offset as usize;
-        self.bytes
-            .get(start.checked_add(offset as usize)?..start.checked_add(end as usize)?)
+        self.bytes.get(start.checked_add(offset as usize)?..start.checked_add(end as usize)?)
     }
 
     /// The rules that can match a program whose name has this [`format::program_hash`].

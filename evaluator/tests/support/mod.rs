@@ -1,6 +1,8 @@
 //! What the tests of understanding share: a tree as plain values.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
+pub mod cases;
+
 use evaluator::command::{
     Command, CommandFlags, Outcome, Parts, Redirect, Tree, Var, Word, WordFlags, understand,
 };
@@ -41,10 +43,9 @@ impl Simple {
         let all = self.assignments.iter().chain(&self.words);
         let words: Vec<String> = all.map(|word| quoted(word)).collect();
         let mut line = format!("{}: {}", self.via, words.join(" "));
-        for (flag, name) in [
-            (CommandFlags::FETCHED_CODE, "fetched-code"),
-            (CommandFlags::FORK_BOMB, "fork-bomb"),
-        ] {
+        for (flag, name) in
+            [(CommandFlags::FETCHED_CODE, "fetched-code"), (CommandFlags::FORK_BOMB, "fork-bomb")]
+        {
             if self.flags.has(flag) {
                 line.push_str(" !");
                 line.push_str(name);
@@ -58,14 +59,8 @@ impl Simple {
 }
 
 fn quoted(word: &[u8]) -> String {
-    let text = String::from_utf8_lossy(word)
-        .replace('\0', "□")
-        .replace('\n', "⏎");
-    if text.is_empty() || text.contains([' ', ';', '\'']) {
-        format!("‹{text}›")
-    } else {
-        text
-    }
+    let text = String::from_utf8_lossy(word).replace('\0', "□").replace('\n', "⏎");
+    if text.is_empty() || text.contains([' ', ';', '\'']) { format!("‹{text}›") } else { text }
 }
 
 /// The tree of `text` as `shell` reads it: as the text of a tool call for bash, else of `shell -c`.
@@ -118,10 +113,7 @@ pub fn understand_call(call: Call<'_>, input: usize, args: usize, env: &dyn Env)
 }
 
 fn texts(tree: &Tree<'_>, words: &[Word]) -> Vec<Vec<u8>> {
-    words
-        .iter()
-        .map(|word| tree.bytes(word.text).to_vec())
-        .collect()
+    words.iter().map(|word| tree.bytes(word.text).to_vec()).collect()
 }
 
 fn plain(tree: &Tree<'_>) -> Understood {
@@ -150,12 +142,7 @@ fn plain(tree: &Tree<'_>) -> Understood {
         redirects: tree
             .redirects(command)
             .iter()
-            .map(|r| {
-                (
-                    r.fd,
-                    String::from_utf8_lossy(tree.bytes(r.target.text)).into_owned(),
-                )
-            })
+            .map(|r| (r.fd, String::from_utf8_lossy(tree.bytes(r.target.text)).into_owned()))
             .collect(),
     });
     Understood {

@@ -50,24 +50,14 @@ fn judge_by_image(bytes: &[u8]) {
     let words: &[&[u8]] = &[b"rm", b"-rf", b"/"];
     let calls = [
         Call::Shell(b"ls x && ssh h 'rm -rf /' | git push; echo x > ~/.ssh/k"),
-        Call::Exec {
-            file: b"/bin/rm",
-            argv: &words,
-        },
+        Call::Exec { file: b"/bin/rm", argv: &words },
         Call::Nothing,
     ];
     let images = [image, image];
     for call in calls {
         let request = Request {
-            tool: if matches!(call, Call::Nothing) {
-                b"read"
-            } else {
-                b"exec"
-            },
-            caller: Caller {
-                agent: b"claude-code",
-                ..Caller::default()
-            },
+            tool: if matches!(call, Call::Nothing) { b"read" } else { b"exec" },
+            caller: Caller { agent: b"claude-code", ..Caller::default() },
             path: Some(b"/home/dev/.ssh/id_rsa"),
             ..request(call)
         };
@@ -75,10 +65,7 @@ fn judge_by_image(bytes: &[u8]) {
         judge(&images, &request, |verdict| {
             well_formed(&verdict.tree);
             let corrupt = verdict.reason == Reason::CorruptImage;
-            assert!(
-                !corrupt || verdict.action == Action::Deny,
-                "corrupt and let go"
-            );
+            assert!(!corrupt || verdict.action == Action::Deny, "corrupt and let go");
             // A corrupt image may claim more rules than there is memory for.
             assert!(verdict.reason != Reason::NoMemory || !intact);
         });

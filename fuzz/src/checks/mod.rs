@@ -22,14 +22,8 @@ thread_local! {
 }
 
 fn compiled(name: &str, text: &str) -> Vec<u8> {
-    let source = Source {
-        name,
-        text: text.as_bytes(),
-    };
-    let options = Options {
-        layer: Layer::User,
-        run_examples: false,
-    };
+    let source = Source { name, text: text.as_bytes() };
+    let options = Options { layer: Layer::User, run_examples: false };
     compile(&[source], &options).unwrap_or_else(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         panic!("{}", lines.join("\n"))
@@ -95,22 +89,14 @@ pub fn argv(data: &[u8]) {
         .split(|byte| *byte == b'\n')
         .map(|arg| {
             let bytes = arg.iter().filter(|byte| **byte != 0);
-            bytes
-                .map(|byte| if *byte == 1 { b'\n' } else { *byte })
-                .collect()
+            bytes.map(|byte| if *byte == 1 { b'\n' } else { *byte }).collect()
         })
         .collect();
     let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
     let args: &[&[u8]] = &args;
-    let call = Call::Exec {
-        file: args.first().copied().unwrap_or_default(),
-        argv: &args,
-    };
+    let call = Call::Exec { file: args.first().copied().unwrap_or_default(), argv: &args };
     sound(&Request {
-        target: Target {
-            kinds: TargetKinds(kinds.into()),
-            ..Target::default()
-        },
+        target: Target { kinds: TargetKinds(kinds.into()), ..Target::default() },
         ..request(call)
     });
 }
@@ -132,11 +118,7 @@ pub fn decode(data: &[u8]) {
         ("echo '", "' | base32 -d | sh"),
         ("echo '", "' | openssl base64 -d -A | sh"),
     ];
-    let raw: Vec<u8> = data
-        .iter()
-        .copied()
-        .filter(|byte| *byte != 0 && *byte != b'\'')
-        .collect();
+    let raw: Vec<u8> = data.iter().copied().filter(|byte| *byte != 0 && *byte != b'\'').collect();
     let (before, after) = FORMS[usize::from(*form) % FORMS.len()];
     let text = [before.as_bytes(), &raw, after.as_bytes()].concat();
     sound(&request(Call::Shell(&text)));
@@ -179,16 +161,10 @@ pub fn wrap(data: &[u8]) {
     ];
     for (before, after) in WRAPPERS {
         let wrapped = [before.as_bytes(), &quoted, after.as_bytes()].concat();
-        assert!(
-            stops(&request(Call::Shell(&wrapped))),
-            "runs in {before}…{after}"
-        );
+        assert!(stops(&request(Call::Shell(&wrapped))), "runs in {before}…{after}");
     }
     for beside in [[b"true\n", text.as_slice()], [&text, b"\ntrue"]] {
-        assert!(
-            stops(&request(Call::Shell(&beside.concat()))),
-            "runs beside `true`"
-        );
+        assert!(stops(&request(Call::Shell(&beside.concat()))), "runs beside `true`");
     }
 }
 
@@ -210,10 +186,7 @@ fn base64(bytes: &[u8]) -> Vec<u8> {
 
 /// Any bytes as a policy file: diagnostics, or an image that can be used.
 pub fn policy_yaml(data: &[u8]) {
-    let source = Source {
-        name: "fuzz.yaml",
-        text: data,
-    };
+    let source = Source { name: "fuzz.yaml", text: data };
     match compile_with_warnings(&[source], &Options::default()) {
         Err(found) => {
             assert!(!found.is_empty(), "refused without a reason");
@@ -227,31 +200,22 @@ pub fn policy_yaml(data: &[u8]) {
         Ok(compiled) => {
             let image = Image::open(&compiled.image).expect("what was compiled opens");
             assert!(image.is_intact());
-            judge(
-                &[image],
-                &request(Call::Shell(b"sudo rm -rf / | sh")),
-                |verdict| {
-                    assert_ne!(verdict.reason, Reason::CorruptImage);
-                },
-            );
+            judge(&[image], &request(Call::Shell(b"sudo rm -rf / | sh")), |verdict| {
+                assert_ne!(verdict.reason, Reason::CorruptImage);
+            });
         }
     }
 }
 
 /// A pattern and a value, divided by a newline.
 pub fn glob(data: &[u8]) {
-    let at = data
-        .iter()
-        .position(|byte| *byte == b'\n')
-        .unwrap_or(data.len());
+    let at = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
     let (pattern, value) = (&data[..at], data.get(at + 1..).unwrap_or_default());
     for matches in [glob::command, glob::path] {
         let exact = matches(pattern, value, false);
         let folded = matches(pattern, value, true);
         // Folding widens what a negated class leaves out.
-        let negates = pattern
-            .windows(2)
-            .any(|pair| pair == b"[!" || pair == b"[^");
+        let negates = pattern.windows(2).any(|pair| pair == b"[!" || pair == b"[^");
         if exact == Some(true) && !negates {
             assert_eq!(folded, Some(true), "folding case loses a match");
         }
@@ -262,9 +226,7 @@ pub fn glob(data: &[u8]) {
         if value.iter().all(is_plain) {
             assert_eq!(glob::command(pattern, value, false), Some(whole));
             let found = glob::find(value, pattern, false);
-            let naive = value
-                .windows(pattern.len())
-                .position(|part| part == pattern);
+            let naive = value.windows(pattern.len()).position(|part| part == pattern);
             assert_eq!(found, naive);
         }
     }

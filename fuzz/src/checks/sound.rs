@@ -56,10 +56,7 @@ pub fn well_formed(tree: &Tree<'_>) {
         run(command.redirects, tree.redirects.len());
         span(command.cwd);
         span(command.stdin);
-        assert!(
-            command.parent as usize <= index,
-            "a child before its parent"
-        );
+        assert!(command.parent as usize <= index, "a child before its parent");
         assert!(command.pipes_into as usize <= tree.commands.len());
     }
     for word in tree.words {
@@ -90,10 +87,7 @@ fn said(request: &Request<'_>, verdict: &Verdict<'_>) {
     };
     let len = write_line(&event, &mut out);
     one_line(&out[..len]);
-    assert!(
-        len > 2 && out[0] == b'{' && out[len - 2] == b'}',
-        "no object"
-    );
+    assert!(len > 2 && out[0] == b'{' && out[len - 2] == b'}', "no object");
     let len = notice::denial(&mut out[..4096], verdict, request, &settled, &event.id);
     one_line(&out[..len]);
 }
@@ -102,8 +96,5 @@ fn one_line(line: &[u8]) {
     let (last, body) = line.split_last().expect("an empty line");
     assert_eq!(*last, b'\n');
     let shown = String::from_utf8_lossy(body);
-    assert!(
-        !body.iter().any(|byte| *byte < 0x20 || *byte == 0x7f),
-        "control characters: {shown}"
-    );
+    assert!(!body.iter().any(|byte| *byte < 0x20 || *byte == 0x7f), "control characters: {shown}");
 }

@@ -14,14 +14,8 @@ use policy_schema::{Layer, Options, OwnedScratch, Source, compile};
 
 /// The image of one policy file.
 pub fn image(text: &str, layer: Layer) -> Vec<u8> {
-    let options = Options {
-        layer,
-        ..Options::default()
-    };
-    let source = Source {
-        name: "p.yaml",
-        text: text.as_bytes(),
-    };
+    let options = Options { layer, ..Options::default() };
+    let source = Source { name: "p.yaml", text: text.as_bytes() };
     compile(&[source], &options).unwrap_or_else(|found| {
         let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
         panic!("{text}\n{}", lines.join("\n"))
@@ -32,10 +26,7 @@ const ENV: &[(&[u8], &[u8])] = &[(b"HOME", b"/home/user")];
 
 /// The verdict on `request` of the images compiled from `policies`, lowest first.
 pub fn judge(policies: &[&[u8]], request: &Request<'_>) -> Action {
-    let images: Vec<Image<'_>> = policies
-        .iter()
-        .map(|bytes| Image::open(bytes).unwrap())
-        .collect();
+    let images: Vec<Image<'_>> = policies.iter().map(|bytes| Image::open(bytes).unwrap()).collect();
     let mut scratch = OwnedScratch::for_request(request, 1000);
     let mut scratch = scratch.borrow();
     decide(&images, request, &NoWorld, &mut scratch).action
@@ -60,16 +51,7 @@ pub fn argv(policies: &[&[u8]], line: &str) -> Action {
     let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
     let words = words.as_slice();
     let file = words.first().copied().unwrap_or_default();
-    judge(
-        policies,
-        &request(
-            "exec",
-            Call::Exec {
-                file,
-                argv: &words as &dyn Argv,
-            },
-        ),
-    )
+    judge(policies, &request("exec", Call::Exec { file, argv: &words as &dyn Argv }))
 }
 
 /// The verdict on shell text.

@@ -76,12 +76,7 @@ pub unsafe fn search(
     // SAFETY: the caller's promise; libc reads all of them too.
     let (file, argv, env, own) = unsafe {
         let own = Vector::new(process::environment());
-        (
-            CStr::from_ptr(file),
-            Vector::new(argv),
-            Vector::new(env),
-            own,
-        )
+        (CStr::from_ptr(file), Vector::new(argv), Vector::new(env), own)
     };
     let snapshot = start::state();
     let is_glibc = snapshot.is_none_or(|snapshot| snapshot.is_glibc);
@@ -96,18 +91,9 @@ pub unsafe fn search(
             stage: Stage::Before,
         };
         let errno = attempt(snapshot, &call);
-        if errno.0 == libc::ENOEXEC && is_glibc {
-            by_shell(snapshot, &call)
-        } else {
-            errno
-        }
+        if errno.0 == libc::ENOEXEC && is_glibc { by_shell(snapshot, &call) } else { errno }
     };
-    set_errno(walk::search(
-        file,
-        own.value(b"PATH"),
-        is_glibc,
-        &mut attempt,
-    ));
+    set_errno(walk::search(file, own.value(b"PATH"), is_glibc, &mut attempt));
     -1
 }
 
@@ -159,9 +145,7 @@ fn execute(snapshot: &Snapshot, call: &Call<'_>, env: Strings) -> Errno {
 pub fn fit_of(judged: &Judged) -> Fit {
     Fit {
         asan: judged.asan,
-        loads_us: !judged
-            .kinds
-            .intersects(TargetKinds::OTHER_ARCH.with(TargetKinds::OTHER_ROOT)),
+        loads_us: !judged.kinds.intersects(TargetKinds::OTHER_ARCH.with(TargetKinds::OTHER_ROOT)),
     }
 }
 
@@ -174,9 +158,7 @@ fn by_shell(snapshot: Option<&Snapshot>, call: &Call<'_>) -> Errno {
     } else if count.saturating_add(2) <= MANY {
         shell_call::<MANY>(snapshot, call)
     } else {
-        let len = count
-            .saturating_add(3)
-            .saturating_mul(size_of::<*const c_char>());
+        let len = count.saturating_add(3).saturating_mul(size_of::<*const c_char>());
         let Ok(start) = sys::map_memory(len) else {
             return Errno(libc::ENOMEM);
         };

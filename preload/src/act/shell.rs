@@ -103,11 +103,7 @@ pub unsafe fn wordexp(words: *const c_char, result: *mut c_void, flags: c_int) -
         return run(flags);
     }
     let judged = judge_shell(snapshot, "wordexp", &[c"sh".as_ptr(), core::ptr::null()]);
-    let flags = if judged.loads_us && judged.permitted {
-        flags
-    } else {
-        flags | WRDE_NOCMD
-    };
+    let flags = if judged.loads_us && judged.permitted { flags } else { flags | WRDE_NOCMD };
     drop(judged);
     in_environment(snapshot, Fit::ORDINARY, &mut || run(flags))
 }
@@ -120,16 +116,9 @@ fn shell<R>(
     run: &mut dyn FnMut(*const c_char) -> R,
 ) -> Answer<R> {
     if snapshot.mode == Mode::Disabled {
-        return Answer::Ran(in_environment(snapshot, Fit::ORDINARY, &mut || {
-            run(text.as_ptr())
-        }));
+        return Answer::Ran(in_environment(snapshot, Fit::ORDINARY, &mut || run(text.as_ptr())));
     }
-    let argv = [
-        c"sh".as_ptr(),
-        c"-c".as_ptr(),
-        text.as_ptr(),
-        core::ptr::null(),
-    ];
+    let argv = [c"sh".as_ptr(), c"-c".as_ptr(), text.as_ptr(), core::ptr::null()];
     let judged = judge_shell(snapshot, hook, &argv);
     if judged.permitted {
         let fit = fit_of(&judged);
@@ -157,21 +146,8 @@ fn shell<R>(
 /// Judges the shell that libc starts.
 fn judge_shell(snapshot: &Snapshot, hook: &'static str, argv: &[*const c_char]) -> Judged {
     // SAFETY: the callers pass C strings with a NULL behind them, and libc's environment.
-    let (argv, env) = unsafe {
-        (
-            Vector::new(argv.as_ptr()),
-            Vector::new(process::environment()),
-        )
-    };
-    let call = Call {
-        hook,
-        file: SHELL,
-        dir: AT_FDCWD,
-        flags: 0,
-        argv,
-        env,
-        stage: Stage::Before,
-    };
+    let (argv, env) = unsafe { (Vector::new(argv.as_ptr()), Vector::new(process::environment())) };
+    let call = Call { hook, file: SHELL, dir: AT_FDCWD, flags: 0, argv, env, stage: Stage::Before };
     judge(snapshot, &call)
 }
 

@@ -53,36 +53,17 @@ pub unsafe fn spawn(
             flags: 0,
             argv: Vector::new(argv),
             env: Vector::new(env),
-            stage: if request.actions.is_null() {
-                Stage::Before
-            } else {
-                Stage::BeforeElsewhere
-            },
+            stage: if request.actions.is_null() { Stage::Before } else { Stage::BeforeElsewhere },
         }
     };
-    let spawner = Spawner {
-        snapshot,
-        next,
-        request,
-    };
+    let spawner = Spawner { snapshot, next, request };
     if !search {
         return spawner.run(&call).0;
     }
     // SAFETY: libc's environment.
     let own = unsafe { Vector::new(process::environment()) };
-    let mut attempt = |candidate: &CStr| {
-        spawner.run(&Call {
-            file: candidate,
-            ..call
-        })
-    };
-    walk::search(
-        call.file,
-        own.value(b"PATH"),
-        snapshot.is_glibc,
-        &mut attempt,
-    )
-    .0
+    let mut attempt = |candidate: &CStr| spawner.run(&Call { file: candidate, ..call });
+    walk::search(call.file, own.value(b"PATH"), snapshot.is_glibc, &mut attempt).0
 }
 
 /// `pidfd_spawn(3)`, with `search` `pidfd_spawnp(3)`: as [`spawn`], then a descriptor of the child
@@ -99,10 +80,7 @@ pub unsafe fn spawn_for_descriptor(
     env: Strings,
 ) -> c_int {
     let mut pid = 0;
-    let for_pid = Request {
-        pid: &raw mut pid,
-        ..request
-    };
+    let for_pid = Request { pid: &raw mut pid, ..request };
     // SAFETY: the caller's promise.
     let status = unsafe { spawn(hook, search, for_pid, file, argv, env) };
     if status != 0 {
@@ -148,11 +126,7 @@ impl Spawner<'_> {
     }
 
     fn next(&self, file: &CStr, argv: Strings, env: Strings) -> Errno {
-        let Request {
-            pid,
-            actions,
-            attributes,
-        } = self.request;
+        let Request { pid, actions, attributes } = self.request;
         // SAFETY: libc's own function with the caller's arguments, or ours that are like them.
         Errno(unsafe { (self.next)(pid, file.as_ptr(), actions, attributes, argv, env) })
     }

@@ -101,11 +101,7 @@ pub unsafe extern "C" fn posix_spawn(
     argv: Strings,
     env: Strings,
 ) -> c_int {
-    let request = spawn::Request {
-        pid,
-        actions,
-        attributes,
-    };
+    let request = spawn::Request { pid, actions, attributes };
     // SAFETY: the caller's promise.
     unsafe { spawn::spawn("posix_spawn", false, request, path, argv, env) }
 }
@@ -123,11 +119,7 @@ pub unsafe extern "C" fn posix_spawnp(
     argv: Strings,
     env: Strings,
 ) -> c_int {
-    let request = spawn::Request {
-        pid,
-        actions,
-        attributes,
-    };
+    let request = spawn::Request { pid, actions, attributes };
     // SAFETY: the caller's promise.
     unsafe { spawn::spawn("posix_spawnp", true, request, file, argv, env) }
 }
@@ -145,11 +137,7 @@ pub unsafe extern "C" fn pidfd_spawn(
     argv: Strings,
     env: Strings,
 ) -> c_int {
-    let request = spawn::Request {
-        pid: pidfd,
-        actions,
-        attributes,
-    };
+    let request = spawn::Request { pid: pidfd, actions, attributes };
     // SAFETY: the caller's promise.
     unsafe { spawn::spawn_for_descriptor("pidfd_spawn", false, request, path, argv, env) }
 }
@@ -167,11 +155,7 @@ pub unsafe extern "C" fn pidfd_spawnp(
     argv: Strings,
     env: Strings,
 ) -> c_int {
-    let request = spawn::Request {
-        pid: pidfd,
-        actions,
-        attributes,
-    };
+    let request = spawn::Request { pid: pidfd, actions, attributes };
     // SAFETY: the caller's promise.
     unsafe { spawn::spawn_for_descriptor("pidfd_spawnp", true, request, file, argv, env) }
 }

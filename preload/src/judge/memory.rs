@@ -25,14 +25,8 @@ const STACK: usize = 768 * 1024;
 
 /// The arenas of a first attempt, small enough to lie on a few neighbouring pages: each page that
 /// is touched costs more than a microsecond, and almost every call is small.
-const QUICK: ScratchLen = ScratchLen {
-    text: 8192,
-    words: 128,
-    commands: 16,
-    redirects: 16,
-    vars: 16,
-    matches: 32,
-};
+const QUICK: ScratchLen =
+    ScratchLen { text: 8192, words: 128, commands: 16, redirects: 16, vars: 16, matches: 32 };
 
 /// Longest call that is tried with the small arenas, in bytes and in arguments.
 const QUICK_INPUT: (usize, usize) = (512, 32);
@@ -102,12 +96,8 @@ impl Memory {
         let arenas = scratch_len(input, args, rules.saturating_add(MORE_RULES));
         let stack = if with_stack { STACK } else { 0 };
         let parts = [stack, bytes(&QUICK), EVENT, NOTICE, PATHS, bytes(&arenas)];
-        let sum = parts
-            .iter()
-            .fold(0_usize, |sum, part| sum.saturating_add(*part));
-        let len = sum
-            .checked_next_multiple_of(PAGE)
-            .ok_or(Errno(libc::ENOMEM))?;
+        let sum = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(*part));
+        let len = sum.checked_next_multiple_of(PAGE).ok_or(Errno(libc::ENOMEM))?;
         Ok(Self {
             start: sys::map_memory(len)?,
             len,
@@ -139,9 +129,7 @@ impl Memory {
         // SAFETY: `parts` puts the event there; it is written to its file by now, and the borrow
         // of it ended with the verdict.
         let room = unsafe { core::slice::from_raw_parts_mut(self.event(), EVENT) };
-        let len = parts
-            .iter()
-            .fold(1_usize, |sum, part| sum.saturating_add(part.len()));
+        let len = parts.iter().fold(1_usize, |sum, part| sum.saturating_add(part.len()));
         let room = room.get_mut(..len)?;
         let bytes = parts.iter().copied().flatten().chain(&[0]);
         for (to, from) in room.iter_mut().zip(bytes) {

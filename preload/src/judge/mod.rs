@@ -106,12 +106,7 @@ fn judge_named(snapshot: &Snapshot, call: &Call<'_>) -> Judged {
         judged.errno = Errno(libc::ENOMEM);
         return judged;
     };
-    let mut job = Job {
-        snapshot,
-        call,
-        memory: &memory,
-        judged,
-    };
+    let mut job = Job { snapshot, call, memory: &memory, judged };
     if with_stack {
         // SAFETY: the stack is the memory's own, 16-byte aligned and used by this call only, and
         // `run` gets the job that it expects and does not unwind.
@@ -172,13 +167,7 @@ fn deliberate(snapshot: &Snapshot, call: &Call<'_>, parts: &mut Parts<'_>, judge
         Cwd::Known(path) => path.len(),
         Cwd::Unknown => 0,
     };
-    let Parts {
-        event,
-        notice,
-        quick,
-        full,
-        ..
-    } = parts;
+    let Parts { event, notice, quick, full, .. } = parts;
     // With a long directory before them, paths need more room.
     let quick = quick.as_mut().filter(|_| cwd_len <= QUICK_CWD);
     let verdict = verdict(layers.images(), &request, quick, full);
@@ -305,11 +294,7 @@ impl Record<'_> {
         if is_plain && !layers.records_all() {
             return None;
         }
-        Some(if is_confirmed {
-            Outcome::Allowed
-        } else {
-            Outcome::Unconfirmed
-        })
+        Some(if is_confirmed { Outcome::Allowed } else { Outcome::Unconfirmed })
     }
 
     #[inline(never)]

@@ -44,18 +44,12 @@ pub fn is_elf(head: &[u8]) -> bool {
 pub fn look(file: &Fd, head: &[u8]) -> Facts {
     let is_ours = head.get(4) == Some(&CLASS_64) && number16(head, 18) == Some(MACHINE);
     if !is_ours {
-        return Facts {
-            is_foreign: true,
-            ..Facts::default()
-        };
+        return Facts { is_foreign: true, ..Facts::default() };
     }
     // A file too broken to have program headers cannot be executed; saying "static" errs on the
     // side of being recorded.
     let Some(segments) = Segments::find(file, head) else {
-        return Facts {
-            is_static: true,
-            ..Facts::default()
-        };
+        return Facts { is_static: true, ..Facts::default() };
     };
     Facts {
         is_foreign: false,
@@ -145,9 +139,7 @@ fn asan_version(name: &[u8]) -> Option<u8> {
     let digits = name.strip_prefix(b"libasan.so.")?;
     let mut version = 0_u8;
     for digit in digits.iter().take_while(|byte| byte.is_ascii_digit()) {
-        version = version
-            .checked_mul(10)?
-            .checked_add(digit.wrapping_sub(b'0'))?;
+        version = version.checked_mul(10)?.checked_add(digit.wrapping_sub(b'0'))?;
     }
     (version != 0).then_some(version)
 }

@@ -185,10 +185,7 @@ pub fn libc_object() -> Option<Object> {
 }
 
 fn object_around(address: usize) -> Option<Object> {
-    let mut search = Search {
-        address,
-        found: None,
-    };
+    let mut search = Search { address, found: None };
     // SAFETY: the callback matches the signature in dl_iterate_phdr(3) and gets what it expects.
     unsafe { dl_iterate_phdr(look_at, (&raw mut search).cast()) };
     search.found
@@ -219,10 +216,6 @@ extern "C" fn look_at(info: *const libc::dl_phdr_info, _size: usize, data: *mut 
     if !is_it || dynamic.is_null() {
         return 0;
     }
-    search.found = Some(Object {
-        base,
-        dynamic,
-        name: info.dlpi_name,
-    });
+    search.found = Some(Object { base, dynamic, name: info.dlpi_name });
     1
 }

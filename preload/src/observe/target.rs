@@ -197,12 +197,7 @@ impl<'p> Target<'p> {
             }
             let mut path = PathBytes::<257>::new();
             let opened = path.push(interpreter).map(|path| {
-                Fd::open(
-                    AT_FDCWD,
-                    path.as_c_str(),
-                    O_RDONLY | O_NONBLOCK | O_NOCTTY,
-                    0,
-                )
+                Fd::open(AT_FDCWD, path.as_c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY, 0)
             });
             let Some(Ok(next)) = opened else {
                 self.doubt(TargetKinds::UNREADABLE);
@@ -244,11 +239,7 @@ fn open(call: &Call<'_>) -> Result<Fd, Errno> {
             .ok_or(Errno(libc::ENAMETOOLONG))?;
         return Fd::open(AT_FDCWD, link.as_c_str(), flags, 0);
     }
-    let follow: c_int = if call.flags & AT_SYMLINK_NOFOLLOW != 0 {
-        O_NOFOLLOW
-    } else {
-        0
-    };
+    let follow: c_int = if call.flags & AT_SYMLINK_NOFOLLOW != 0 { O_NOFOLLOW } else { 0 };
     Fd::open(call.dir, call.file, flags | follow, 0)
 }
 

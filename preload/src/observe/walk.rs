@@ -34,16 +34,8 @@ pub fn search(
         return Errno(libc::ENAMETOOLONG);
     }
     // Without PATH glibc uses `_CS_PATH`, musl its own list.
-    let default: &[u8] = if is_glibc {
-        b"/bin:/usr/bin"
-    } else {
-        b"/usr/local/bin:/bin:/usr/bin"
-    };
-    let search = Search {
-        file,
-        path: path.unwrap_or(default),
-        is_glibc,
-    };
+    let default: &[u8] = if is_glibc { b"/bin:/usr/bin" } else { b"/usr/local/bin:/bin:/usr/bin" };
+    let search = Search { file, path: path.unwrap_or(default), is_glibc };
     let longest = search.directories().map(<[u8]>::len).max().unwrap_or(0);
     if longest.saturating_add(file.count_bytes()).saturating_add(2) <= SHORT {
         search.run::<SHORT>(attempt)
@@ -61,9 +53,7 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     /// The directories; an empty one is the current directory. libc skips those that are too long.
     fn directories(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.path
-            .split(|byte| *byte == b':')
-            .filter(|directory| directory.len() < DIRECTORY_MAX)
+        self.path.split(|byte| *byte == b':').filter(|directory| directory.len() < DIRECTORY_MAX)
     }
 
     /// The frame holds the candidate through a successful exec, because a mapping would stay

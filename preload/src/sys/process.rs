@@ -39,17 +39,13 @@ fn identity(number: i64) -> u32 {
 /// Microseconds since the Unix epoch.
 pub fn wall_time() -> u64 {
     let (seconds, nanos) = clock(CLOCK_REALTIME);
-    seconds
-        .saturating_mul(1_000_000)
-        .saturating_add(nanos / 1000)
+    seconds.saturating_mul(1_000_000).saturating_add(nanos / 1000)
 }
 
 /// Milliseconds of a clock that never goes back; a few milliseconds coarse.
 pub fn coarse_time() -> u64 {
     let (seconds, nanos) = clock(CLOCK_MONOTONIC_COARSE);
-    seconds
-        .saturating_mul(1000)
-        .saturating_add(nanos / 1_000_000)
+    seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000)
 }
 
 fn clock(which: c_int) -> (u64, u64) {
@@ -93,14 +89,7 @@ pub fn within_file_size_limit(
     let result = write();
     if result == Err(Errno(libc::EFBIG)) {
         let at_once = [0_i64; 2];
-        let args = [
-            (&raw const held) as usize,
-            0,
-            at_once.as_ptr() as usize,
-            SIGNAL_SET,
-            0,
-            0,
-        ];
+        let args = [(&raw const held) as usize, 0, at_once.as_ptr() as usize, SIGNAL_SET, 0, 0];
         // SAFETY: `held` and `at_once` have the layouts of the kernel's signal set and timespec.
         let _ = unsafe { call(libc::SYS_rt_sigtimedwait, args) };
     }

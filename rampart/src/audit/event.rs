@@ -47,10 +47,7 @@ impl Event {
     }
 
     fn text(&self, name: &str) -> &str {
-        self.members
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.members.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// A member as it can be shown, whatever its type; empty if it is missing.
@@ -90,11 +87,7 @@ impl Event {
             if self.members.contains_key("argv_len") {
                 line.push_str(" …");
             }
-            return if line.is_empty() {
-                self.shown("exe")
-            } else {
-                line
-            };
+            return if line.is_empty() { self.shown("exe") } else { line };
         }
         if self.members.contains_key("command") {
             return self.shown("command");
@@ -120,31 +113,15 @@ impl Event {
     /// Everything that the event holds, one member a line, for somebody who asks about this one.
     pub fn details(&self) -> String {
         let mut lines = vec![
-            format!(
-                "{}  {}  {}",
-                self.time(),
-                self.shown("outcome"),
-                self.shown("id")
-            ),
+            format!("{}  {}  {}", self.time(), self.shown("outcome"), self.shown("id")),
             format!("  {:<12} {}", "command", self.call()),
-            format!(
-                "  {:<12} {} by {}",
-                "verdict",
-                self.shown("action"),
-                self.rule()
-            ),
+            format!("  {:<12} {} by {}", "verdict", self.shown("action"), self.rule()),
         ];
-        let told = [
-            "v", "id", "time", "outcome", "argv", "command", "action", "policy", "rule",
-        ];
+        let told = ["v", "id", "time", "outcome", "argv", "command", "action", "policy", "rule"];
         for (name, value) in &self.members {
             let is_empty = value.as_array().is_some_and(Vec::is_empty);
             if !told.contains(&name.as_str()) && !is_empty {
-                lines.push(format!(
-                    "  {:<12} {}",
-                    bytes::visible(name.as_bytes()),
-                    shown(value)
-                ));
+                lines.push(format!("  {:<12} {}", bytes::visible(name.as_bytes()), shown(value)));
             }
         }
         lines.join("\n")
@@ -153,10 +130,7 @@ impl Event {
 
 /// The bytes of a string in an event; of one that was too long, its head.
 fn raw(value: &Value) -> Vec<u8> {
-    match (
-        bytes::from_json(value),
-        value.get("head").and_then(Value::as_str),
-    ) {
+    match (bytes::from_json(value), value.get("head").and_then(Value::as_str)) {
         (Some(text), _) => text,
         (None, Some(head)) => format!("{head}…").into_bytes(),
         (None, None) => value.to_string().into_bytes(),
@@ -215,12 +189,9 @@ mod tests {
     #[test]
     fn details_tell_the_rest() {
         let details = event(DENIED).details();
-        for part in [
-            "01JDBF7Z0000000000000A7F3K",
-            "sudo → shell",
-            "/bin/rm",
-            "deny by destructive/root",
-        ] {
+        for part in
+            ["01JDBF7Z0000000000000A7F3K", "sudo → shell", "/bin/rm", "deny by destructive/root"]
+        {
             assert!(details.contains(part), "{part} in {details}");
         }
         assert!(!details.contains("matched"), "{details}");
@@ -247,13 +218,7 @@ mod tests {
 
     #[test]
     fn ids_are_found_by_their_end() {
-        let cases = [
-            ("7F3K", true),
-            ("7f3k", true),
-            ("F3K", false),
-            ("", false),
-            ("7F3X", false),
-        ];
+        let cases = [("7F3K", true), ("7f3k", true), ("F3K", false), ("", false), ("7F3X", false)];
         for (wanted, found) in cases {
             assert_eq!(event(DENIED).has_id(wanted), found, "{wanted}");
         }

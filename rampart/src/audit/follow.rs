@@ -38,10 +38,7 @@ impl Follower {
     /// # Errors
     /// If a directory or a file cannot be read.
     pub fn new(directories: Vec<PathBuf>) -> Result<(Self, Vec<(PathBuf, u64)>), Failure> {
-        let mut follower = Self {
-            directories,
-            files: BTreeMap::new(),
-        };
+        let mut follower = Self { directories, files: BTreeMap::new() };
         let mut ends = Vec::new();
         for path in follower.present()? {
             if let Some(followed) =
@@ -70,14 +67,10 @@ impl Follower {
     pub fn poll(&mut self) -> Result<Vec<Vec<u8>>, Failure> {
         let mut lines = Vec::new();
         for (path, followed) in &mut self.files {
-            followed
-                .read(&mut lines)
-                .map_err(|e| unreadable(path, &e))?;
+            followed.read(&mut lines).map_err(|e| unreadable(path, &e))?;
         }
         for path in self.present()? {
-            let identity = fs::metadata(&path)
-                .ok()
-                .map(|found| (found.dev(), found.ino()));
+            let identity = fs::metadata(&path).ok().map(|found| (found.dev(), found.ino()));
             let known = self.files.get(&path).map(|followed| followed.identity);
             if identity.is_none() || identity == known {
                 continue;
@@ -94,11 +87,7 @@ impl Follower {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    Failure::other(format!(
-        "cannot read `{}`: {}",
-        path.display(),
-        crate::failure::reason(error)
-    ))
+    Failure::other(format!("cannot read `{}`: {}", path.display(), crate::failure::reason(error)))
 }
 
 impl Followed {
@@ -141,11 +130,7 @@ impl Followed {
                 Err(error) => return Err(error),
             };
             self.position += count as u64;
-            for part in chunk
-                .get(..count)
-                .unwrap_or_default()
-                .split_inclusive(|b| *b == b'\n')
-            {
+            for part in chunk.get(..count).unwrap_or_default().split_inclusive(|b| *b == b'\n') {
                 self.take(part, lines);
             }
         }
@@ -197,11 +182,7 @@ mod tests {
     use std::io::Write;
 
     fn append(path: &Path, bytes: &[u8]) {
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
-            .unwrap();
+        let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
         file.write_all(bytes).unwrap();
     }
 
@@ -218,17 +199,9 @@ mod tests {
             ("nothing new", &|| {}, &[]),
             ("two lines", &|| append(&path, b"a\nb\n"), &[b"a", b"b"]),
             ("half a line", &|| append(&path, b"c"), &[]),
-            (
-                "its other half",
-                &|| append(&path, b"d\ne\n"),
-                &[b"cd", b"e"],
-            ),
+            ("its other half", &|| append(&path, b"d\ne\n"), &[b"cd", b"e"]),
             ("truncated", &|| fs::write(&path, "f\n").unwrap(), &[b"f"]),
-            (
-                "truncated and grown again",
-                &|| fs::write(&path, "F\nF\n").unwrap(),
-                &[b"F", b"F"],
-            ),
+            ("truncated and grown again", &|| fs::write(&path, "F\nF\n").unwrap(), &[b"F", b"F"]),
             (
                 "rotated after a last line",
                 &|| {
@@ -239,11 +212,7 @@ mod tests {
                 &[b"g", b"h"],
             ),
             ("gone", &|| fs::remove_file(&path).unwrap(), &[]),
-            (
-                "another user's",
-                &|| append(&root.path().join("spool-7.jsonl"), b"i\n"),
-                &[b"i"],
-            ),
+            ("another user's", &|| append(&root.path().join("spool-7.jsonl"), b"i\n"), &[b"i"]),
         ];
         for (name, step, expected) in steps {
             step();

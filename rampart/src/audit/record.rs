@@ -45,11 +45,7 @@ pub fn conclude(
         },
         answered_by: settled.answered_by,
         tree: &id,
-        flags: if fail_open == Some(true) {
-            EventFlags::FAIL_OPEN
-        } else {
-            EventFlags::default()
-        },
+        flags: if fail_open == Some(true) { EventFlags::FAIL_OPEN } else { EventFlags::default() },
     };
     let mut line = vec![0; LINE];
     let length = write_line(&event, &mut line);
@@ -58,10 +54,7 @@ pub fn conclude(
         && let Err(error) = append(directory, event.uid, line.get(..length).unwrap_or_default())
     {
         let why = reason(&error);
-        eprintln!(
-            "rampart: warning: cannot record in `{}`: {why}",
-            directory.display()
-        );
+        eprintln!("rampart: warning: cannot record in `{}`: {why}", directory.display());
     }
     if settled.permitted || !is_enforced {
         return Ok(());
@@ -74,9 +67,7 @@ pub fn conclude(
 }
 
 fn stamp() -> ([u8; 26], u64) {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut random = [0u8; 10];
     // Ids only have to differ; without randomness the time does that.
     let _ = getrandom(&mut random, GetRandomFlags::NONBLOCK);

@@ -57,11 +57,7 @@ pub struct FromEnd {
 impl FromEnd {
     /// Starts at `end`, usually the length of the file.
     pub fn new(file: File, end: u64) -> Self {
-        Self {
-            file,
-            unread: end,
-            buffer: Vec::new(),
-        }
+        Self { file, unread: end, buffer: Vec::new() }
     }
 
     /// The line before the one given out last, without its newline; `None` at the start. In
@@ -169,10 +165,7 @@ mod tests {
         content.extend_from_slice(b"\nlast\n");
         let found = lines_from_end(&content);
         assert_eq!(found.len(), 3);
-        assert_eq!(
-            (&found[0][..], &found[2][..]),
-            (&b"last"[..], &b"first"[..])
-        );
+        assert_eq!((&found[0][..], &found[2][..]), (&b"last"[..], &b"first"[..]));
         assert!(found[1].len() < LONGEST_LINE && found[1].iter().all(|byte| *byte == b'x'));
     }
 
@@ -180,20 +173,12 @@ mod tests {
     fn only_spool_files_count() {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
-        for name in [
-            "spool-1000.jsonl",
-            "spool-0.jsonl",
-            "other.jsonl",
-            "spool-1.txt",
-        ] {
+        for name in ["spool-1000.jsonl", "spool-0.jsonl", "other.jsonl", "spool-1.txt"] {
             fs::write(at(name), "").unwrap();
         }
         symlink(at("other.jsonl"), at("spool-link.jsonl")).unwrap();
         fs::create_dir(at("spool-dir.jsonl")).unwrap();
-        assert_eq!(
-            files(root.path()).unwrap(),
-            [at("spool-0.jsonl"), at("spool-1000.jsonl")]
-        );
+        assert_eq!(files(root.path()).unwrap(), [at("spool-0.jsonl"), at("spool-1000.jsonl")]);
         assert_eq!(files(&at("none")).unwrap(), Vec::<PathBuf>::new());
         assert!(files(&at("other.jsonl")).is_err());
     }

@@ -15,19 +15,13 @@ use std::fmt;
 pub fn object(line: &[u8]) -> Result<(Map<String, Value>, Option<String>), String> {
     let duplicate = RefCell::new(None);
     let mut parser = serde_json::Deserializer::from_slice(line);
-    let read = Element {
-        duplicate: &duplicate,
-    }
-    .deserialize(&mut parser)
-    .and_then(|value| parser.end().map(|()| value));
+    let read = Element { duplicate: &duplicate }
+        .deserialize(&mut parser)
+        .and_then(|value| parser.end().map(|()| value));
     match read {
         Ok(Value::Object(members)) => Ok((members, duplicate.into_inner())),
         Ok(_) => Err("is no JSON object".into()),
-        Err(error) => Err(format!(
-            "is no JSON: {} at column {}",
-            why(&error),
-            error.column()
-        )),
+        Err(error) => Err(format!("is no JSON: {} at column {}", why(&error), error.column())),
     }
 }
 
@@ -94,9 +88,7 @@ impl<'de> Visitor<'de> for Element<'_> {
         while let Some(name) = members.next_key::<String>()? {
             let value = members.next_value_seed(self)?;
             if all.contains_key(&name) {
-                self.duplicate
-                    .borrow_mut()
-                    .get_or_insert_with(|| name.clone());
+                self.duplicate.borrow_mut().get_or_insert_with(|| name.clone());
             }
             all.insert(name, value);
         }

@@ -23,15 +23,9 @@ fn every_spelling_of_a_command() {
         (r#"{"tool":"exec","params":{"cmd":"ls"}}"#, shell("ls")),
         (r#"{"tool":"exec","params":{"input":"ls"}}"#, shell("ls")),
         (r#"{"tool":"exec","input":{"cmd":"ls"}}"#, shell("ls")),
-        (
-            r#"{"params":{"command":"ls"},"input":{"command":"ls"},"command":"ls"}"#,
-            shell("ls"),
-        ),
+        (r#"{"params":{"command":"ls"},"input":{"command":"ls"},"command":"ls"}"#, shell("ls")),
         (r#"{"tool":"mcp","params":{"command":"ls"}}"#, shell("ls")),
-        (
-            r#"{"tool":"mcp","params":{"cmd":"ls","input":["ls"]}}"#,
-            Call::Nothing,
-        ),
+        (r#"{"tool":"mcp","params":{"cmd":"ls","input":["ls"]}}"#, Call::Nothing),
         (r#"{"tool":"exec"}"#, Call::Nothing),
         (r#"{"tool":"exec","command":""}"#, shell("")),
         (r#"{"command":"ls","argv":null}"#, shell("ls")),
@@ -48,37 +42,13 @@ fn every_spelling_of_a_command() {
 fn every_spelling_of_a_path_and_an_address() {
     let cases = [
         (r#"{"tool":"read","path":"/a"}"#, Some("/a"), None),
-        (
-            r#"{"tool":"read","params":{"file_path":"/a","target":"/a"}}"#,
-            Some("/a"),
-            None,
-        ),
-        (
-            r#"{"tool":"write","input":{"filepath":"/a"}}"#,
-            Some("/a"),
-            None,
-        ),
+        (r#"{"tool":"read","params":{"file_path":"/a","target":"/a"}}"#, Some("/a"), None),
+        (r#"{"tool":"write","input":{"filepath":"/a"}}"#, Some("/a"), None),
         (r#"{"tool":"grep","params":{"file":"/a"}}"#, None, None),
-        (
-            r#"{"tool":"mcp-destructive","params":{"file":"/a"}}"#,
-            Some("/a"),
-            None,
-        ),
-        (
-            r#"{"tool":"fetch","params":{"href":"http://x"}}"#,
-            None,
-            Some("http://x"),
-        ),
-        (
-            r#"{"tool":"search","params":{"href":"http://x"}}"#,
-            None,
-            None,
-        ),
-        (
-            r#"{"tool":"search","url":"http://x"}"#,
-            None,
-            Some("http://x"),
-        ),
+        (r#"{"tool":"mcp-destructive","params":{"file":"/a"}}"#, Some("/a"), None),
+        (r#"{"tool":"fetch","params":{"href":"http://x"}}"#, None, Some("http://x")),
+        (r#"{"tool":"search","params":{"href":"http://x"}}"#, None, None),
+        (r#"{"tool":"search","url":"http://x"}"#, None, Some("http://x")),
     ];
     for (line, path, url) in cases {
         let found = case(line);
@@ -101,72 +71,37 @@ fn the_rest_of_a_case() {
         (b"deep", br#"{"a":[1,null,true]}"#),
         (b"big", b"18446744073709551615"),
     ];
-    let found: Vec<_> = found
-        .params
-        .iter()
-        .map(|(n, v)| (n.as_slice(), v.as_slice()))
-        .collect();
+    let found: Vec<_> = found.params.iter().map(|(n, v)| (n.as_slice(), v.as_slice())).collect();
     assert_eq!(found, params);
 }
 
 #[test]
 fn what_is_ambiguous_is_refused() {
-    let long = format!(
-        r#"{{"tool":"read","path":"/{}"}}"#,
-        "x".repeat(LONGEST_NAME)
-    );
-    let agent = format!(
-        r#"{{"tool":"read","agent":"{}"}}"#,
-        "x".repeat(LONGEST_NAME + 1)
-    );
+    let long = format!(r#"{{"tool":"read","path":"/{}"}}"#, "x".repeat(LONGEST_NAME));
+    let agent = format!(r#"{{"tool":"read","agent":"{}"}}"#, "x".repeat(LONGEST_NAME + 1));
     let cases = [
-        (
-            r#"{"command":"ls","params":{"command":"rm"}}"#,
-            "`command` and `params.command` differ",
-        ),
+        (r#"{"command":"ls","params":{"command":"rm"}}"#, "`command` and `params.command` differ"),
         (
             r#"{"params":{"command":"ls"},"input":{"cmd":"rm"}}"#,
             "`params.command` and `input.cmd` differ",
         ),
         (r#"{"params":{"command":"ls","cmd":"rm"}}"#, "differ"),
-        (
-            r#"{"tool":"write","params":{"file_path":"/a","path":"/b"}}"#,
-            "differ",
-        ),
-        (
-            r#"{"tool":"fetch","params":{"url":"http://a","uri":"http://b"}}"#,
-            "differ",
-        ),
-        (
-            r#"{"params":{"command":["ls"]}}"#,
-            "`params.command` is no string",
-        ),
-        (
-            r#"{"params":{"command":{"b64":"bHM="}}}"#,
-            "`params.command` is no string",
-        ),
+        (r#"{"tool":"write","params":{"file_path":"/a","path":"/b"}}"#, "differ"),
+        (r#"{"tool":"fetch","params":{"url":"http://a","uri":"http://b"}}"#, "differ"),
+        (r#"{"params":{"command":["ls"]}}"#, "`params.command` is no string"),
+        (r#"{"params":{"command":{"b64":"bHM="}}}"#, "`params.command` is no string"),
         (r#"{"params":{"command":null}}"#, "is no string"),
         (r#"{"command":7}"#, "`command` is no string"),
         (r#"{"command":"ls","argv":["ls"]}"#, "`argv` and a command"),
-        (
-            r#"{"command":"ls","command":"rm"}"#,
-            "`command` stands there twice",
-        ),
-        (
-            r#"{"command":"ls","params":{"a":{"b":1,"b":2}}}"#,
-            "`b` stands there twice",
-        ),
+        (r#"{"command":"ls","command":"rm"}"#, "`command` stands there twice"),
+        (r#"{"command":"ls","params":{"a":{"b":1,"b":2}}}"#, "`b` stands there twice"),
         (&long, "the path is 8193 bytes long"),
         (&agent, "the agent is 8193 bytes long"),
     ];
     for (line, part) in cases {
         match parse(line.as_bytes()).parsed {
             Ok(Parsed::Refused(refusal)) => {
-                assert!(
-                    refusal.message.contains(part),
-                    "{line}: {}",
-                    refusal.message
-                );
+                assert!(refusal.message.contains(part), "{line}: {}", refusal.message);
             }
             other => panic!("{line}: {other:?}"),
         }
@@ -176,10 +111,7 @@ fn what_is_ambiguous_is_refused() {
 #[test]
 fn commands_have_no_size_limit() {
     let text = "x".repeat(1 << 20);
-    assert_eq!(
-        case(&format!(r#"{{"command":"{text}"}}"#)).call,
-        shell(&text)
-    );
+    assert_eq!(case(&format!(r#"{{"command":"{text}"}}"#)).call, shell(&text));
 }
 
 #[test]
@@ -196,26 +128,11 @@ fn bad_lines_say_what_is_wrong() {
         (r#"{"comand":"ls"}"#, "holds no call"),
         (r#"{"tool":1}"#, "`tool` must be a string"),
         (r#"{"command":"ls","agent":[]}"#, "`agent` must be a string"),
-        (
-            r#"{"command":"ls","session":{}}"#,
-            "`session` must be a string",
-        ),
-        (
-            r#"{"command":"ls","agent_depth":-1}"#,
-            "`agent_depth` must be a whole number",
-        ),
-        (
-            r#"{"command":"ls","agent_depth":"1"}"#,
-            "`agent_depth` must be a whole number",
-        ),
-        (
-            r#"{"command":"ls","agent_depth":4294967296}"#,
-            "`agent_depth` must be a whole number",
-        ),
-        (
-            r#"{"command":"ls","cwd":"w"}"#,
-            "`cwd` must be an absolute path",
-        ),
+        (r#"{"command":"ls","session":{}}"#, "`session` must be a string"),
+        (r#"{"command":"ls","agent_depth":-1}"#, "`agent_depth` must be a whole number"),
+        (r#"{"command":"ls","agent_depth":"1"}"#, "`agent_depth` must be a whole number"),
+        (r#"{"command":"ls","agent_depth":4294967296}"#, "`agent_depth` must be a whole number"),
+        (r#"{"command":"ls","cwd":"w"}"#, "`cwd` must be an absolute path"),
         (r#"{"params":[]}"#, "`params` must be an object"),
         (r#"{"input":"ls"}"#, "`input` must be an object"),
         (r#"{"argv":"ls"}"#, "`argv` must be a list"),
@@ -229,12 +146,7 @@ fn bad_lines_say_what_is_wrong() {
             other => panic!("{line}: {other:?}"),
         }
     }
-    assert!(
-        parse(b"{\"command\":\"\xff\"}")
-            .parsed
-            .unwrap_err()
-            .contains("is no JSON")
-    );
+    assert!(parse(b"{\"command\":\"\xff\"}").parsed.unwrap_err().contains("is no JSON"));
 }
 
 #[test]

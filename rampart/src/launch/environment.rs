@@ -18,9 +18,7 @@ impl Environment {
     pub fn own() -> Self {
         let entries = match std::fs::read("/proc/self/environ") {
             Ok(bytes) if !bytes.is_empty() => Self::of_block(&bytes),
-            _ => env::vars_os()
-                .map(|(name, value)| entry(&name, &value))
-                .collect(),
+            _ => env::vars_os().map(|(name, value)| entry(&name, &value)).collect(),
         };
         Self { entries }
     }
@@ -62,10 +60,7 @@ impl Environment {
     /// Sets `name`: the first entry of that name in its place, the others go; else at the end.
     pub fn set(&mut self, name: &str, value: &OsStr) {
         let new = entry(OsStr::new(name), value);
-        let first = self
-            .entries
-            .iter()
-            .position(|entry| is_named(entry, name.as_bytes()));
+        let first = self.entries.iter().position(|entry| is_named(entry, name.as_bytes()));
         self.entries.retain({
             let mut seen = false;
             move |entry| !is_named(entry, name.as_bytes()) || !std::mem::replace(&mut seen, true)
@@ -78,8 +73,7 @@ impl Environment {
 
     /// Removes every entry of `name`.
     pub fn remove(&mut self, name: &str) {
-        self.entries
-            .retain(|entry| !is_named(entry, name.as_bytes()));
+        self.entries.retain(|entry| !is_named(entry, name.as_bytes()));
     }
 
     /// Puts `library` first in `LD_PRELOAD` and keeps what else stands there.
@@ -113,9 +107,7 @@ fn entry(name: &OsStr, value: &OsStr) -> Vec<u8> {
 }
 
 fn is_named(entry: &[u8], name: &[u8]) -> bool {
-    entry
-        .strip_prefix(name)
-        .is_some_and(|rest| rest.first() == Some(&b'='))
+    entry.strip_prefix(name).is_some_and(|rest| rest.first() == Some(&b'='))
 }
 
 #[cfg(test)]
@@ -123,12 +115,7 @@ mod tests {
     use super::*;
 
     fn environment(entries: &[&str]) -> Environment {
-        Environment {
-            entries: entries
-                .iter()
-                .map(|entry| entry.as_bytes().to_vec())
-                .collect(),
-        }
+        Environment { entries: entries.iter().map(|entry| entry.as_bytes().to_vec()).collect() }
     }
 
     #[test]
@@ -149,12 +136,7 @@ mod tests {
         let cases: [(&[&str], &str, &str, &[&str]); 4] = [
             (&[], "A", "1", &["A=1"]),
             (&["A=0", "B=2"], "A", "1", &["A=1", "B=2"]),
-            (
-                &["AB=0", "A=0", "C=", "A=9"],
-                "A",
-                "1",
-                &["AB=0", "A=1", "C="],
-            ),
+            (&["AB=0", "A=0", "C=", "A=9"], "A", "1", &["AB=0", "A=1", "C="]),
             (&["A"], "A", "1", &["A", "A=1"]),
         ];
         for (before, name, value, after) in cases {
@@ -173,25 +155,14 @@ mod tests {
             (&[], false),
             (&["RAMPART_TREE=01J"], false),
             (&["RAMPART_TREE=01J", "LD_PRELOAD=/x/librampart.so"], true),
-            (
-                &["RAMPART_TREE=01J", "LD_PRELOAD=/r.so", "RAMPART_LIB=/r.so"],
-                true,
-            ),
-            (
-                &["RAMPART_TREE=01J", "LD_PRELOAD=/o.so", "RAMPART_LIB=/r.so"],
-                false,
-            ),
+            (&["RAMPART_TREE=01J", "LD_PRELOAD=/r.so", "RAMPART_LIB=/r.so"], true),
+            (&["RAMPART_TREE=01J", "LD_PRELOAD=/o.so", "RAMPART_LIB=/r.so"], false),
             (&["RAMPART_TREE=", "LD_PRELOAD=/x/librampart.so"], false),
         ];
         for (entries, expected) in guarded {
             assert_eq!(environment(entries).is_guarded(), expected, "{entries:?}");
         }
-        let fail_open = [
-            ("=1", Some(true)),
-            ("=0", Some(false)),
-            ("=", None),
-            ("=yes", None),
-        ];
+        let fail_open = [("=1", Some(true)), ("=0", Some(false)), ("=", None), ("=yes", None)];
         for (value, expected) in fail_open {
             let entry = format!("RAMPART_FAIL_OPEN{value}");
             assert_eq!(environment(&[&entry]).fail_open(), expected, "{value}");
@@ -212,11 +183,7 @@ mod tests {
                 found.set("LD_PRELOAD", OsStr::new(before));
             }
             found.preload(Path::new("/r.so"));
-            assert_eq!(
-                found.value("LD_PRELOAD"),
-                Some(OsStr::new(after)),
-                "{before:?}"
-            );
+            assert_eq!(found.value("LD_PRELOAD"), Some(OsStr::new(after)), "{before:?}");
         }
     }
 }

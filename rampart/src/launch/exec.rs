@@ -28,10 +28,7 @@ extern "C" fn note_sigpipe() {
     let result = unsafe { libc::sigaction(libc::SIGPIPE, std::ptr::null(), found.as_mut_ptr()) };
     // SAFETY: all-zero bytes are a valid `sigaction`, and the call filled it or left it alone.
     let found = unsafe { found.assume_init() };
-    SIGPIPE_IGNORED.store(
-        result == 0 && found.sa_sigaction == libc::SIG_IGN,
-        Ordering::Relaxed,
-    );
+    SIGPIPE_IGNORED.store(result == 0 && found.sa_sigaction == libc::SIG_IGN, Ordering::Relaxed);
 }
 
 /// Replaces this process by `file` with `argv` and `environment` (whole `NAME=value` entries).
@@ -55,13 +52,8 @@ fn attempt(file: &OsStr, argv: &[&OsStr], environment: &[Vec<u8>]) -> io::Error 
     let prepared = || -> io::Result<(CString, Vec<CString>, Vec<CString>)> {
         Ok((
             terminated(file.as_bytes())?,
-            argv.iter()
-                .map(|arg| terminated(arg.as_bytes()))
-                .collect::<io::Result<_>>()?,
-            environment
-                .iter()
-                .map(|entry| terminated(entry))
-                .collect::<io::Result<_>>()?,
+            argv.iter().map(|arg| terminated(arg.as_bytes())).collect::<io::Result<_>>()?,
+            environment.iter().map(|entry| terminated(entry)).collect::<io::Result<_>>()?,
         ))
     };
     let (file, argv, environment) = match prepared() {

@@ -39,10 +39,8 @@ pub fn find() -> Result<PathBuf, Failure> {
             .map(|()| path.clone())
             .map_err(|why| Failure::usage(format!("cannot use `{}`: {why}", path.display()))),
         None => {
-            let tried: Vec<String> = candidates
-                .iter()
-                .map(|path| format!("\n  {}", path.display()))
-                .collect();
+            let tried: Vec<String> =
+                candidates.iter().map(|path| format!("\n  {}", path.display())).collect();
             Err(Failure::usage(format!(
                 "cannot find {NAME}, so the command would run unguarded; install it, or set \
                  RAMPART_LIB to its path. Tried:{}",
@@ -75,10 +73,7 @@ fn candidates(own: &Path) -> Vec<PathBuf> {
 /// else can have changed it; else what is wrong.
 pub fn check(path: &Path) -> Result<(), String> {
     let bytes = path.as_os_str().as_bytes();
-    if bytes
-        .iter()
-        .any(|byte| matches!(byte, b' ' | b':' | b'\t' | b'\n'))
-    {
+    if bytes.iter().any(|byte| matches!(byte, b' ' | b':' | b'\t' | b'\n')) {
         return Err("LD_PRELOAD cannot hold a path with a space or a colon; move it".into());
     }
     let mut file = File::open(path).map_err(|error| reason(&error))?;
@@ -94,8 +89,7 @@ pub fn check(path: &Path) -> Result<(), String> {
         return Err("others may write to it; `chmod go-w` it if you trust what is in it".into());
     }
     let mut header = [0u8; 20];
-    file.read_exact(&mut header)
-        .map_err(|_| "it is no shared library (too short)".to_owned())?;
+    file.read_exact(&mut header).map_err(|_| "it is no shared library (too short)".to_owned())?;
     if header.get(..4) != Some(b"\x7fELF") || header.get(16..18) != Some(&3u16.to_ne_bytes()) {
         return Err("it is no shared library".into());
     }
@@ -109,10 +103,7 @@ pub fn check(path: &Path) -> Result<(), String> {
 /// The ELF machine of this very program, as it stands in the file.
 fn own_machine() -> Option<[u8; 2]> {
     let mut header = [0u8; 20];
-    File::open("/proc/self/exe")
-        .ok()?
-        .read_exact(&mut header)
-        .ok()?;
+    File::open("/proc/self/exe").ok()?.read_exact(&mut header).ok()?;
     header.get(18..20)?.try_into().ok()
 }
 
@@ -123,10 +114,7 @@ pub fn is_preloaded(value: &OsStr, library: &Path) -> bool {
 
 /// The entries of an `LD_PRELOAD` value: ld.so(8) takes spaces and colons.
 pub fn entries(value: &OsStr) -> impl Iterator<Item = &[u8]> {
-    value
-        .as_bytes()
-        .split(|byte| matches!(byte, b' ' | b':'))
-        .filter(|entry| !entry.is_empty())
+    value.as_bytes().split(|byte| matches!(byte, b' ' | b':')).filter(|entry| !entry.is_empty())
 }
 
 #[cfg(test)]
@@ -187,15 +175,9 @@ mod tests {
             (write("good.so", &elf, 0o644), None),
             (write("open.so", &elf, 0o666), Some("others may write")),
             (write("short.so", b"\x7fELF", 0o644), Some("too short")),
-            (
-                write("text.so", &[b'x'; 64], 0o644),
-                Some("no shared library"),
-            ),
+            (write("text.so", &[b'x'; 64], 0o644), Some("no shared library")),
             (write("program", &program, 0o755), Some("no shared library")),
-            (
-                write("foreign.so", &foreign, 0o644),
-                Some("another machine"),
-            ),
+            (write("foreign.so", &foreign, 0o644), Some("another machine")),
             (write("a b.so", &elf, 0o644), Some("space")),
             (temporary.path().join("none.so"), Some("no such file")),
             (temporary.path().to_owned(), Some("no regular file")),

@@ -83,10 +83,7 @@ pub struct Facts {
 impl Facts {
     /// Looks at `file`. One that cannot be read has the one kind `UNREADABLE`.
     pub fn of(file: &Path) -> Self {
-        let unreadable = Self {
-            kinds: TargetKinds::UNREADABLE,
-            ..Self::default()
-        };
+        let unreadable = Self { kinds: TargetKinds::UNREADABLE, ..Self::default() };
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let Ok(descriptor) = rustix::fs::open(file, flags, Mode::empty()) else {
             return unreadable;
@@ -117,10 +114,7 @@ impl Facts {
         if let Some(line) = header.strip_prefix(b"#!") {
             return Self::of_script(line);
         }
-        Self {
-            kinds: elf_kinds(header),
-            ..Self::default()
-        }
+        Self { kinds: elf_kinds(header), ..Self::default() }
     }
 
     /// As Linux reads the line: blanks are spaces and tabs, the first word is the interpreter,
@@ -175,10 +169,7 @@ pub fn unfollowed(kinds: TargetKinds) -> Option<&'static str> {
         (TargetKinds::SETID, "is set-user-ID or set-group-ID"),
         (TargetKinds::FILE_CAPS, "has file capabilities"),
         (TargetKinds::OTHER_ARCH, "was built for another machine"),
-        (
-            TargetKinds::FOREIGN,
-            "is neither an ELF program nor a script",
-        ),
+        (TargetKinds::FOREIGN, "is neither an ELF program nor a script"),
     ];
     let found = reasons.iter().find(|(kind, _)| kinds.intersects(*kind));
     found.map(|(_, text)| *text)
@@ -197,16 +188,10 @@ fn elf_kinds(header: &[u8]) -> TargetKinds {
     }
     let wide = cfg!(target_pointer_width = "64");
     let (table, size, count) = if wide { (32, 54, 56) } else { (28, 42, 44) };
-    let start = if wide {
-        long(header, table)
-    } else {
-        word(header, table).map(u64::from)
-    };
-    let (Some(start), Some(size), Some(count)) = (
-        start.and_then(|at| usize::try_from(at).ok()),
-        half(header, size),
-        half(header, count),
-    ) else {
+    let start = if wide { long(header, table) } else { word(header, table).map(u64::from) };
+    let (Some(start), Some(size), Some(count)) =
+        (start.and_then(|at| usize::try_from(at).ok()), half(header, size), half(header, count))
+    else {
         return TargetKinds::UNREADABLE;
     };
     for index in 0..usize::from(count) {
@@ -235,11 +220,7 @@ fn long(bytes: &[u8], at: usize) -> Option<u64> {
 
 /// `EI_CLASS` of this machine.
 const fn class() -> u8 {
-    if cfg!(target_pointer_width = "64") {
-        2
-    } else {
-        1
-    }
+    if cfg!(target_pointer_width = "64") { 2 } else { 1 }
 }
 
 /// `EI_DATA` of this machine.

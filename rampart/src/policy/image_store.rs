@@ -42,11 +42,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     written.map_err(|error| {
         // Whatever is the matter, it matters more than whether this succeeds.
         let _ = fs::remove_file(&temporary);
-        Failure::other(format!(
-            "cannot write `{}`: {}",
-            path.display(),
-            reason(&error)
-        ))
+        Failure::other(format!("cannot write `{}`: {}", path.display(), reason(&error)))
     })
 }
 
@@ -54,11 +50,7 @@ fn temporary_name(path: &Path) -> PathBuf {
     let mut random = [0u8; 8];
     // Without randomness the process id alone makes the name; `create_new` finds a clash.
     let _ = getrandom(&mut random, GetRandomFlags::NONBLOCK);
-    let suffix = format!(
-        ".{}.{:016x}.tmp",
-        std::process::id(),
-        u64::from_ne_bytes(random)
-    );
+    let suffix = format!(".{}.{:016x}.tmp", std::process::id(), u64::from_ne_bytes(random));
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(suffix);
@@ -66,11 +58,7 @@ fn temporary_name(path: &Path) -> PathBuf {
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     // A strange umask must not make it unreadable to us.
     file.set_permissions(fs::Permissions::from_mode(0o600))?;
     file.write_all(bytes)?;

@@ -25,19 +25,15 @@ pub fn layers(environment: &Environment) -> Result<Vec<Layer>, Failure> {
         origin: Origin::Profile("standard".to_owned()),
         bytes: Cow::Borrowed(policies::STANDARD),
     }];
-    let directories = [
-        (Level::System, Some(PathBuf::from(SYSTEM))),
-        (Level::User, user_directory(environment)),
-    ];
+    let directories =
+        [(Level::System, Some(PathBuf::from(SYSTEM))), (Level::User, user_directory(environment))];
     for (level, directory) in directories {
         let files = directory.map_or(Ok(Vec::new()), |directory| policy_files(&directory))?;
         if !files.is_empty() {
             all.push(source::compile(&files, level)?);
         }
     }
-    let ignored = environment
-        .value("RAMPART_NO_PROJECT_POLICY")
-        .is_some_and(|value| value == "1");
+    let ignored = environment.value("RAMPART_NO_PROJECT_POLICY").is_some_and(|value| value == "1");
     let project = std::env::current_dir().ok().filter(|_| !ignored);
     if let Some(file) = project.and_then(|start| project_file(&start)) {
         all.push(source::compile(&[file], Level::Project)?);
@@ -47,12 +43,8 @@ pub fn layers(environment: &Environment) -> Result<Vec<Layer>, Failure> {
 
 /// `$XDG_CONFIG_HOME/rampart/policy.d`, else `~/.config/rampart/policy.d`.
 fn user_directory(environment: &Environment) -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        environment
-            .value(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let absolute =
+        |name: &str| environment.value(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let config = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
     Some(config.join("rampart/policy.d"))
 }
@@ -60,10 +52,7 @@ fn user_directory(environment: &Environment) -> Option<PathBuf> {
 /// The policy files in `directory`, sorted; none if it does not exist.
 fn policy_files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     let failed = |what: &str| {
-        Failure::usage(format!(
-            "cannot use the policies in `{}`: {what}",
-            directory.display()
-        ))
+        Failure::usage(format!("cannot use the policies in `{}`: {what}", directory.display()))
     };
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
@@ -74,19 +63,13 @@ fn policy_files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     };
     let found = fs::metadata(directory).map_err(|error| failed(&reason(&error)))?;
     if found.mode() & 0o002 != 0 {
-        return Err(failed(
-            "everybody may write to the directory; `chmod o-w` it",
-        ));
+        return Err(failed("everybody may write to the directory; `chmod o-w` it"));
     }
     let mut files = Vec::new();
     for entry in entries {
         let path = entry.map_err(|error| failed(&reason(&error)))?.path();
-        let hidden = path
-            .file_name()
-            .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-        let is_yaml = path
-            .extension()
-            .is_some_and(|kind| kind == "yaml" || kind == "yml");
+        let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+        let is_yaml = path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml");
         if is_yaml && !hidden {
             files.push(path);
         }
@@ -97,13 +80,9 @@ fn policy_files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 /// The project's policy for somebody who works in `start`.
 fn project_file(start: &Path) -> Option<PathBuf> {
-    let root = start
-        .ancestors()
-        .find(|directory| directory.join(".git").exists());
+    let root = start.ancestors().find(|directory| directory.join(".git").exists());
     let last = root.unwrap_or(start);
-    let inside = start
-        .ancestors()
-        .take_while(|directory| directory.starts_with(last));
+    let inside = start.ancestors().take_while(|directory| directory.starts_with(last));
     let mut candidates = inside.map(|directory| directory.join(".rampart/policy.yaml"));
     candidates.find(|file| file.exists())
 }
@@ -144,10 +123,7 @@ mod tests {
         for name in ["b.yaml", "a.yml", "c.yaml.bak", ".hidden.yaml", "d.json"] {
             fs::write(at(name), "").unwrap();
         }
-        assert_eq!(
-            policy_files(root.path()).unwrap(),
-            [at("a.yml"), at("b.yaml")]
-        );
+        assert_eq!(policy_files(root.path()).unwrap(), [at("a.yml"), at("b.yaml")]);
         assert_eq!(policy_files(&at("none")).unwrap(), Vec::<PathBuf>::new());
         fs::set_permissions(root.path(), Permissions::from_mode(0o777)).unwrap();
         let failure = policy_files(root.path()).unwrap_err();

@@ -44,10 +44,7 @@ impl fmt::Display for Origin {
             Self::Profile(name) => write!(out, "profile {name}"),
             Self::Copy(path) | Self::Image(path) => write!(out, "{}", path.display()),
             Self::Files(paths) => {
-                let shown: Vec<_> = paths
-                    .iter()
-                    .map(|path| path.display().to_string())
-                    .collect();
+                let shown: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
                 out.write_str(&shown.join(", "))
             }
         }
@@ -103,10 +100,9 @@ impl Choice {
 
 fn profile(name: &str) -> Result<Layer, Failure> {
     match policies::profile(name) {
-        Some(bytes) => Ok(Layer {
-            origin: Origin::Profile(name.to_owned()),
-            bytes: Cow::Borrowed(bytes),
-        }),
+        Some(bytes) => {
+            Ok(Layer { origin: Origin::Profile(name.to_owned()), bytes: Cow::Borrowed(bytes) })
+        }
         None => Err(unknown_profile(name)),
     }
 }
@@ -135,10 +131,7 @@ fn from_environment(list: &std::ffi::OsStr) -> Result<Vec<Layer>, Failure> {
                     reason(&error)
                 ))
             })?;
-            Ok(Layer {
-                origin: Origin::Image(path.to_owned()),
-                bytes: Cow::Owned(layer),
-            })
+            Ok(Layer { origin: Origin::Image(path.to_owned()), bytes: Cow::Owned(layer) })
         })
         .collect()
 }
@@ -193,8 +186,5 @@ impl Layer {
 }
 
 fn hexadecimal(bytes: impl IntoIterator<Item = u8>) -> String {
-    bytes
-        .into_iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    bytes.into_iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -39,10 +39,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 pub fn file(path: &Path) -> Result<Layer, Failure> {
     let bytes = trusted(path)?;
     if bytes.starts_with(&MAGIC) {
-        return Ok(Layer {
-            origin: Origin::Copy(path.to_owned()),
-            bytes: Cow::Owned(bytes),
-        });
+        return Ok(Layer { origin: Origin::Copy(path.to_owned()), bytes: Cow::Owned(bytes) });
     }
     compile_texts(&[(path.to_owned(), bytes)], Level::User)
 }
@@ -63,27 +60,16 @@ fn trusted(path: &Path) -> Result<Vec<u8>, Failure> {
     let bytes = read(path).map_err(|error| failed(&reason(&error)))?;
     let found = std::fs::metadata(path).map_err(|error| failed(&reason(&error)))?;
     if found.mode() & 0o002 != 0 {
-        return Err(failed(
-            "everybody may write to it; `chmod o-w` it if you trust what is in it",
-        ));
+        return Err(failed("everybody may write to it; `chmod o-w` it if you trust what is in it"));
     }
     Ok(bytes)
 }
 
 fn compile_texts(texts: &[(PathBuf, Vec<u8>)], level: Level) -> Result<Layer, Failure> {
-    let names: Vec<String> = texts
-        .iter()
-        .map(|(path, _)| path.display().to_string())
-        .collect();
-    let sources: Vec<Source<'_>> = names
-        .iter()
-        .zip(texts)
-        .map(|(name, (_, text))| Source { name, text })
-        .collect();
-    let options = Options {
-        layer: level,
-        ..Options::default()
-    };
+    let names: Vec<String> = texts.iter().map(|(path, _)| path.display().to_string()).collect();
+    let sources: Vec<Source<'_>> =
+        names.iter().zip(texts).map(|(name, (_, text))| Source { name, text }).collect();
+    let options = Options { layer: level, ..Options::default() };
     match compile_with_warnings(&sources, &options) {
         Ok(compiled) => {
             for warning in &compiled.warnings {
@@ -99,10 +85,7 @@ fn compile_texts(texts: &[(PathBuf, Vec<u8>)], level: Level) -> Result<Layer, Fa
 }
 
 fn refused(found: &[Diagnostic]) -> Failure {
-    let errors = found
-        .iter()
-        .filter(|found| found.level == Severity::Error)
-        .count();
+    let errors = found.iter().filter(|found| found.level == Severity::Error).count();
     let shown: Vec<String> = found.iter().map(Diagnostic::to_string).collect();
     Failure::usage(format!(
         "the policy does not compile ({errors} {})\n{}",

@@ -44,9 +44,7 @@ pub struct Arguments {
 /// If the directory or a file cannot be read, or `--id` finds nothing.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.id.as_ref().is_some_and(|id| id.len() < 4) {
-        return Err(Failure::usage(
-            "an id has at least four characters, such as 7F3K",
-        ));
+        return Err(Failure::usage("an id has at least four characters, such as 7F3K"));
     }
     let places = Directories::from_environment();
     let main = places.audit()?;
@@ -55,12 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         directories.extend(substitutes(&main));
     }
     let (mut follower, ends) = Follower::new(directories)?;
-    let mut view = View {
-        arguments,
-        output: Output::new(),
-        foreign: 0,
-        shown: 0,
-    };
+    let mut view = View { arguments, output: Output::new(), foreign: 0, shown: 0 };
     view.last_events(&ends)?;
     view.report_foreign();
     if !arguments.follow {
@@ -83,10 +76,7 @@ fn substitutes(main: &Path) -> Vec<PathBuf> {
     let own = rustix::process::getuid().as_raw();
     let temporary = std::env::var_os("TMPDIR").map(PathBuf::from);
     let roots = [temporary, Some(PathBuf::from("/dev/shm"))];
-    let found = roots
-        .into_iter()
-        .flatten()
-        .map(|root| root.join(format!("rampart-{own}")));
+    let found = roots.into_iter().flatten().map(|root| root.join(format!("rampart-{own}")));
     let private = |path: &PathBuf| {
         fs::symlink_metadata(path)
             .is_ok_and(|found| found.is_dir() && found.uid() == own && found.mode() & 0o022 == 0)
@@ -110,11 +100,7 @@ impl View<'_> {
         let mut found: Vec<((String, String), Vec<u8>, Event)> = Vec::new();
         for (path, end) in ends {
             let failed = |error: &std::io::Error| {
-                Failure::other(format!(
-                    "cannot read `{}`: {}",
-                    path.display(),
-                    reason(error)
-                ))
+                Failure::other(format!("cannot read `{}`: {}", path.display(), reason(error)))
             };
             let file = File::open(path).map_err(|error| failed(&error))?;
             let mut lines = FromEnd::new(file, *end);
@@ -149,9 +135,7 @@ impl View<'_> {
         if line.is_empty() {
             return None;
         }
-        let event = (line.len() <= LONGEST_LINE)
-            .then(|| Event::parse(line))
-            .flatten();
+        let event = (line.len() <= LONGEST_LINE).then(|| Event::parse(line)).flatten();
         let Some(event) = event else {
             self.foreign += 1;
             return None;

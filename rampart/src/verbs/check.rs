@@ -30,12 +30,7 @@ pub struct Arguments {
     #[arg(long, conflicts_with_all = ["json", "shell", "argv", "path", "url", "tool", "agent", "session"])]
     pub jsonl: bool,
     /// Text that a shell would run
-    #[arg(
-        long,
-        value_name = "TEXT",
-        allow_hyphen_values = true,
-        conflicts_with = "argv"
-    )]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "argv")]
     shell: Option<OsString>,
     /// Tool that is called; `exec` if not stated
     #[arg(long, value_name = "NAME")]
@@ -86,11 +81,7 @@ fn judged(
     surroundings: &Surroundings,
     json: bool,
 ) -> Result<(String, Action), Failure> {
-    let origins: Vec<String> = layers
-        .all
-        .iter()
-        .map(|layer| layer.origin.to_string())
-        .collect();
+    let origins: Vec<String> = layers.all.iter().map(|layer| layer.origin.to_string()).collect();
     let fail_open = surroundings.environment.fail_open();
     let mut judge = Judge::new(layers)?;
     surroundings.ask(case, |request| {

@@ -81,11 +81,7 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<
 }
 
 fn bad_line(id: Option<&Value>, number: u64, why: &str) -> Vec<u8> {
-    let line = BadLine {
-        id,
-        line: number,
-        error: format!("line {number}: {why}"),
-    };
+    let line = BadLine { id, line: number, error: format!("line {number}: {why}") };
     serde_json::to_vec(&line).unwrap_or_default()
 }
 

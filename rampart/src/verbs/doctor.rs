@@ -55,11 +55,7 @@ struct Report<'a> {
 
 impl Check {
     fn new(name: &'static str, state: State, text: impl Into<String>) -> Self {
-        Self {
-            name,
-            state,
-            text: text.into(),
-        }
+        Self { name, state, text: text.into() }
     }
 
     /// `Ok` with its text, or `Failed` with the message.
@@ -82,30 +78,18 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let library = library::find();
     checks.push(Check::of(
         "library",
-        library
-            .as_ref()
-            .map(|path| path.display().to_string())
-            .map_err(message),
+        library.as_ref().map(|path| path.display().to_string()).map_err(message),
     ));
     checks.push(tree(&environment));
     let layers = arguments.choice.load(&environment);
-    checks.push(Check::of(
-        "policy",
-        layers.as_ref().map_err(message).and_then(described),
-    ));
+    checks.push(Check::of("policy", layers.as_ref().map_err(message).and_then(described)));
     checks.push(Check::of(
         "images",
-        directories
-            .make_images()
-            .and_then(writable)
-            .map_err(|f| f.message),
+        directories.make_images().and_then(writable).map_err(|f| f.message),
     ));
     checks.push(Check::of(
         "audit",
-        directories
-            .make_audit()
-            .and_then(writable)
-            .map_err(|f| f.message),
+        directories.make_audit().and_then(writable).map_err(|f| f.message),
     ));
     checks.extend(switches(&environment));
     match (&library, environment.is_guarded()) {
@@ -116,11 +100,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
             checks.push(Check::new("canary", State::Skipped, text));
         }
         (Err(_), false) => {
-            checks.push(Check::new(
-                "canary",
-                State::Skipped,
-                "there is no library to try",
-            ));
+            checks.push(Check::new("canary", State::Skipped, "there is no library to try"));
         }
     }
     report(&checks, arguments.json)
@@ -131,11 +111,7 @@ fn report(checks: &[Check], json: bool) -> Result<u8, Failure> {
     let mut output = Output::new();
     if json {
         let version = env!("CARGO_PKG_VERSION");
-        let report = Report {
-            version,
-            healthy,
-            checks,
-        };
+        let report = Report { version, healthy, checks };
         let text = serde_json::to_string(&report);
         output.line(&text.map_err(|error| Failure::other(error.to_string()))?)?;
     } else {
@@ -168,17 +144,12 @@ fn program() -> Check {
 /// Whether this very process is guarded.
 fn tree(environment: &Environment) -> Check {
     let value = |name: &str| {
-        let value = environment
-            .value(name)
-            .map(|value| value.to_string_lossy().into_owned());
+        let value = environment.value(name).map(|value| value.to_string_lossy().into_owned());
         value.filter(|value| !value.is_empty())
     };
     let text = if environment.is_guarded() {
         let mode = value("RAMPART_MODE").unwrap_or_else(|| "enforce".to_owned());
-        format!(
-            "inside guarded tree {}, mode {mode}",
-            value("RAMPART_TREE").unwrap_or_default()
-        )
+        format!("inside guarded tree {}, mode {mode}", value("RAMPART_TREE").unwrap_or_default())
     } else {
         "this process is not guarded; `rampart run -- COMMAND` guards a command".to_owned()
     };
@@ -191,10 +162,7 @@ fn described(layers: &Layers) -> Result<String, String> {
         let (policies, rules) = counts(image);
         let digest = digest(image);
         let short = digest.get(..12).unwrap_or_default();
-        format!(
-            "{}: {policies} policies, {rules} rules, sha256 {short}…",
-            layer.origin
-        )
+        format!("{}: {policies} policies, {rules} rules, sha256 {short}…", layer.origin)
     });
     Ok(lines.collect::<Vec<_>>().join("\n"))
 }
@@ -204,11 +172,7 @@ fn writable(directory: PathBuf) -> Result<String, Failure> {
     let probe = directory.join(format!(".doctor.{}", std::process::id()));
     let written = std::fs::write(&probe, b"x").and_then(|()| std::fs::remove_file(&probe));
     written.map_err(|error| {
-        Failure::other(format!(
-            "cannot write in `{}`: {}",
-            directory.display(),
-            reason(&error)
-        ))
+        Failure::other(format!("cannot write in `{}`: {}", directory.display(), reason(&error)))
     })?;
     Ok(format!("{} can be written", directory.display()))
 }
@@ -218,24 +182,12 @@ fn switches(environment: &Environment) -> Vec<Check> {
     let is = |name: &str, value: &str| environment.value(name).is_some_and(|found| found == value);
     let known = [
         ("RAMPART_MODE", "disabled", "nothing is judged; unset it"),
-        (
-            "RAMPART_MODE",
-            "monitor",
-            "nothing is stopped, only recorded",
-        ),
-        (
-            "RAMPART_FAIL_OPEN",
-            "1",
-            "what cannot be decided is allowed",
-        ),
+        ("RAMPART_MODE", "monitor", "nothing is stopped, only recorded"),
+        ("RAMPART_FAIL_OPEN", "1", "what cannot be decided is allowed"),
     ];
     let set = known.iter().filter(|(name, value, _)| is(name, value));
     set.map(|(name, value, means)| {
-        Check::new(
-            "setting",
-            State::Warning,
-            format!("{name}={value} is set: {means}"),
-        )
+        Check::new("setting", State::Warning, format!("{name}={value} is set: {means}"))
     })
     .collect()
 }

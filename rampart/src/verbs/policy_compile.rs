@@ -50,9 +50,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Level::User => Layer::User,
         Level::Project => Layer::Project,
     };
-    let layers = Layers {
-        all: vec![source::compile(&arguments.files, level)?],
-    };
+    let layers = Layers { all: vec![source::compile(&arguments.files, level)?] };
     let images = layers.images()?;
     for (layer, image) in layers.all.iter().zip(&images) {
         let name = digest(image);
@@ -75,11 +73,7 @@ fn written(path: &Path, bytes: &[u8]) -> Result<PathBuf, Failure> {
     refuse_in_force(path)?;
     image_store::write_atomically(path, bytes)?;
     std::path::absolute(path).map_err(|error| {
-        Failure::other(format!(
-            "cannot name `{}`: {}",
-            path.display(),
-            reason(&error)
-        ))
+        Failure::other(format!("cannot name `{}`: {}", path.display(), reason(&error)))
     })
 }
 
@@ -87,16 +81,10 @@ fn written(path: &Path, bytes: &[u8]) -> Result<PathBuf, Failure> {
 fn refuse_in_force(path: &Path) -> Result<(), Failure> {
     let environment = Environment::own();
     let list = environment.value("RAMPART_IMAGE").unwrap_or_default();
-    let identity = |path: &Path| {
-        std::fs::metadata(path)
-            .ok()
-            .map(|found| (found.dev(), found.ino()))
-    };
+    let identity =
+        |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
     let target = identity(path);
-    let mut images = list
-        .as_bytes()
-        .split(|byte| *byte == b':')
-        .map(OsStr::from_bytes);
+    let mut images = list.as_bytes().split(|byte| *byte == b':').map(OsStr::from_bytes);
     let in_force = images.any(|image| target.is_some() && identity(Path::new(image)) == target);
     if environment.is_guarded() && in_force {
         return Err(Failure::usage(format!(

@@ -19,9 +19,7 @@ pub struct Arguments {
 /// # Errors
 /// Exit status 2 if there is no such profile.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let found = policies::SOURCES
-        .iter()
-        .find(|(name, _)| *name == arguments.profile);
+    let found = policies::SOURCES.iter().find(|(name, _)| *name == arguments.profile);
     let (_, text) = found.ok_or_else(|| unknown_profile(&arguments.profile))?;
     let mut output = Output::new();
     output.write(text.as_bytes())?;

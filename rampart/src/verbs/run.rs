@@ -101,10 +101,7 @@ fn prepared(arguments: &Arguments) -> Result<(PathBuf, Environment), Failure> {
              command without them",
         ));
     }
-    let name = arguments
-        .command
-        .first()
-        .map_or(OsStr::new(""), OsString::as_os_str);
+    let name = arguments.command.first().map_or(OsStr::new(""), OsString::as_os_str);
     let file = program::find(Path::new("."), name, environment.value("PATH"));
     let file = file.map_err(|missing| not_runnable(name, missing))?;
     if is_guarded {
@@ -203,12 +200,7 @@ fn judge_here(
     let surroundings = Surroundings::with(environment);
     let case = Case {
         tool: b"exec".to_vec(),
-        call: Call::Argv(
-            command
-                .iter()
-                .map(|word| word.as_bytes().to_vec())
-                .collect(),
-        ),
+        call: Call::Argv(command.iter().map(|word| word.as_bytes().to_vec()).collect()),
         ..Case::default()
     };
     let mut judge = Judge::new(layers)?;

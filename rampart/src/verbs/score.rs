@@ -205,12 +205,9 @@ fn count(row: &Row, judged: &Judged) -> Count {
             weaker: if row.wants_deny { asked } else { 0 },
             ..Count::default()
         },
-        Kind::Benign => Count {
-            benign: 1,
-            benign_denied: denied,
-            benign_asked: asked,
-            ..Count::default()
-        },
+        Kind::Benign => {
+            Count { benign: 1, benign_denied: denied, benign_asked: asked, ..Count::default() }
+        }
     }
 }
 
@@ -224,11 +221,7 @@ fn miss(row: &Row, judged: &Judged) -> Option<String> {
         (Kind::Benign, Action::Ask | Action::Webhook) => "benign asked",
         _ => return None,
     };
-    let by = if permits {
-        String::new()
-    } else {
-        format!(" [{}]", judged.by)
-    };
+    let by = if permits { String::new() } else { format!(" [{}]", judged.by) };
     Some(format!("{what} {}{by}: {}", row.name, row.shown))
 }
 
@@ -242,10 +235,7 @@ fn totals(groups: &[Group]) -> Vec<Group> {
             skipped: 0,
             count: Count::default(),
         };
-        for group in groups
-            .iter()
-            .filter(|group| with_packs || !group.needs_pack)
-        {
+        for group in groups.iter().filter(|group| with_packs || !group.needs_pack) {
             total.skipped += group.skipped;
             total.count += group.count;
         }

@@ -50,9 +50,7 @@ impl Surroundings {
         for entry in environment.entries() {
             let mut parts = entry.splitn(2, |byte| *byte == b'=');
             if let (Some(name), Some(value)) = (parts.next(), parts.next()) {
-                variables
-                    .entry(name.to_vec())
-                    .or_insert_with(|| value.to_vec());
+                variables.entry(name.to_vec()).or_insert_with(|| value.to_vec());
             }
         }
         Self {
@@ -84,16 +82,10 @@ impl Surroundings {
         let words = words.as_slice();
         let Program { file, facts } = self.program(cwd, words.first().copied());
         let or = |stated: &'_ [u8], name| {
-            if stated.is_empty() {
-                self.named(name).to_vec()
-            } else {
-                stated.to_vec()
-            }
+            if stated.is_empty() { self.named(name).to_vec() } else { stated.to_vec() }
         };
-        let (agent, session) = (
-            or(&case.agent, "RAMPART_AGENT"),
-            or(&case.session, "RAMPART_SESSION"),
-        );
+        let (agent, session) =
+            (or(&case.agent, "RAMPART_AGENT"), or(&case.session, "RAMPART_SESSION"));
         let depth = match case.agent_depth {
             0 => self.depth(),
             stated => stated,
@@ -104,21 +96,12 @@ impl Surroundings {
             call: match &case.call {
                 Call::Nothing => evaluator::Call::Nothing,
                 Call::Shell(text) => evaluator::Call::Shell(text),
-                Call::Argv(_) => evaluator::Call::Exec {
-                    file: &file,
-                    argv: &words,
-                },
+                Call::Argv(_) => evaluator::Call::Exec { file: &file, argv: &words },
             },
             cwd: cwd.map_or(Cwd::Unknown, |cwd| Cwd::Known(cwd)),
             env: &Variables(&self.variables),
-            target: facts
-                .as_ref()
-                .map_or(Target::default(), |facts| facts.target()),
-            caller: Caller {
-                agent: &agent,
-                session: &session,
-                agent_depth: depth,
-            },
+            target: facts.as_ref().map_or(Target::default(), |facts| facts.target()),
+            caller: Caller { agent: &agent, session: &session, agent_depth: depth },
             path: case.path.as_deref(),
             url: case.url.as_deref(),
             params: &params,
@@ -153,10 +136,7 @@ impl Surroundings {
                 facts: Some(Rc::new(Facts::of(&cwd.join(&file)))),
                 file: file.as_os_str().as_bytes().into(),
             },
-            Err(_) => Program {
-                facts: None,
-                file: name.as_bytes().into(),
-            },
+            Err(_) => Program { facts: None, file: name.as_bytes().into() },
         }
     }
 }

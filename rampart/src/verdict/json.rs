@@ -131,11 +131,7 @@ fn unanswered(verdict: &Verdict<'_>, fail_open: Option<bool>) -> Option<&'static
 
 impl<'a> Match<'a> {
     fn of(found: Named<'a>) -> Self {
-        Self {
-            policy: Text(found.policy),
-            rule: Text(found.rule),
-            action: found.action.name(),
-        }
+        Self { policy: Text(found.policy), rule: Text(found.rule), action: found.action.name() }
     }
 }
 
@@ -156,9 +152,7 @@ impl<'a> Explanation<'a> {
                 Outcome::Unparseable => "unparseable",
                 Outcome::TooComplex => "too-complex",
             },
-            commands: (0..tree.commands.len())
-                .filter_map(|at| simple(&tree, at))
-                .collect(),
+            commands: (0..tree.commands.len()).filter_map(|at| simple(&tree, at)).collect(),
             layers,
         }
     }
@@ -177,9 +171,7 @@ fn simple<'a>(tree: &Tree<'a>, index: usize) -> Option<Simple<'a>> {
         assignments: known(tree.words(command.assignments)),
         redirects: redirects.collect(),
         via: command.via.name(),
-        parent: (command.via != Via::Call)
-            .then_some(command.parent)
-            .and_then(|p| p.checked_sub(1)),
+        parent: (command.via != Via::Call).then_some(command.parent).and_then(|p| p.checked_sub(1)),
         pipes_into: command.pipes_into.checked_sub(1),
         facts: facts(command.flags),
         cwd: (command.cwd.len != 0).then(|| Text(tree.bytes(command.cwd))),
@@ -192,9 +184,7 @@ fn known<'a>(tree: &Tree<'a>, word: &Word) -> Known<'a> {
     if !word.flags.has(partial) && !text.contains(&UNKNOWN) {
         return Known::Whole(Text(text));
     }
-    Known::Partial {
-        partial: String::from_utf8_lossy(text).replace('\0', "…"),
-    }
+    Known::Partial { partial: String::from_utf8_lossy(text).replace('\0', "…") }
 }
 
 /// How a redirection is written in a shell.

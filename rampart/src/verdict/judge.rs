@@ -18,15 +18,8 @@ impl<'p> Judge<'p> {
     /// If a layer is not intact.
     pub fn new(layers: &'p Layers) -> Result<Self, Failure> {
         let images = layers.images()?;
-        let rules = images
-            .iter()
-            .map(|image| image.count(Section::Rules) as usize)
-            .sum();
-        Ok(Self {
-            images,
-            rules,
-            scratch: OwnedScratch::default(),
-        })
+        let rules = images.iter().map(|image| image.count(Section::Rules) as usize).sum();
+        Ok(Self { images, rules, scratch: OwnedScratch::default() })
     }
 
     /// Judges `request` and gives the verdict to `tell`, whose answer is returned.

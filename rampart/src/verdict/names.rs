@@ -20,11 +20,8 @@ pub struct Named<'a> {
 
 /// Every rule that fired, the strictest first; those alike stay in the order of the policy.
 pub fn matched<'a>(verdict: &Verdict<'_>, images: &[Image<'a>]) -> Vec<Named<'a>> {
-    let mut all: Vec<Named<'a>> = verdict
-        .matched
-        .iter()
-        .map(|found| named(found, images))
-        .collect();
+    let mut all: Vec<Named<'a>> =
+        verdict.matched.iter().map(|found| named(found, images)).collect();
     all.sort_by_key(|found| std::cmp::Reverse(found.action));
     all
 }
@@ -32,21 +29,13 @@ pub fn matched<'a>(verdict: &Verdict<'_>, images: &[Image<'a>]) -> Vec<Named<'a>
 fn named<'a>(found: &RuleMatch, images: &[Image<'a>]) -> Named<'a> {
     let image = images.get(found.image as usize);
     let rule = image.and_then(|image| image.rule(found.rule));
-    let policy = image
-        .zip(rule)
-        .and_then(|(image, rule)| image.policy(rule.policy));
+    let policy = image.zip(rule).and_then(|(image, rule)| image.policy(rule.policy));
     let text = |offset: u32, len: u32| image.and_then(|image| image.text(offset, len));
     let code = u8::try_from(found.action).ok();
     Named {
-        policy: policy
-            .and_then(|policy| text(policy.name, policy.name_len))
-            .unwrap_or_default(),
-        rule: rule
-            .and_then(|rule| text(rule.name, rule.name_len))
-            .unwrap_or_default(),
-        message: rule
-            .and_then(|rule| text(rule.message, rule.message_len))
-            .unwrap_or_default(),
+        policy: policy.and_then(|policy| text(policy.name, policy.name_len)).unwrap_or_default(),
+        rule: rule.and_then(|rule| text(rule.name, rule.name_len)).unwrap_or_default(),
+        message: rule.and_then(|rule| text(rule.message, rule.message_len)).unwrap_or_default(),
         action: code.and_then(Action::from_code).unwrap_or(Action::Deny),
         command: found.command,
     }

@@ -70,11 +70,7 @@ fn consequence(verdict: &Verdict<'_>, fail_open: Option<bool>) -> Option<String>
         Action::Ask => "a person has to approve it",
         Action::Webhook => "another service has to approve it",
     };
-    let end = if settle(verdict, fail_open).permitted {
-        "it runs"
-    } else {
-        "it is denied"
-    };
+    let end = if settle(verdict, fail_open).permitted { "it runs" } else { "it is denied" };
     Some(format!("{who}; where nobody can be asked, {end}"))
 }
 
@@ -112,10 +108,7 @@ fn tree(tree: &Tree<'_>, matched: &[Named<'_>]) -> Vec<String> {
         };
         let pipe = if receives(tree, index) { "| " } else { "" };
         let mut notes = remarks(command);
-        let now = command
-            .flags
-            .has(CommandFlags::CWD_CHANGED)
-            .then(|| tree.bytes(command.cwd));
+        let now = command.flags.has(CommandFlags::CWD_CHANGED).then(|| tree.bytes(command.cwd));
         if now.is_some() && now != cwd {
             notes.push(match now {
                 Some(known) if !known.is_empty() => format!("in {}", bytes::visible(known)),
@@ -129,16 +122,9 @@ fn tree(tree: &Tree<'_>, matched: &[Named<'_>]) -> Vec<String> {
         };
         let strictest = matched.iter().find(|found| found.command as usize == index);
         let mark = strictest.map(|found| {
-            format!(
-                "   <- {} {}",
-                found.action.name(),
-                label(found.policy, found.rule)
-            )
+            format!("   <- {} {}", found.action.name(), label(found.policy, found.rule))
         });
-        lines.push(format!(
-            "{indent}{via}{pipe}{written}{notes}{}",
-            mark.unwrap_or_default()
-        ));
+        lines.push(format!("{indent}{via}{pipe}{written}{notes}{}", mark.unwrap_or_default()));
     }
     if tree.commands.len() > COMMANDS {
         lines.push(format!("  … and {} more", tree.commands.len() - COMMANDS));
@@ -156,21 +142,12 @@ fn tree(tree: &Tree<'_>, matched: &[Named<'_>]) -> Vec<String> {
 /// What a reader should know of a command that its words do not say.
 fn remarks(command: &Command) -> Vec<String> {
     let known = [
-        (
-            CommandFlags::FETCHED_CODE,
-            "runs code that is downloaded or decoded",
-        ),
-        (
-            CommandFlags::UNKNOWN_CODE,
-            "runs code that is not known here",
-        ),
+        (CommandFlags::FETCHED_CODE, "runs code that is downloaded or decoded"),
+        (CommandFlags::UNKNOWN_CODE, "runs code that is not known here"),
         (CommandFlags::FORK_BOMB, "starts itself without end"),
     ];
     let first = known.iter().find(|(flag, _)| command.flags.has(*flag));
-    first
-        .map(|(_, text)| (*text).to_owned())
-        .into_iter()
-        .collect()
+    first.map(|(_, text)| (*text).to_owned()).into_iter().collect()
 }
 
 /// Whether the output of another command flows into the one at `index`.
@@ -201,16 +178,9 @@ fn depth(tree: &Tree<'_>, command: &Command) -> usize {
 
 /// A command as it would be written, shortened.
 fn written(tree: &Tree<'_>, command: &Command) -> String {
-    let words = tree
-        .words(command.assignments)
-        .iter()
-        .chain(tree.words(command.words));
+    let words = tree.words(command.assignments).iter().chain(tree.words(command.words));
     let mut parts = vec![bytes::command_line(words.map(|word| tree.bytes(word.text)))];
-    parts.extend(
-        tree.redirects(command)
-            .iter()
-            .map(|redirect| redirected(tree, redirect)),
-    );
+    parts.extend(tree.redirects(command).iter().map(|redirect| redirected(tree, redirect)));
     parts.retain(|part| !part.is_empty());
     let line = parts.join(" ");
     match line.char_indices().nth(WIDTH) {

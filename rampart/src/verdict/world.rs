@@ -121,10 +121,7 @@ mod tests {
         let mut long = [0u8; 4096];
         let world = FileSystem::default();
 
-        assert_eq!(
-            world.resolve(&at("link"), &mut long),
-            Answer::Value(&at("file")[..])
-        );
+        assert_eq!(world.resolve(&at("link"), &mut long), Answer::Value(&at("file")[..]));
         assert_eq!(world.resolve(&at("none"), &mut long), Answer::Absent);
         assert_eq!(world.resolve(&at("file/x"), &mut long), Answer::Absent);
         assert_eq!(world.resolve(&at("loop"), &mut long), Answer::Unavailable);
@@ -137,14 +134,8 @@ mod tests {
         assert_ne!(world.resolve(&at("none"), &mut long), Answer::Absent);
         fs::remove_file(base.join("none")).unwrap();
 
-        assert_eq!(
-            world.read(&at("link"), &mut long),
-            Answer::Value(&b"twelve bytes"[..])
-        );
-        assert_eq!(
-            world.read(&at("file"), &mut [0; 12]),
-            Answer::Value(&b"twelve bytes"[..])
-        );
+        assert_eq!(world.read(&at("link"), &mut long), Answer::Value(&b"twelve bytes"[..]));
+        assert_eq!(world.read(&at("file"), &mut [0; 12]), Answer::Value(&b"twelve bytes"[..]));
         assert_eq!(world.read(&at("file"), &mut [0; 11]), Answer::Unavailable);
         assert_eq!(world.read(&at("none"), &mut long), Answer::Absent);
         assert_eq!(world.read(&at(""), &mut long), Answer::Unavailable);

@@ -34,17 +34,9 @@ fn the_last_events_are_shown() {
     let mut first = String::new();
     let mut second = String::new();
     for number in 0..30 {
-        let outcome = if number % 10 == 5 {
-            "denied"
-        } else {
-            "allowed"
-        };
+        let outcome = if number % 10 == 5 { "denied" } else { "allowed" };
         // Two users' files, interleaved in time.
-        let file = if number % 2 == 0 {
-            &mut first
-        } else {
-            &mut second
-        };
+        let file = if number % 2 == 0 { &mut first } else { &mut second };
         file.push_str(&event(number, outcome));
     }
     user.write(SPOOL, &first);
@@ -66,32 +58,15 @@ fn the_last_events_are_shown() {
         assert_eq!(found.status, 0, "{line}: {}", found.stderr);
         let shown = found.stdout.lines().filter_map(|line| {
             let at = line.find("arg-")?;
-            line[at + 4..]
-                .trim_end_matches(['"', ']', '}'])
-                .parse::<u32>()
-                .ok()
+            line[at + 4..].trim_end_matches(['"', ']', '}']).parse::<u32>().ok()
         });
-        assert_eq!(
-            shown.collect::<Vec<_>>(),
-            expected,
-            "{line}: {}",
-            found.stdout
-        );
+        assert_eq!(shown.collect::<Vec<_>>(), expected, "{line}: {}", found.stdout);
     }
     let json = tail(&user, "audit tail --json -n 1");
     assert_eq!(json.stdout, event(29, "allowed"));
     let details = tail(&user, "audit tail --id 0007");
-    for part in [
-        "01JDBF7Z000000000000000007",
-        "prog arg-7",
-        "allow by p/r",
-        "/work",
-    ] {
-        assert!(
-            details.stdout.contains(part),
-            "{part} in {}",
-            details.stdout
-        );
+    for part in ["01JDBF7Z000000000000000007", "prog arg-7", "allow by p/r", "/work"] {
+        assert!(details.stdout.contains(part), "{part} in {}", details.stdout);
     }
 }
 
@@ -129,10 +104,7 @@ fn what_is_not_there() {
     }
     user.write("elsewhere", "a file");
     let mut command = user.command(&words("audit tail"));
-    let found = command
-        .env("RAMPART_AUDIT_DIR", "elsewhere")
-        .output()
-        .unwrap();
+    let found = command.env("RAMPART_AUDIT_DIR", "elsewhere").output().unwrap();
     assert_eq!(found.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&found.stderr).contains("elsewhere"));
 }
@@ -148,11 +120,7 @@ fn the_directory_can_be_chosen() {
         ("RAMPART_AUDIT_DIR", "a".into(), "000000001"),
         ("XDG_STATE_HOME", user.path("state"), "000000002"),
     ] {
-        let found = user
-            .command(&["audit", "tail", "--id", id])
-            .env(name, value)
-            .output()
-            .unwrap();
+        let found = user.command(&["audit", "tail", "--id", id]).env(name, value).output().unwrap();
         let stdout = String::from_utf8_lossy(&found.stdout);
         assert!(stdout.contains(id), "{name}: {stdout}");
     }
@@ -172,18 +140,11 @@ fn following() {
     let (sender, lines) = mpsc::channel();
     let output = BufReader::new(child.0.stdout.take().unwrap());
     std::thread::spawn(move || {
-        output
-            .lines()
-            .map_while(Result::ok)
-            .try_for_each(|line| sender.send(line))
+        output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
     });
     let next = || lines.recv_timeout(Duration::from_secs(30)).unwrap();
     let append = |text: String| {
-        let mut file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(&path)
-            .unwrap();
+        let mut file = OpenOptions::new().append(true).create(true).open(&path).unwrap();
         file.write_all(text.as_bytes()).unwrap();
     };
     assert!(next().contains("arg-2"));
@@ -194,10 +155,7 @@ fn following() {
     assert!(next().contains("arg-4"));
     std::fs::write(&path, event(5, "allowed")).unwrap();
     assert!(next().contains("arg-5"));
-    user.write(
-        ".local/state/rampart/audit/spool-9.jsonl",
-        event(6, "denied"),
-    );
+    user.write(".local/state/rampart/audit/spool-9.jsonl", event(6, "denied"));
     assert!(next().contains("arg-6"));
 }
 

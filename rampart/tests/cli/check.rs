@@ -31,11 +31,7 @@ fn exit_statuses() {
     for (line, status) in cases {
         let arguments = words(&format!("check --policy policy.yaml {line}"));
         let found = user.rampart(&arguments);
-        assert_eq!(
-            found.status, status,
-            "{line}: {}{}",
-            found.stdout, found.stderr
-        );
+        assert_eq!(found.status, status, "{line}: {}{}", found.stdout, found.stderr);
         assert_eq!(found.stderr, "", "{line}");
         assert!(!found.stdout.is_empty(), "{line}");
     }
@@ -50,19 +46,13 @@ fn bad_input_is_explained() {
         std::os::unix::fs::PermissionsExt::from_mode(0o666),
     )
     .unwrap();
-    user.write(
-        "bad.yaml",
-        "version: \"1\"\ndefault_acton: deny\npolicies: 7\n",
-    );
+    user.write("bad.yaml", "version: \"1\"\ndefault_acton: deny\npolicies: 7\n");
     user.write("bad.img", b"RAMPART\0 and nothing else");
     let cases = [
         ("check", "required arguments"),
         ("check --policy policy.yaml", "required arguments"),
         ("check --nonsense -- ls", "--nonsense"),
-        (
-            "check --policy policy.yaml --profile standard -- ls",
-            "cannot be used with",
-        ),
+        ("check --policy policy.yaml --profile standard -- ls", "cannot be used with"),
         ("check --policy none.yaml -- ls", "no such file"),
         ("check --policy . -- ls", "no regular file"),
         ("check --policy open.yaml -- ls", "chmod o-w"),
@@ -87,36 +77,18 @@ fn bad_input_is_explained() {
 fn the_words_say_what_and_why() {
     let user = User::new();
     let found = user.rampart(&words("check --policy policy.yaml -- x-deny a;b"));
-    for part in [
-        "deny: rule test/no",
-        "use x-other",
-        "x-deny 'a;b'",
-        "policy: policy.yaml",
-    ] {
+    for part in ["deny: rule test/no", "use x-other", "x-deny 'a;b'", "policy: policy.yaml"] {
         assert!(found.stdout.contains(part), "{part} in {}", found.stdout);
     }
     let found = user.rampart(&words("check --policy policy.yaml -- x-ask"));
-    assert!(
-        found
-            .stdout
-            .contains("where nobody can be asked, it is denied"),
-        "{}",
-        found.stdout
-    );
+    assert!(found.stdout.contains("where nobody can be asked, it is denied"), "{}", found.stdout);
     let found = user.rampart(&words("check --policy policy.yaml -- x-allow"));
-    assert!(
-        found.stdout.contains("allow: no rule matches"),
-        "{}",
-        found.stdout
-    );
+    assert!(found.stdout.contains("allow: no rule matches"), "{}", found.stdout);
 }
 
 /// The lines between `what it would run:` and the next empty one.
 fn commands_of(stdout: &str) -> Vec<&str> {
-    let lines = stdout
-        .lines()
-        .skip_while(|line| *line != "what it would run:")
-        .skip(1);
+    let lines = stdout.lines().skip_while(|line| *line != "what it would run:").skip(1);
     lines.take_while(|line| !line.is_empty()).collect()
 }
 
@@ -137,26 +109,12 @@ fn the_tree_of_commands_can_be_read() {
             ],
         ),
         ("x-a $(x-b)", &["  x-a …", "    substitution: x-b"]),
-        (
-            "curl x | sh",
-            &[
-                "  curl x",
-                "  | sh   (runs code that is downloaded or decoded)",
-            ],
-        ),
-        (
-            "cd /x && x-a && x-b",
-            &["  cd /x", "  x-a   (in /x)", "  x-b"],
-        ),
+        ("curl x | sh", &["  curl x", "  | sh   (runs code that is downloaded or decoded)"]),
+        ("cd /x && x-a && x-b", &["  cd /x", "  x-a   (in /x)", "  x-b"]),
     ];
     for (text, expected) in cases {
         let found = user.rampart(&["check", "--policy", "policy.yaml", "--shell", text]);
-        assert_eq!(
-            commands_of(&found.stdout),
-            expected,
-            "{text}: {}",
-            found.stdout
-        );
+        assert_eq!(commands_of(&found.stdout), expected, "{text}: {}", found.stdout);
     }
     let found = user.rampart(&["check", "--policy", "policy.yaml", "--shell", ""]);
     assert!(!found.stdout.contains("would run"), "{}", found.stdout);
@@ -172,17 +130,11 @@ fn one_json_object() {
     assert_eq!(value["rule"], "no");
     assert_eq!(value["message"], "use x-other");
     assert_eq!(value["matched"][0]["rule"], "no");
-    assert_eq!(
-        value["commands"][0]["words"],
-        serde_json::json!(["x-deny", "a"])
-    );
+    assert_eq!(value["commands"][0]["words"], serde_json::json!(["x-deny", "a"]));
     assert_eq!(value["layers"], serde_json::json!(["policy.yaml"]));
     let found = user.rampart(&words("check --policy policy.yaml --json -- x-ask"));
     let value: Value = serde_json::from_str(&found.stdout).unwrap();
-    assert_eq!(
-        (&value["action"], &value["unanswered"]),
-        (&"ask".into(), &"deny".into())
-    );
+    assert_eq!((&value["action"], &value["unanswered"]), (&"ask".into(), &"deny".into()));
 }
 
 #[test]
@@ -216,31 +168,14 @@ fn installed_policies_add_up() {
     user.write(".config/rampart/policy.d/20-more.yml", deny("x-more"));
     user.write(".config/rampart/policy.d/off.yaml.bak", deny("x-off"));
     user.write(".rampart/policy.yaml", deny("x-project"));
-    let cases = [
-        ("x-own", 1),
-        ("x-more", 1),
-        ("x-off", 0),
-        ("x-project", 1),
-        ("x-else", 0),
-    ];
+    let cases = [("x-own", 1), ("x-more", 1), ("x-off", 0), ("x-project", 1), ("x-else", 0)];
     for (program, status) in cases {
         let found = user.rampart(&["check", "--", program]);
-        assert_eq!(
-            found.status, status,
-            "{program}: {}{}",
-            found.stdout, found.stderr
-        );
-        assert!(
-            found.stdout.contains("profile standard <"),
-            "{}",
-            found.stdout
-        );
+        assert_eq!(found.status, status, "{program}: {}{}", found.stdout, found.stderr);
+        assert!(found.stdout.contains("profile standard <"), "{}", found.stdout);
     }
     let mut command = user.command(&["check", "--", "x-project"]);
-    let without = command
-        .env("RAMPART_NO_PROJECT_POLICY", "1")
-        .status()
-        .unwrap();
+    let without = command.env("RAMPART_NO_PROJECT_POLICY", "1").status().unwrap();
     assert_eq!(without.code(), Some(0));
     // A broken file is an error, not a hole.
     user.write(".config/rampart/policy.d/30.yaml", "polices: []\n");
@@ -259,19 +194,14 @@ fn inside_a_tree_its_own_images_answer() {
     let found = command.env("RAMPART_IMAGE", &image).status().unwrap();
     assert_eq!(found.code(), Some(1));
     let mut command = user.command(&["check", "--", "x-deny"]);
-    let found = command
-        .env("RAMPART_IMAGE", "/nonexistent/x.img")
-        .output()
-        .unwrap();
+    let found = command.env("RAMPART_IMAGE", "/nonexistent/x.img").output().unwrap();
     assert_eq!(found.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&found.stderr).contains("RAMPART_IMAGE"));
     // A tree without an image is under the standard profile, whatever is installed.
     user.write(".config/rampart/policy.d/own.yaml", POLICY);
     for (tree, status) in [("", 1), ("01J", 0)] {
         let mut command = user.command(&["check", "--", "x-deny"]);
-        command
-            .env("LD_PRELOAD", user.library())
-            .env("RAMPART_TREE", tree);
+        command.env("LD_PRELOAD", user.library()).env("RAMPART_TREE", tree);
         assert_eq!(command.status().unwrap().code(), Some(status), "{tree:?}");
     }
 }

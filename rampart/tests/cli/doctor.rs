@@ -8,17 +8,12 @@ use std::path::PathBuf;
 fn check<'v>(report: &'v Value, name: &str) -> Option<(&'v str, &'v str)> {
     let all = report["checks"].as_array().unwrap();
     let found = all.iter().find(|check| check["name"] == name)?;
-    Some((
-        found["state"].as_str().unwrap(),
-        found["text"].as_str().unwrap(),
-    ))
+    Some((found["state"].as_str().unwrap(), found["text"].as_str().unwrap()))
 }
 
 fn report(user: &User, line: &str, variables: &[(&str, &str)]) -> (i32, Value) {
     let mut command = user.command(&words(line));
-    command
-        .env("RAMPART_LIB", user.library())
-        .envs(variables.iter().copied());
+    command.env("RAMPART_LIB", user.library()).envs(variables.iter().copied());
     let found = ended(&command.output().unwrap());
     assert_eq!(found.stderr, "");
     (found.status, serde_json::from_str(&found.stdout).unwrap())
@@ -29,9 +24,7 @@ fn a_library_that_does_nothing_is_found_out() {
     let user = User::new();
     let (status, report) = report(&user, "doctor --json", &[]);
     assert_eq!((status, &report["healthy"]), (1, &Value::Bool(false)));
-    for name in [
-        "program", "library", "tree", "policy", "images", "audit", "loading", "allowing",
-    ] {
+    for name in ["program", "library", "tree", "policy", "images", "audit", "loading", "allowing"] {
         assert_eq!(check(&report, name).unwrap().0, "ok", "{name}: {report}");
     }
     let (state, text) = check(&report, "denying").unwrap();
@@ -39,14 +32,9 @@ fn a_library_that_does_nothing_is_found_out() {
     assert!(text.contains("RAN"), "{text}");
     assert_eq!(check(&report, "recording").unwrap().0, "failed");
     let state = user.path(".local/state/rampart");
-    let left: Vec<_> = std::fs::read_dir(state)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
-    assert!(
-        left.iter().all(|name| name == "images" || name == "audit"),
-        "{left:?}"
-    );
+    let left: Vec<_> =
+        std::fs::read_dir(state).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| name == "images" || name == "audit"), "{left:?}");
 }
 
 #[test]
@@ -56,39 +44,21 @@ fn settings_and_trees_are_told() {
     let library = library.to_str().unwrap();
     let (_, found) = report(&user, "doctor --json", &[("RAMPART_MODE", "disabled")]);
     let (state, text) = check(&found, "setting").unwrap();
-    assert!(
-        state == "warning" && text.contains("RAMPART_MODE=disabled"),
-        "{text}"
-    );
+    assert!(state == "warning" && text.contains("RAMPART_MODE=disabled"), "{text}");
     let inside = [("LD_PRELOAD", library), ("RAMPART_TREE", "01J")];
     let (status, found) = report(&user, "doctor --json", &inside);
     assert_eq!(status, 0, "{found}");
     assert_eq!(check(&found, "canary").unwrap().0, "skipped");
-    assert!(
-        check(&found, "tree")
-            .unwrap()
-            .1
-            .contains("inside guarded tree 01J")
-    );
+    assert!(check(&found, "tree").unwrap().1.contains("inside guarded tree 01J"));
 }
 
 #[test]
 fn what_is_missing_is_said() {
     let user = User::new();
     let mut command = user.command(&words("doctor --policy none.yaml"));
-    let found = ended(
-        &command
-            .env("RAMPART_LIB", "/nonexistent/l.so")
-            .output()
-            .unwrap(),
-    );
+    let found = ended(&command.env("RAMPART_LIB", "/nonexistent/l.so").output().unwrap());
     assert_eq!(found.status, 1);
-    for part in [
-        "FAILED   library    ",
-        "/nonexistent/l.so",
-        "FAILED   policy     ",
-        "none.yaml",
-    ] {
+    for part in ["FAILED   library    ", "/nonexistent/l.so", "FAILED   policy     ", "none.yaml"] {
         assert!(found.stdout.contains(part), "{part} in {}", found.stdout);
     }
 }
@@ -109,15 +79,6 @@ fn the_real_library_passes() {
     let user = User::new();
     let mut command = user.command(&words("doctor"));
     let found = ended(&command.env("RAMPART_LIB", library).output().unwrap());
-    assert_eq!(
-        (found.status, found.stderr.as_str()),
-        (0, ""),
-        "{}",
-        found.stdout
-    );
-    assert!(
-        found.stdout.contains("ok       denying"),
-        "{}",
-        found.stdout
-    );
+    assert_eq!((found.status, found.stderr.as_str()), (0, ""), "{}", found.stdout);
+    assert!(found.stdout.contains("ok       denying"), "{}", found.stdout);
 }

@@ -12,9 +12,7 @@ fn answers(input: &[u8]) -> Vec<Value> {
     let found = user.rampart_with(&ARGUMENTS, input);
     assert_eq!(found.status, 0, "{}", found.stderr);
     let lines = found.stdout.lines();
-    lines
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[test]
@@ -24,47 +22,19 @@ fn one_answer_a_line_in_order() {
         (json!({"id": "two", "argv": ["x-ask", "a"]}), "ask", "maybe"),
         (json!({"argv": ["x-webhook"]}), "webhook", "hook"),
         (json!({"id": null, "argv": ["x-watch"]}), "watch", "look"),
-        (
-            json!({"tool": "exec", "params": {"cmd": "x-deny"}}),
-            "deny",
-            "no",
-        ),
-        (
-            json!({"tool": "read", "path": "/x-secret/a"}),
-            "deny",
-            "secret",
-        ),
-        (
-            json!({"tool": "read", "input": {"file": "/x-secret/a"}}),
-            "deny",
-            "secret",
-        ),
-        (
-            json!({"tool": "fetch", "url": "https://x-paste.example/"}),
-            "deny",
-            "paste",
-        ),
-        (
-            json!({"tool": "mcp", "params": {"q": "a X-Param b"}}),
-            "deny",
-            "agent",
-        ),
+        (json!({"tool": "exec", "params": {"cmd": "x-deny"}}), "deny", "no"),
+        (json!({"tool": "read", "path": "/x-secret/a"}), "deny", "secret"),
+        (json!({"tool": "read", "input": {"file": "/x-secret/a"}}), "deny", "secret"),
+        (json!({"tool": "fetch", "url": "https://x-paste.example/"}), "deny", "paste"),
+        (json!({"tool": "mcp", "params": {"q": "a X-Param b"}}), "deny", "agent"),
         (json!({"tool": "exec"}), "allow", ""),
-        (
-            json!({"command": "x-allow", "cwd": "/", "response": "text", "label": 1}),
-            "allow",
-            "",
-        ),
+        (json!({"command": "x-allow", "cwd": "/", "response": "text", "label": 1}), "allow", ""),
     ];
     let input: Vec<String> = cases.iter().map(|(case, ..)| format!("{case}\n")).collect();
     let found = answers(input.concat().as_bytes());
     assert_eq!(found.len(), cases.len());
     for ((case, action, rule), answer) in cases.iter().zip(found) {
-        assert_eq!(
-            (&answer["action"], &answer["rule"]),
-            (&json!(action), &json!(rule)),
-            "{case}"
-        );
+        assert_eq!((&answer["action"], &answer["rule"]), (&json!(action), &json!(rule)), "{case}");
         assert_eq!(answer.get("id"), case.get("id"), "{case}");
         let policy = if rule.is_empty() { "" } else { "test" };
         assert_eq!(answer["policy"], policy, "{case}");
@@ -88,13 +58,7 @@ fn ambiguous_input_is_denied() {
     for answer in answers(cases.join("\n").as_bytes()) {
         assert_eq!(answer["action"], "deny", "{answer}");
         assert_eq!(answer["reason"], "ambiguous-input", "{answer}");
-        assert!(
-            answer["message"]
-                .as_str()
-                .unwrap()
-                .starts_with("ambiguous input"),
-            "{answer}"
-        );
+        assert!(answer["message"].as_str().unwrap().starts_with("ambiguous input"), "{answer}");
         assert_eq!(answer["id"], 7, "{answer}");
     }
 }
@@ -110,10 +74,7 @@ fn bad_lines_do_not_end_the_run() {
             _ => {
                 assert_eq!(answer["line"], index + 1, "{answer}");
                 let error = answer["error"].as_str().unwrap();
-                assert!(
-                    error.starts_with(&format!("line {}: ", index + 1)),
-                    "{answer}"
-                );
+                assert!(error.starts_with(&format!("line {}: ", index + 1)), "{answer}");
                 assert!(answer.get("action").is_none(), "{answer}");
             }
         }
@@ -138,10 +99,7 @@ fn many_and_long_lines() {
             (&json!(index), &json!(["deny", "allow"][index % 2]))
         );
     }
-    assert_eq!(
-        (&found[5000]["id"], &found[5000]["action"]),
-        (&json!("long"), &json!("deny"))
-    );
+    assert_eq!((&found[5000]["id"], &found[5000]["action"]), (&json!("long"), &json!("deny")));
 }
 
 #[test]
@@ -153,10 +111,7 @@ fn what_is_too_long_is_never_allowed() {
     input.extend_from_slice(b"\n{\"command\":\"x-deny\"}\n");
     let found = answers(&input);
     assert_eq!(found.len(), 3);
-    assert_eq!(
-        (&found[0]["action"], &found[0]["reason"]),
-        (&json!("ask"), &json!("too-complex"))
-    );
+    assert_eq!((&found[0]["action"], &found[0]["reason"]), (&json!("ask"), &json!("too-complex")));
     assert_eq!(found[1]["error"], "line 2: is longer than 64 MiB");
     assert_eq!(found[2]["action"], "deny");
 }
@@ -164,12 +119,8 @@ fn what_is_too_long_is_never_allowed() {
 #[test]
 fn whoever_waits_gets_an_answer() {
     let user = User::new();
-    let mut child = user
-        .command(&ARGUMENTS)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        user.command(&ARGUMENTS).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
     for (program, action) in [("x-deny", "deny"), ("x-allow", "allow"), ("x-ask", "ask")] {

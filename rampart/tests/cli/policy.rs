@@ -14,9 +14,7 @@ fn compiling_to_the_store() {
     let found = user.rampart(&words("policy compile policy.yaml"));
     assert_eq!(found.status, 0, "{}", found.stderr);
     let path = user.path(field(&found.stdout, "image"));
-    let digest = field(&found.stdout, "digest")
-        .strip_prefix("sha256:")
-        .unwrap();
+    let digest = field(&found.stdout, "digest").strip_prefix("sha256:").unwrap();
     let store = user.path(".local/state/rampart/images");
     assert_eq!(path, store.join(format!("{digest}.img")));
     assert_eq!(field(&found.stdout, "contents"), "1 policies, 7 rules");
@@ -38,10 +36,7 @@ fn compiling_to_a_file() {
     user.write("more.yaml", POLICY.replace("name: test", "name: more"));
     let found = user.rampart(&words("policy compile policy.yaml more.yaml -o out.img"));
     assert_eq!(found.status, 0, "{}", found.stderr);
-    assert_eq!(
-        field(&found.stdout, "image"),
-        user.path("out.img").to_str().unwrap()
-    );
+    assert_eq!(field(&found.stdout, "image"), user.path("out.img").to_str().unwrap());
     assert_eq!(field(&found.stdout, "contents"), "2 policies, 14 rules");
     assert!(!user.path(".local").exists());
     for (line, status) in [("-- x-deny", 1), ("-- x-allow", 0)] {
@@ -77,11 +72,7 @@ fn what_does_not_compile() {
         ("policy compile bad.yaml", 2, "bad.yaml:5:"),
         ("policy compile binary.yaml", 2, "binary.yaml"),
         ("policy compile policy.yaml policy.yaml", 2, "stands twice"),
-        (
-            "policy compile policy.yaml -o no/such/out.img",
-            1,
-            "no/such/out.img",
-        ),
+        ("policy compile policy.yaml -o no/such/out.img", 1, "no/such/out.img"),
         ("policy compile policy.yaml --layer none", 2, "--layer"),
         ("policy show --profile none", 2, "standard"),
         ("policy", 2, "compile"),
@@ -98,11 +89,7 @@ fn what_does_not_compile() {
 #[test]
 fn a_tree_cannot_replace_its_own_image() {
     let user = User::new();
-    assert_eq!(
-        user.rampart(&words("policy compile policy.yaml -o in-force.img"))
-            .status,
-        0
-    );
+    assert_eq!(user.rampart(&words("policy compile policy.yaml -o in-force.img")).status, 0);
     let inside = |output: &str| {
         let mut command = user.command(&["policy", "compile", "policy.yaml", "-o", output]);
         command
@@ -115,12 +102,7 @@ fn a_tree_cannot_replace_its_own_image() {
     for (output, status) in [("in-force.img", 2), ("./link.img", 2), ("other.img", 0)] {
         let found = inside(output);
         assert_eq!(found.status, status, "{output}: {}", found.stderr);
-        assert_eq!(
-            found.stderr.contains("guarded tree"),
-            status == 2,
-            "{}",
-            found.stderr
-        );
+        assert_eq!(found.stderr.contains("guarded tree"), status == 2, "{}", found.stderr);
     }
 }
 
@@ -138,13 +120,7 @@ fn the_shipped_policies_can_be_read_and_compiled() {
     let user = User::new();
     let list = user.rampart(&words("policy list"));
     assert_eq!(list.status, 0);
-    assert!(
-        list.stdout
-            .lines()
-            .any(|line| line.starts_with("standard ")),
-        "{}",
-        list.stdout
-    );
+    assert!(list.stdout.lines().any(|line| line.starts_with("standard ")), "{}", list.stdout);
     for line in list.stdout.lines() {
         let name = line.split_whitespace().next().unwrap();
         let shown = user.rampart(&["policy", "show", "--profile", name]);

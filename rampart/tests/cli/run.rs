@@ -15,20 +15,13 @@ fn guarded(user: &User, line: &str) -> Command {
 
 /// The variable `name` in the output of env(1).
 fn variable<'o>(output: &'o str, name: &str) -> Option<&'o str> {
-    output
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+    output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
 }
 
 #[test]
 fn the_standard_policy_needs_no_file() {
     let user = User::new();
-    let found = ended(
-        &guarded(&user, "run -- env")
-            .env("KEPT", "a b")
-            .output()
-            .unwrap(),
-    );
+    let found = ended(&guarded(&user, "run -- env").env("KEPT", "a b").output().unwrap());
     assert_eq!((found.status, found.stderr.as_str()), (0, ""));
     let library = user.path("librampart.so");
     assert_eq!(variable(&found.stdout, "LD_PRELOAD"), library.to_str());
@@ -43,11 +36,8 @@ fn the_standard_policy_needs_no_file() {
 #[test]
 fn a_policy_becomes_an_image() {
     let user = User::new();
-    let found = ended(
-        &guarded(&user, "run --policy policy.yaml --mode monitor env")
-            .output()
-            .unwrap(),
-    );
+    let found =
+        ended(&guarded(&user, "run --policy policy.yaml --mode monitor env").output().unwrap());
     assert_eq!((found.status, found.stderr.as_str()), (0, ""));
     assert_eq!(variable(&found.stdout, "RAMPART_MODE"), Some("monitor"));
     let image = variable(&found.stdout, "RAMPART_IMAGE").unwrap();
@@ -69,11 +59,7 @@ fn an_image_is_copied_and_not_believed() {
     let honest = fs::read(&stored).unwrap();
     // The header, which the checksum does not cover, claims the digest of another policy.
     user.write("other.yaml", "version: \"1\"\ndefault_action: deny\n");
-    assert_eq!(
-        user.rampart(&words("policy compile other.yaml -o other.img"))
-            .status,
-        0
-    );
+    assert_eq!(user.rampart(&words("policy compile other.yaml -o other.img")).status, 0);
     let mut forged = fs::read(user.path("other.img")).unwrap();
     forged[16..48].copy_from_slice(&honest[16..48]);
     user.write("forged.img", &forged);
@@ -90,15 +76,9 @@ fn an_image_is_copied_and_not_believed() {
 #[test]
 fn layers_stay_apart() {
     let user = User::new();
-    user.write(
-        ".config/rampart/policy.d/own.yaml",
-        fs::read(user.path("policy.yaml")).unwrap(),
-    );
+    user.write(".config/rampart/policy.d/own.yaml", fs::read(user.path("policy.yaml")).unwrap());
     let found = ended(&guarded(&user, "run -- env").output().unwrap());
-    let images: Vec<_> = variable(&found.stdout, "RAMPART_IMAGE")
-        .unwrap()
-        .split(':')
-        .collect();
+    let images: Vec<_> = variable(&found.stdout, "RAMPART_IMAGE").unwrap().split(':').collect();
     assert_eq!(images.len(), 2, "{images:?}");
     let own = user.rampart(&["check", "--policy", images[1], "--", "x-deny"]);
     assert_eq!(own.status, 1, "{}", own.stderr);
@@ -125,10 +105,8 @@ fn what_the_user_sets_is_kept() {
         .output()
         .unwrap();
     let found = ended(&found);
-    let preload = format!(
-        "{}:/nonexistent/a.so:/nonexistent/b.so",
-        user.path("librampart.so").display()
-    );
+    let preload =
+        format!("{}:/nonexistent/a.so:/nonexistent/b.so", user.path("librampart.so").display());
     let expected = [
         ("LD_PRELOAD", Some(preload.as_str())),
         ("RAMPART_FAIL_OPEN", Some("1")),
@@ -138,18 +116,10 @@ fn what_the_user_sets_is_kept() {
         ("RAMPART_TREE", None),
     ];
     for (name, value) in expected {
-        assert_eq!(
-            variable(&found.stdout, name),
-            value,
-            "{name}: {}",
-            found.stderr
-        );
+        assert_eq!(variable(&found.stdout, name), value, "{name}: {}", found.stderr);
     }
     let audit = variable(&found.stdout, "RAMPART_AUDIT_DIR").unwrap();
-    assert_eq!(
-        fs::canonicalize(audit).unwrap(),
-        fs::canonicalize(user.path("here")).unwrap()
-    );
+    assert_eq!(fs::canonicalize(audit).unwrap(), fs::canonicalize(user.path("here")).unwrap());
 }
 
 #[test]
@@ -165,12 +135,7 @@ fn the_commands_own_end() {
         ("run -- /no/such/file", 127, "", "/no/such/file"),
         ("run -- ./plain", 126, "", "./plain"),
         ("run -- /", 126, "", "cannot execute `/`"),
-        (
-            "run -- ./script a",
-            0,
-            "from script a\n",
-            "neither an ELF program nor a script",
-        ),
+        ("run -- ./script a", 0, "from script a\n", "neither an ELF program nor a script"),
         ("run", 2, "", "required"),
         ("run --", 2, "", "required"),
         ("run --polcy x -- true", 2, "", "--policy"),
@@ -193,12 +158,7 @@ fn the_commands_own_end() {
             found.stderr
         );
         assert!(found.stderr.contains(stderr), "{line}: {}", found.stderr);
-        assert_eq!(
-            found.stderr.is_empty(),
-            stderr.is_empty(),
-            "{line}: {}",
-            found.stderr
-        );
+        assert_eq!(found.stderr.is_empty(), stderr.is_empty(), "{line}: {}", found.stderr);
     }
     let mut command = user.command(&["run", "--", "sh", "-c", "kill -TERM $$"]);
     let killed = ended(&command.env("RAMPART_LIB", user.library()).output().unwrap());
@@ -241,10 +201,7 @@ fn broken_pipes_stay_as_the_caller_had_them() {
 fn a_library_that_cannot_be_used_is_said() {
     let user = User::new();
     user.write("text.so", [b'x'; 64]);
-    let cases = [
-        ("/nonexistent/l.so", "/nonexistent/l.so"),
-        ("text.so", "no shared library"),
-    ];
+    let cases = [("/nonexistent/l.so", "/nonexistent/l.so"), ("text.so", "no shared library")];
     for (library, part) in cases {
         let mut command = user.command(&words("run -- true"));
         let found = ended(&command.env("RAMPART_LIB", library).output().unwrap());
@@ -265,38 +222,22 @@ fn inside_a_tree() {
             .env("RAMPART_TREE", "01JDBF7Z000000000000000000");
         ended(&command.output().unwrap())
     };
-    for line in [
-        "--mode disabled",
-        "--mode enforce",
-        "--policy policy.yaml",
-        "--profile standard",
-    ] {
+    for line in ["--mode disabled", "--mode enforce", "--policy policy.yaml", "--profile standard"]
+    {
         let found = nested(&format!("run {line} -- env"));
         assert_eq!((found.status, found.stdout.as_str()), (2, ""), "{line}");
-        assert!(
-            found.stderr.contains("inside a guarded tree"),
-            "{line}: {}",
-            found.stderr
-        );
+        assert!(found.stderr.contains("inside a guarded tree"), "{line}: {}", found.stderr);
     }
     let found = nested("run -- env");
     assert_eq!(found.status, 0, "{}", found.stderr);
-    assert_eq!(
-        variable(&found.stdout, "RAMPART_TREE"),
-        Some("01JDBF7Z000000000000000000")
-    );
+    assert_eq!(variable(&found.stdout, "RAMPART_TREE"), Some("01JDBF7Z000000000000000000"));
     assert_eq!(variable(&found.stdout, "RAMPART_AUDIT_DIR"), None);
 }
 
 #[test]
 fn without_a_home_the_command_still_runs() {
     let user = User::new();
-    let found = ended(
-        &guarded(&user, "run -- echo on")
-            .env_remove("HOME")
-            .output()
-            .unwrap(),
-    );
+    let found = ended(&guarded(&user, "run -- echo on").env_remove("HOME").output().unwrap());
     assert_eq!((found.status, found.stdout.as_str()), (0, "on\n"));
     assert!(found.stderr.contains("set HOME"), "{}", found.stderr);
 }
@@ -327,16 +268,9 @@ fn what_cannot_be_followed_is_judged_before_it_starts() {
             return;
         }
         assert_eq!(found.status, status, "{line}: {}", found.stderr);
-        assert_eq!(
-            found.stderr.contains("rampart: denied:"),
-            status == 126,
-            "{}",
-            found.stderr
-        );
-        let files: Vec<_> = fs::read_dir(&spool)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
+        assert_eq!(found.stderr.contains("rampart: denied:"), status == 126, "{}", found.stderr);
+        let files: Vec<_> =
+            fs::read_dir(&spool).unwrap().map(|entry| entry.unwrap().path()).collect();
         let recorded = files.first().map(|path| {
             let event: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
             event["outcome"].as_str().unwrap().to_owned()

@@ -40,9 +40,7 @@ pub struct Ended {
 impl User {
     /// With `POLICY` as `policy.yaml` in the home.
     pub fn new() -> Self {
-        let user = Self {
-            root: tempfile::tempdir().unwrap(),
-        };
+        let user = Self { root: tempfile::tempdir().unwrap() };
         user.write("policy.yaml", POLICY);
         user
     }
@@ -104,19 +102,14 @@ impl User {
             let at = line.find('/')?;
             line.contains("libgcc_s").then(|| line[at..].to_owned())
         });
-        self.write(
-            "librampart.so",
-            fs::read(own.expect("libgcc_s is linked")).unwrap(),
-        )
+        self.write("librampart.so", fs::read(own.expect("libgcc_s is linked")).unwrap())
     }
 }
 
 pub fn ended(output: &Output) -> Ended {
     let status = output.status;
     Ended {
-        status: status
-            .code()
-            .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
+        status: status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }

@@ -112,11 +112,7 @@ impl Place {
         self.guard.forget();
         let _ = fs::remove_file(self.mark());
         let ran = run(command, input);
-        Attempt {
-            ran,
-            mark: fs::read_to_string(self.mark()).ok(),
-            events: self.guard.events(),
-        }
+        Attempt { ran, mark: fs::read_to_string(self.mark()).ok(), events: self.guard.events() }
     }
 
     /// `program` under the library, the directory of its target first on `PATH`.
@@ -135,10 +131,7 @@ impl Place {
 
     fn prefer(&self, command: &mut Command, target_dir: &str) {
         let dir = self.guard.path(target_dir);
-        command.env(
-            "PATH",
-            format!("{}:/usr/local/bin:/usr/bin:/bin", dir.display()),
-        );
+        command.env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", dir.display()));
         command.env("T", dir).env("M", self.mark());
     }
 }
@@ -171,10 +164,7 @@ impl Attempt {
             [_] => Ok(Cell::Denied),
             // A second look at a text that failed, as glibc's wordexp takes by `sh -nc`.
             [first, second] if !is_heard && first["hook"] == second["hook"] => Ok(Cell::SelfCheck),
-            _ => Err(format!(
-                "{} denials recorded where one belongs: {self}",
-                denials.len()
-            )),
+            _ => Err(format!("{} denials recorded where one belongs: {self}", denials.len())),
         }
     }
 
@@ -190,10 +180,7 @@ impl Attempt {
         let is_denial = |line: &&str| {
             line.starts_with("rampart: denied: ") && line.contains(" [coverage/forbidden] ")
         };
-        both.iter()
-            .flat_map(|text| text.lines())
-            .filter(is_denial)
-            .count()
+        both.iter().flat_map(|text| text.lines()).filter(is_denial).count()
     }
 
     /// Recorded starts of a program whose file or `argv[0]` has this name.
@@ -207,8 +194,6 @@ impl Attempt {
 impl std::fmt::Display for Attempt {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "{:?} mark {:?}", self.ran, self.mark)?;
-        self.events
-            .iter()
-            .try_for_each(|event| write!(out, "\n      {event}"))
+        self.events.iter().try_for_each(|event| write!(out, "\n      {event}"))
     }
 }

@@ -7,23 +7,11 @@ use Cell::{Absent, Denied, Ran, SelfCheck};
 /// Launcher and target of each column; a static launcher of either libc must come to the same.
 const COLUMNS: [(&str, &[(&str, &str)]); 6] = [
     ("glibc", &[("glibc", "glibc"), ("glibc", "musl")]),
-    (
-        "glibc → static",
-        &[("glibc", "static"), ("glibc", "musl-static")],
-    ),
+    ("glibc → static", &[("glibc", "static"), ("glibc", "musl-static")]),
     ("musl", &[("musl", "musl"), ("musl", "glibc")]),
-    (
-        "musl → static",
-        &[("musl", "static"), ("musl", "musl-static")],
-    ),
-    (
-        "static → dynamic",
-        &[("static", "glibc"), ("musl-static", "musl")],
-    ),
-    (
-        "static → static",
-        &[("static", "static"), ("musl-static", "musl-static")],
-    ),
+    ("musl → static", &[("musl", "static"), ("musl", "musl-static")]),
+    ("static → dynamic", &[("static", "glibc"), ("musl-static", "musl")]),
+    ("static → static", &[("static", "static"), ("musl-static", "musl-static")]),
 ];
 
 type Row = (&'static str, &'static str, [Cell; 6]);
@@ -67,46 +55,18 @@ const ROWS: &[Row] = &[
     ("pidfd_spawn (glibc 2.39)", "pidfd_spawn", NOWHERE),
     ("system", "system", SHELL),
     ("popen", "popen", SHELL),
-    (
-        "_IO_popen",
-        "_IO_popen",
-        [Denied, Denied, Absent, Absent, Absent, Absent],
-    ),
+    ("_IO_popen", "_IO_popen", [Denied, Denied, Absent, Absent, Absent, Absent]),
     // Its words are no command: the shells that it starts judge themselves.
     ("wordexp", "wordexp", [SelfCheck; 6]),
     ("syscall(SYS_execve)", "syscall", HOOKED),
     ("syscall(SYS_execveat)", "syscall-execveat", HOOKED),
-    (
-        "dlsym(RTLD_DEFAULT)",
-        "dlsym-default",
-        [Denied, Denied, Denied, Denied, Absent, Absent],
-    ),
-    (
-        "dlsym on a handle of libc",
-        "dlsym-handle",
-        [SelfCheck, Ran, SelfCheck, Ran, Absent, Absent],
-    ),
-    (
-        "dlvsym",
-        "dlvsym",
-        [Denied, Denied, Absent, Absent, Absent, Absent],
-    ),
-    (
-        "__libc_system",
-        "__libc_system",
-        [SelfCheck, SelfCheck, Absent, Absent, Absent, Absent],
-    ),
+    ("dlsym(RTLD_DEFAULT)", "dlsym-default", [Denied, Denied, Denied, Denied, Absent, Absent]),
+    ("dlsym on a handle of libc", "dlsym-handle", [SelfCheck, Ran, SelfCheck, Ran, Absent, Absent]),
+    ("dlvsym", "dlvsym", [Denied, Denied, Absent, Absent, Absent, Absent]),
+    ("__libc_system", "__libc_system", [SelfCheck, SelfCheck, Absent, Absent, Absent, Absent]),
     ("inline system call", "inline", PAST),
-    (
-        "inline system call, empty environment",
-        "inline-bare",
-        [Ran; 6],
-    ),
-    (
-        "ld.so TARGET",
-        "ld.so",
-        [Denied, Denied, Denied, Denied, SelfCheck, Ran],
-    ),
+    ("inline system call, empty environment", "inline-bare", [Ran; 6]),
+    ("ld.so TARGET", "ld.so", [Denied, Denied, Denied, Denied, SelfCheck, Ran]),
     ("another argv[0]", "other-argv0", HOOKED),
     ("a relative path", "relative", HOOKED),
     ("a symbolic link", "symlink", HOOKED),
@@ -120,15 +80,8 @@ const ONCE: [&str; 1] = [""];
 
 fn contexts(route: &str) -> &'static [&'static str] {
     let is_spawn = route.starts_with("posix_spawn") || route == "pidfd_spawn";
-    let is_shell = matches!(
-        route,
-        "system" | "popen" | "_IO_popen" | "wordexp" | "__libc_system"
-    );
-    if is_spawn || is_shell {
-        &ONCE
-    } else {
-        &CONTEXTS
-    }
+    let is_shell = matches!(route, "system" | "popen" | "_IO_popen" | "wordexp" | "__libc_system");
+    if is_spawn || is_shell { &ONCE } else { &CONTEXTS }
 }
 
 /// Measures one cell. Every problem goes to `wrong`.
@@ -175,9 +128,7 @@ fn launch(
     target: &str,
 ) -> Attempt {
     let mut command = place.guarded(&place.program(from, "launch"), to);
-    command
-        .args((!context.is_empty()).then_some(context))
-        .arg(route);
+    command.args((!context.is_empty()).then_some(context)).arg(route);
     command.arg(place.program(to, target)).arg(place.mark());
     place.attempt(&mut command, "")
 }
@@ -193,11 +144,7 @@ fn looks_denied(tried: &Attempt, cell: Cell, route: &str, context: &str) -> Resu
         (SelfCheck, "") if contexts(route).len() > 1 => status == 126,
         _ => status == 0 && said("status 126"),
     };
-    if is_right {
-        Ok(())
-    } else {
-        Err(format!("{cell:?} does not look like one: {tried}"))
-    }
+    if is_right { Ok(()) } else { Err(format!("{cell:?} does not look like one: {tried}")) }
 }
 
 /// A permitted program, with and without the library: no difference, and recorded once.
@@ -210,8 +157,7 @@ fn transparent(
 ) {
     let what = format!("{} {context} {from} → {to}, permitted", row.1);
     let mut bare = place.bare(&place.program(from, "launch"), to);
-    bare.args((!context.is_empty()).then_some(context))
-        .arg(row.1);
+    bare.args((!context.is_empty()).then_some(context)).arg(row.1);
     bare.arg(place.program(to, "permitted")).arg(place.mark());
     let bare = place.attempt(&mut bare, "");
     let guarded = launch(place, from, to, context, row.1, "permitted");
@@ -230,16 +176,12 @@ fn transparent(
     let expected = usize::from((is_seen || confirms_itself) && !is_impossible);
     let records = guarded.records_of("permitted");
     if records != expected {
-        wrong.push(format!(
-            "{what}: {records} records, not {expected}: {guarded}"
-        ));
+        wrong.push(format!("{what}: {records} records, not {expected}: {guarded}"));
     }
 }
 
 fn expected_of(row: &Row, from: &str, to: &str) -> Cell {
-    let column = COLUMNS
-        .iter()
-        .position(|(_, pairs)| pairs.contains(&(from, to)));
+    let column = COLUMNS.iter().position(|(_, pairs)| pairs.contains(&(from, to)));
     column.map_or(Ran, |column| row.2[column])
 }
 
@@ -273,18 +215,12 @@ fn every_route_comes_to_what_the_table_says() {
         for (column, (title, _)) in COLUMNS.iter().enumerate() {
             let cell = measure(&place, row, column, &mut wrong).unwrap_or(Absent);
             if cell != row.2[column] && place.has("musl") {
-                wrong.push(format!(
-                    "{}, {title}: {cell:?}, not {:?}",
-                    row.0, row.2[column]
-                ));
+                wrong.push(format!("{}, {title}: {cell:?}, not {:?}", row.0, row.2[column]));
             }
             cells.push(cell.text().to_owned());
         }
         let after = cascade(&place, row, &mut wrong).unwrap_or(Absent);
-        let is_lost = matches!(
-            row.1,
-            "inline" | "inline-bare" | "dlsym-handle" | "__libc_system"
-        );
+        let is_lost = matches!(row.1, "inline" | "inline-bare" | "dlsym-handle" | "__libc_system");
         let expected = if is_lost { Ran } else { Denied };
         if after != Absent && after != expected {
             wrong.push(format!("{}, emptied environment: {after:?}", row.0));
@@ -297,11 +233,6 @@ fn every_route_comes_to_what_the_table_says() {
     header.push("grandchild after an emptied environment");
     let table = document::table(&header, &rows);
     println!("{table}");
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     document::check("routes", &header, &rows);
 }

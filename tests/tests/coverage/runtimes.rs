@@ -34,11 +34,7 @@ fn attempt(
     (dir, target): (&str, &str),
     guarded: bool,
 ) -> Attempt {
-    let mut command = if guarded {
-        place.guarded(program, dir)
-    } else {
-        place.bare(program, dir)
-    };
+    let mut command = if guarded { place.guarded(program, dir) } else { place.bare(program, dir) };
     for argument in case.args.split_whitespace() {
         command.arg(fill(argument, place, dir, target));
     }
@@ -62,16 +58,10 @@ fn measure(place: &Place, case: &Case, program: &Path, wrong: &mut Vec<String>) 
             }
         };
         if cell != expected {
-            wrong.push(format!(
-                "{what} → {dir}: {cell:?}, not {expected:?}: {tried}"
-            ));
+            wrong.push(format!("{what} → {dir}: {cell:?}, not {expected:?}: {tried}"));
         }
         let (status, stdout) = case.denied;
-        let said = tried
-            .ran
-            .stdout
-            .lines()
-            .filter(|line| !line.starts_with("rampart: denied: "));
+        let said = tried.ran.stdout.lines().filter(|line| !line.starts_with("rampart: denied: "));
         let said: String = said.map(|line| format!("{line}\n")).collect();
         if cell != Cell::Ran && (tried.ran.status, said.as_str()) != (status, stdout) {
             wrong.push(format!("{what} → {dir}: not {status} {stdout:?}: {tried}"));
@@ -85,9 +75,7 @@ fn measure(place: &Place, case: &Case, program: &Path, wrong: &mut Vec<String>) 
     }
     let records = guarded.records_of("permitted");
     if records != 1 && case.dynamic != Cell::Ran {
-        wrong.push(format!(
-            "{what}, permitted: {records} records, not 1: {guarded}"
-        ));
+        wrong.push(format!("{what}, permitted: {records} records, not 1: {guarded}"));
     }
     cells
 }
@@ -103,21 +91,13 @@ fn check(name: &str, cases: &[Case], build: &dyn Fn(&Place, &Case) -> Option<std
             None if skipped.contains(&case.program) => {}
             None => {
                 skipped.push(case.program);
-                println!(
-                    "skipped: {} ({} is not installed)",
-                    case.runtime, case.program
-                );
+                println!("skipped: {} ({} is not installed)", case.runtime, case.program);
             }
         }
     }
     let header = ["started by", "dynamic target", "static target"];
     println!("{}", document::table(&header, &rows));
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     document::check(name, &header, &rows);
 }
 

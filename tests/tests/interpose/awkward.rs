@@ -42,29 +42,13 @@ fn a_bare_run_and_a_guarded_one_are_the_same() {
 /// Ordinary work, by the tools that are installed.
 const WORK: &[&[&str]] = &[
     &["ls", "-la", "/usr/bin"],
-    &[
-        "sh",
-        "-c",
-        "for i in 1 2 3; do /bin/echo $i | cat; done; exit 5",
-    ],
-    &[
-        "bash",
-        "-c",
-        "cat <(echo a) <(/bin/echo b); (exit 3); echo $?",
-    ],
+    &["sh", "-c", "for i in 1 2 3; do /bin/echo $i | cat; done; exit 5"],
+    &["bash", "-c", "cat <(echo a) <(/bin/echo b); (exit 3); echo $?"],
     &["git", "-C", "/", "status"],
     &["git", "--version"],
     &["make", "-f", "/dev/null", "-j4", "nothing"],
-    &[
-        "node",
-        "-e",
-        "console.log(require('child_process').execSync('/bin/echo hi').toString())",
-    ],
-    &[
-        "perl",
-        "-e",
-        "print `/bin/echo hi`; exit(system('false') >> 8)",
-    ],
+    &["node", "-e", "console.log(require('child_process').execSync('/bin/echo hi').toString())"],
+    &["perl", "-e", "print `/bin/echo hi`; exit(system('false') >> 8)"],
     &[
         "python3",
         "-c",
@@ -101,15 +85,8 @@ fn an_exec_that_fails_leaves_no_event() {
     let events = guard.events();
     let hooks: Vec<_> = events.iter().map(|event| event["hook"].clone()).collect();
     // The probe itself, the shell that execvp runs the text with, and the one spawn that worked.
-    assert!(
-        hooks.iter().filter(|hook| *hook == "start").count() == 3,
-        "{events:#?}"
-    );
-    assert!(
-        events
-            .iter()
-            .all(|event| event["exe"] != "/nonexistent/program")
-    );
+    assert!(hooks.iter().filter(|hook| *hook == "start").count() == 3, "{events:#?}");
+    assert!(events.iter().all(|event| event["exe"] != "/nonexistent/program"));
 }
 
 #[test]
@@ -121,10 +98,8 @@ fn each_start_is_recorded_once() {
     let events = guard.events();
     assert!(events.len() == 4, "{events:#?}");
     assert!(events.iter().all(|event| event["outcome"] == "allowed"));
-    let trees: std::collections::HashSet<_> = events
-        .iter()
-        .map(|event| event["tree"].to_string())
-        .collect();
+    let trees: std::collections::HashSet<_> =
+        events.iter().map(|event| event["tree"].to_string()).collect();
     assert!(trees.len() == 1, "{events:#?}");
 }
 
@@ -141,11 +116,7 @@ fn what_cannot_confirm_its_start_is_recorded_by_the_hook() {
         let (own, others): (Vec<_>, Vec<_>) =
             events.iter().partition(|event| event["hook"] == "start");
         assert_eq!(own.len(), 1, "{events:#?}");
-        assert_eq!(
-            others.len(),
-            if case == "execve" { 1 } else { 2 },
-            "{events:#?}"
-        );
+        assert_eq!(others.len(), if case == "execve" { 1 } else { 2 }, "{events:#?}");
         for event in others {
             assert_eq!(event["outcome"], "unconfirmed", "{event}");
             assert_eq!(event["target"].to_string(), "[\"static\"]", "{event}");
@@ -158,16 +129,10 @@ fn only_notable_events_on_demand() {
     let policy = POLICY.replace("default_action", "record: notable\ndefault_action");
     let (guard, _) = guard(&policy);
     forbidden(&guard, LibC::Glibc);
-    let ran = run(
-        &mut guard.command("/bin/sh"),
-        "/bin/true; forbidden mark; /bin/true; exit 0",
-    );
+    let ran = run(&mut guard.command("/bin/sh"), "/bin/true; forbidden mark; /bin/true; exit 0");
     assert_eq!((ran.status, denials(&ran.stderr)), (0, 1), "{ran:?}");
     let events = guard.events();
-    assert!(
-        events.len() == 1 && events[0]["outcome"] == "denied",
-        "{events:#?}"
-    );
+    assert!(events.len() == 1 && events[0]["outcome"] == "denied", "{events:#?}");
 }
 
 /// Shell text that nests as deep as it says.
@@ -193,10 +158,7 @@ fn deep_nesting_is_judged_on_any_stack() {
             command.args(["small-thread", "/bin/dash", "-nc", &text]);
             let ran = run(&mut command, "");
             // Refused as too complex or run, but the host goes on either way.
-            assert!(
-                ran.stdout.ends_with("spawn 0\nthread 0\n"),
-                "{open} {depth}: {ran:?}"
-            );
+            assert!(ran.stdout.ends_with("spawn 0\nthread 0\n"), "{open} {depth}: {ran:?}");
             assert_eq!(ran.status, 0, "{open} {depth}: {ran:?}");
         }
     }
@@ -226,20 +188,13 @@ fn sanitizers_valgrind_and_other_machines_do_not_mind() {
         vec![edge, "execve", other],
     ];
     if find("valgrind").is_some() {
-        let valgrind = [
-            "valgrind",
-            "-q",
-            "--error-exitcode=99",
-            "--trace-children=yes",
-        ];
+        let valgrind = ["valgrind", "-q", "--error-exitcode=99", "--trace-children=yes"];
         cases.push([&valgrind[..], &[edge, "execve", "/bin/echo", "a"]].concat());
     } else {
         println!("skipped: valgrind is not installed");
     }
     for case in cases {
-        let line = ["-c", "\"$@\"; exit $?", "sh"]
-            .into_iter()
-            .chain(case.iter().copied());
+        let line = ["-c", "\"$@\"; exit $?", "sh"].into_iter().chain(case.iter().copied());
         let bare = run(guard.bare("/bin/sh").args(line.clone()), "");
         let ours = run(guard.command("/bin/sh").args(line), "");
         assert!(bare == ours, "{case:?}\nbare: {bare:?}\nours: {ours:?}");

@@ -14,8 +14,7 @@ use crate::{POLICY, denials, forbidden, guard, mark};
 
 /// The entries that `env` printed, ours apart.
 fn split(text: &str) -> (Vec<&str>, Vec<&str>) {
-    text.lines()
-        .partition(|line| line.starts_with("LD_PRELOAD=") || line.starts_with("RAMPART_"))
+    text.lines().partition(|line| line.starts_with("LD_PRELOAD=") || line.starts_with("RAMPART_"))
 }
 
 /// What the child must have got of ours.
@@ -41,12 +40,7 @@ fn guarded<'t>(guard: &Guard, case: &str, text: &'t str) -> Vec<&'t str> {
         let twice = found.insert(name.to_owned(), value.to_owned());
         assert!(twice.is_none(), "{case}: {name} twice: {ours:?}");
     }
-    assert!(
-        found
-            .remove("RAMPART_TREE")
-            .is_some_and(|id| id.len() == 26),
-        "{case}: {ours:?}"
-    );
+    assert!(found.remove("RAMPART_TREE").is_some_and(|id| id.len() == 26), "{case}: {ours:?}");
     assert_eq!(found, expected(guard), "{case}");
     rest
 }
@@ -81,11 +75,7 @@ fn nothing_gets_rid_of_us() {
     for case in CASES {
         let mut command = guard.command("/bin/sh");
         let ran = run(command.args(["-c", case]).env("LIB", library()), "");
-        assert_eq!(
-            (ran.status, ran.stderr.as_str()),
-            (0, ""),
-            "{case}: {ran:?}"
-        );
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{case}: {ran:?}");
         guarded(&guard, case, &ran.stdout);
     }
 }
@@ -94,31 +84,18 @@ fn nothing_gets_rid_of_us() {
 fn everything_else_is_kept_byte_for_byte() {
     let (guard, edge) = guard(POLICY);
     for count in [0, 50, 63, 200, 300, 2000] {
-        let names: Vec<_> = (0..count)
-            .map(|index| (format!("V{index}"), format!("{index}")))
-            .collect();
+        let names: Vec<_> =
+            (0..count).map(|index| (format!("V{index}"), format!("{index}"))).collect();
         let shell = "unset LD_PRELOAD; exec /usr/bin/env";
-        let bare = run(
-            guard
-                .bare("/bin/bash")
-                .args(["-c", shell])
-                .envs(names.clone()),
-            "",
-        );
-        let ours = run(
-            guard.command("/bin/bash").args(["-c", shell]).envs(names),
-            "",
-        );
+        let bare = run(guard.bare("/bin/bash").args(["-c", shell]).envs(names.clone()), "");
+        let ours = run(guard.command("/bin/bash").args(["-c", shell]).envs(names), "");
         let mut rest = guarded(&guard, &format!("{count} variables"), &ours.stdout);
         let mut bare = split(&bare.stdout).1;
         rest.sort_unstable();
         bare.sort_unstable();
         assert_eq!(rest, bare, "{count}");
     }
-    let ran = run(
-        guard.command(&edge).args(["duplicates", "/usr/bin/env"]),
-        "",
-    );
+    let ran = run(guard.command(&edge).args(["duplicates", "/usr/bin/env"]), "");
     let rest = guarded(&guard, "duplicates", &ran.stdout);
     assert_eq!(rest, ["A=1", "no-equals-sign", "B=\u{fffd}\u{fffd}"]);
 }
@@ -142,15 +119,8 @@ fn other_libraries_are_kept_behind_us_and_asan_before_us() {
     ] {
         let shell = format!("LD_PRELOAD='{given}' /usr/bin/env");
         let ran = run(guard.command("/bin/sh").args(["-c", &shell]), "");
-        let preload = ran
-            .stdout
-            .lines()
-            .find(|line| line.starts_with("LD_PRELOAD="));
-        assert_eq!(
-            preload,
-            Some(format!("LD_PRELOAD={wanted}").as_str()),
-            "{given}: {ran:?}"
-        );
+        let preload = ran.stdout.lines().find(|line| line.starts_with("LD_PRELOAD="));
+        assert_eq!(preload, Some(format!("LD_PRELOAD={wanted}").as_str()), "{given}: {ran:?}");
     }
 }
 
@@ -172,9 +142,7 @@ fn a_library_behind_us_gets_its_turn() {
         (target.to_str().unwrap(), "status 126\nerrno 0\n"),
     ] {
         let mut command = guard.command(&edge);
-        command
-            .args(["execve", program, "a"])
-            .env("LD_PRELOAD", &both);
+        command.args(["execve", program, "a"]).env("LD_PRELOAD", &both);
         let ran = run(&mut command, "");
         assert_eq!(ran.stdout, expected, "{program}: {ran:?}");
     }
@@ -193,27 +161,15 @@ fn a_relative_path_and_a_bare_name_become_absolute() {
         ("./librampart.so", dir.as_path(), ""),
         ("librampart.so", Path::new("/"), dir.to_str().unwrap()),
     ] {
-        let shell = format!(
-            "cd /; /usr/bin/env; {} {}; exit $?",
-            target.display(),
-            mark(&guard).display()
-        );
+        let shell =
+            format!("cd /; /usr/bin/env; {} {}; exit $?", target.display(), mark(&guard).display());
         let mut command: Command = guard.command("/bin/sh");
         command.current_dir(cwd).env("LD_PRELOAD", given);
-        command
-            .env("LD_LIBRARY_PATH", path)
-            .env("RAMPART_IMAGE", guard.image());
+        command.env("LD_LIBRARY_PATH", path).env("RAMPART_IMAGE", guard.image());
         let ran = run(&mut command, &shell);
         let wanted = format!("LD_PRELOAD={}", copy.display());
-        assert!(
-            ran.stdout.lines().any(|line| line == wanted),
-            "{given}: {ran:?}"
-        );
-        assert_eq!(
-            (ran.status, denials(&ran.stderr)),
-            (126, 1),
-            "{given}: {ran:?}"
-        );
+        assert!(ran.stdout.lines().any(|line| line == wanted), "{given}: {ran:?}");
+        assert_eq!((ran.status, denials(&ran.stderr)), (126, 1), "{given}: {ran:?}");
         assert!(!mark(&guard).exists(), "{given}");
     }
 }

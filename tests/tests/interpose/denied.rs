@@ -21,11 +21,7 @@ const CASES: &[(&str, &str, usize)] = &[
     ("execve", "status 126\nerrno 0\n", 1),
     ("argc-0", "status 126\nerrno 0\n", 1),
     ("env-null", "status 126\nerrno 0\n", 1),
-    (
-        "small-thread",
-        "16 KiB 0\nstatus 126\nerrno 0\nstatus 126\nspawn 0\nthread 0\n",
-        2,
-    ),
+    ("small-thread", "16 KiB 0\nstatus 126\nerrno 0\nstatus 126\nspawn 0\nthread 0\n", 2),
     ("signal-stack", "sigaltstack 0\nstatus 126\nerrno 0\n", 1),
     ("in-place", "errno 1\n", 1),
     ("repeated", "errno 1\nerrno 1\n", 1),
@@ -38,14 +34,7 @@ fn in_every_context() {
         let target = forbidden(&guard, libc);
         for (case, expected, lines) in CASES {
             guard.forget();
-            let ran = run(
-                guard
-                    .command(&edge)
-                    .arg(case)
-                    .arg(&target)
-                    .arg(mark(&guard)),
-                "",
-            );
+            let ran = run(guard.command(&edge).arg(case).arg(&target).arg(mark(&guard)), "");
             assert_eq!(ran.stdout, *expected, "{case} {libc:?}: {ran:?}");
             check(&guard, case, &ran, *lines);
         }
@@ -57,14 +46,7 @@ fn a_thousand_vfork_children_leave_the_parent_as_it_was() {
     let (guard, edge) = guard(POLICY);
     let target = forbidden(&guard, LibC::Glibc);
     let mut command = guard.command(&edge);
-    let ran = run(
-        command
-            .arg("leak")
-            .arg(&target)
-            .arg(mark(&guard))
-            .env("EDGE_STATUS", "126"),
-        "",
-    );
+    let ran = run(command.arg("leak").arg(&target).arg(mark(&guard)).env("EDGE_STATUS", "126"), "");
     let expected = "wrong 0\naddress space grew 0\nmemory grew by more than 64 KiB 0\ndescriptors changed 0\nsocket untouched 1\n";
     assert_eq!(ran.stdout, expected);
     check(&guard, "leak", &ran, 1050);
@@ -89,11 +71,7 @@ fn by_error_number_on_demand() {
         for (route, expected) in BY_ERRNO {
             guard.forget();
             let mut command = guard.command(&launch);
-            command
-                .args(*route)
-                .arg(&target)
-                .arg(mark(&guard))
-                .env("RAMPART_ON_DENY", "errno");
+            command.args(*route).arg(&target).arg(mark(&guard)).env("RAMPART_ON_DENY", "errno");
             let ran = run(&mut command, "");
             assert_eq!(ran.stdout, *expected, "{route:?}: {ran:?}");
             check(&guard, route[0], &ran, 1);
@@ -132,11 +110,7 @@ fn the_line_goes_where_the_program_s_would() {
         let _ = fs::remove_file(&line);
         guard.forget();
         let ran = run(&mut guard.command(tests::find(program).unwrap()), &text);
-        assert_eq!(
-            (ran.status, ran.stderr.as_str()),
-            (126, ""),
-            "{text}: {ran:?}"
-        );
+        assert_eq!((ran.status, ran.stderr.as_str()), (126, ""), "{text}: {ran:?}");
         assert!(!mark_file.exists(), "{text}");
         assert_eq!(denials(&fs::read_to_string(&line).unwrap()), 1, "{text}");
     }
@@ -146,24 +120,10 @@ fn the_line_goes_where_the_program_s_would() {
 fn with_standard_error_closed_it_is_denied_all_the_same() {
     let (guard, edge) = guard(POLICY);
     let target = forbidden(&guard, LibC::Glibc);
-    let ran = run(
-        guard
-            .command(&edge)
-            .arg("closed-stderr")
-            .arg(&target)
-            .arg(mark(&guard)),
-        "",
-    );
+    let ran = run(guard.command(&edge).arg("closed-stderr").arg(&target).arg(mark(&guard)), "");
     assert_eq!(ran.stdout, "status 126\nerrno 0\n");
     assert!(!mark(&guard).exists());
-    assert_eq!(
-        guard
-            .events()
-            .iter()
-            .filter(|event| event["outcome"] == "denied")
-            .count(),
-        1
-    );
+    assert_eq!(guard.events().iter().filter(|event| event["outcome"] == "denied").count(), 1);
 }
 
 #[test]
@@ -180,17 +140,10 @@ fn quotes_and_control_bytes_cannot_break_out_of_the_line() {
     let (guard, _) = guard(POLICY);
     forbidden(&guard, LibC::Glibc);
     let evil = guard.path("evil");
-    let text = format!(
-        "forbidden \"';touch {0};'\" '$(touch {0})' '\x1b[31m' 'a\nb'",
-        evil.display()
-    );
+    let text =
+        format!("forbidden \"';touch {0};'\" '$(touch {0})' '\x1b[31m' 'a\nb'", evil.display());
     let python = "import os,sys; raise SystemExit(os.WEXITSTATUS(os.system(sys.argv[1])))";
-    let ran = run(
-        guard
-            .command(tests::find("python3").unwrap())
-            .args(["-c", python, &text]),
-        "",
-    );
+    let ran = run(guard.command(tests::find("python3").unwrap()).args(["-c", python, &text]), "");
     assert_eq!(ran.status, 126, "{ran:?}");
     assert!(!evil.exists());
     assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
@@ -203,11 +156,7 @@ fn a_search_along_path_says_it_once() {
     let target = forbidden(&guard, LibC::Glibc);
     fs::create_dir(guard.path("bin2")).unwrap();
     fs::copy(&target, guard.path("bin2/forbidden")).unwrap();
-    let path = format!(
-        "{}:{}:/usr/bin",
-        guard.path("bin").display(),
-        guard.path("bin2").display()
-    );
+    let path = format!("{}:{}:/usr/bin", guard.path("bin").display(), guard.path("bin2").display());
     let python = "import os; os.execvp('forbidden', ['forbidden', os.environ['MARK']])";
     let mut command = guard.command(tests::find("python3").unwrap());
     let ran = run(command.env("PATH", path).env("MARK", mark(&guard)), python);
@@ -219,11 +168,8 @@ fn a_search_along_path_says_it_once() {
 fn scripts_are_judged_by_name_and_by_what_runs_them() {
     let (guard, _) = guard(POLICY);
     forbidden(&guard, LibC::Glibc);
-    let by_interpreter = script(
-        &guard,
-        "script",
-        &format!("#!{}\n", guard.path("bin/forbidden").display()),
-    );
+    let by_interpreter =
+        script(&guard, "script", &format!("#!{}\n", guard.path("bin/forbidden").display()));
     let shell = format!("{}; exit $?", by_interpreter.display());
     let ran = run(guard.command("/bin/sh").args(["-c", &shell]), "");
     assert_eq!(ran.status, 126, "{ran:?}");
@@ -236,11 +182,7 @@ fn monitor_records_and_disabled_does_not() {
         let (guard, edge) = guard(POLICY);
         let target = forbidden(&guard, LibC::Glibc);
         let mut command = guard.command(&edge);
-        command
-            .arg("execve")
-            .arg(&target)
-            .arg(mark(&guard))
-            .env("RAMPART_MODE", mode);
+        command.arg("execve").arg(&target).arg(mark(&guard)).env("RAMPART_MODE", mode);
         let ran = run(&mut command, "");
         assert_eq!(
             (ran.stdout.as_str(), ran.stderr.as_str()),
@@ -248,9 +190,7 @@ fn monitor_records_and_disabled_does_not() {
             "{mode}"
         );
         let found = guard.events();
-        let not_enforced = found
-            .iter()
-            .filter(|event| event["outcome"] == "not-enforced");
+        let not_enforced = found.iter().filter(|event| event["outcome"] == "not-enforced");
         assert_eq!(not_enforced.count(), events, "{mode}: {found:#?}");
         assert!(mode == "monitor" || found.is_empty(), "{found:#?}");
     }

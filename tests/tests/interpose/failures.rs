@@ -50,11 +50,7 @@ fn spoil(guard: &Guard, how: &str) {
         _ => {}
     }
     fs::write(&image, bytes).unwrap();
-    writable(if how == "group-writable" {
-        0o660
-    } else {
-        0o600
-    });
+    writable(if how == "group-writable" { 0o660 } else { 0o600 });
 }
 
 #[test]
@@ -70,28 +66,20 @@ fn a_bad_image_is_replaced_by_the_standard_policy() {
         let ran = run(command.env("RAMPART_IMAGE", guard.image()), shell);
         let said = warnings(&ran.stderr);
         assert_eq!(said.len(), 1, "{how}: {ran:?}");
-        assert!(
-            said[0].contains(says) && said[0].contains("built-in standard"),
-            "{how}: {ran:?}"
-        );
+        assert!(said[0].contains(says) && said[0].contains("built-in standard"), "{how}: {ran:?}");
         assert_eq!(denials(&ran.stderr), 1, "{how}: {ran:?}");
         let events = guard.events();
         let flagged =
             |event: &serde_json::Value| event["flags"].to_string().contains("fallback-image");
-        assert!(
-            !events.is_empty() && events.iter().all(flagged),
-            "{how}: {events:#?}"
-        );
+        assert!(!events.is_empty() && events.iter().all(flagged), "{how}: {events:#?}");
     }
 }
 
 #[test]
 fn an_image_that_vanishes_or_rots_keeps_holding() {
-    for how in [
-        "rm -f \"$I\"",
-        "printf rotten >\"$I\".new; mv \"$I\".new \"$I\"",
-        "chmod 666 \"$I\"",
-    ] {
+    for how in
+        ["rm -f \"$I\"", "printf rotten >\"$I\".new; mv \"$I\".new \"$I\"", "chmod 666 \"$I\""]
+    {
         let (guard, _) = guard(POLICY);
         forbidden(&guard, LibC::Glibc);
         let shell = format!(
@@ -102,11 +90,7 @@ fn an_image_that_vanishes_or_rots_keeps_holding() {
         let mut command = guard.command("/bin/sh");
         let ran = run(command.env("I", guard.image()), &shell);
         assert!(!mark(&guard).exists(), "{how}: {ran:?}");
-        assert_eq!(
-            (ran.status, denials(&ran.stderr)),
-            (126, 2),
-            "{how}: {ran:?}"
-        );
+        assert_eq!((ran.status, denials(&ran.stderr)), (126, 2), "{how}: {ran:?}");
     }
 }
 
@@ -131,16 +115,9 @@ fn without_a_home_events_go_to_a_private_directory() {
     let (guard, _) = guard(POLICY);
     forbidden(&guard, LibC::Glibc);
     let mut command = guard.command("/bin/sh");
-    command
-        .env_remove("HOME")
-        .env_remove("XDG_STATE_HOME")
-        .env_remove("RAMPART_AUDIT_DIR");
+    command.env_remove("HOME").env_remove("XDG_STATE_HOME").env_remove("RAMPART_AUDIT_DIR");
     let ran = run(&mut command, &tree(&guard));
-    assert_eq!(
-        (warnings(&ran.stderr).len(), denials(&ran.stderr)),
-        (1, 2),
-        "{ran:?}"
-    );
+    assert_eq!((warnings(&ran.stderr).len(), denials(&ran.stderr)), (1, 2), "{ran:?}");
     assert!(warnings(&ran.stderr)[0].contains("no HOME"), "{ran:?}");
     assert!(!mark(&guard).exists());
 }
@@ -150,13 +127,7 @@ fn an_audit_directory_that_cannot_be_used_is_said_once() {
     let (guard, _) = guard(POLICY);
     forbidden(&guard, LibC::Glibc);
     let loose = guard.path("loose");
-    symlink(
-        "/dev/null",
-        guard
-            .audit()
-            .join(format!("spool-{}.jsonl", effective_user())),
-    )
-    .unwrap();
+    symlink("/dev/null", guard.audit().join(format!("spool-{}.jsonl", effective_user()))).unwrap();
     for (dir, says) in [
         ("/dev/null/audit", "cannot be created"),
         ("/proc/audit", "cannot be created"),
@@ -167,17 +138,11 @@ fn an_audit_directory_that_cannot_be_used_is_said_once() {
         let ran = run(command.env("RAMPART_AUDIT_DIR", dir), &tree(&guard));
         let said = warnings(&ran.stderr);
         assert_eq!(said.len(), usize::from(!says.is_empty()), "{dir}: {ran:?}");
-        assert!(
-            said.first().is_none_or(|line| line.contains(says)),
-            "{dir}: {ran:?}"
-        );
+        assert!(said.first().is_none_or(|line| line.contains(says)), "{dir}: {ran:?}");
         assert_eq!((ran.status, denials(&ran.stderr)), (0, 2), "{dir}: {ran:?}");
         assert!(!mark(&guard).exists(), "{dir}");
     }
-    assert_eq!(
-        fs::metadata(&loose).unwrap().permissions().mode() & 0o777,
-        0o700
-    );
+    assert_eq!(fs::metadata(&loose).unwrap().permissions().mode() & 0o777, 0o700);
     assert!(!events_in(&loose).is_empty());
 }
 
@@ -205,9 +170,7 @@ fn a_full_disk_loses_events_and_nothing_else() {
         tests::library().display()
     );
     let mut command = guard.bare(unshare);
-    command
-        .args(["-rm", "/bin/sh", "-c", &inner])
-        .env("TREE", tree(&guard));
+    command.args(["-rm", "/bin/sh", "-c", &inner]).env("TREE", tree(&guard));
     let ran = run(&mut command, "");
     if ran.stderr.contains("unshare") || ran.stderr.contains("mount:") {
         return println!("skipped: no private mount namespace here: {}", ran.stderr);
@@ -222,24 +185,14 @@ fn a_full_disk_loses_events_and_nothing_else() {
 #[test]
 fn no_memory_for_a_verdict_is_a_denial() {
     let (guard, edge) = guard("");
-    let shell = format!(
-        "ulimit -v 60000; {} many-arguments /bin/true",
-        edge.display()
-    );
+    let shell = format!("ulimit -v 60000; {} many-arguments /bin/true", edge.display());
     let ran = run(guard.command("/bin/bash").args(["-c", &shell]), "");
     let bare = run(guard.bare("/bin/bash").args(["-c", &shell]), "");
     assert!(bare.stderr.is_empty(), "{bare:?}");
-    assert!(
-        ran.stderr
-            .contains("there is no memory to judge this call in"),
-        "{ran:?}"
-    );
+    assert!(ran.stderr.contains("there is no memory to judge this call in"), "{ran:?}");
     assert!(ran.stdout.contains("status 126"), "{ran:?}");
     let mut command = guard.command("/bin/bash");
-    let open = run(
-        command.args(["-c", &shell]).env("RAMPART_FAIL_OPEN", "1"),
-        "",
-    );
+    let open = run(command.args(["-c", &shell]).env("RAMPART_FAIL_OPEN", "1"), "");
     assert_eq!(
         open.stdout.matches("status 0").count(),
         bare.stdout.matches("status 0").count(),

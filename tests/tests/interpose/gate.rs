@@ -14,12 +14,7 @@ fn the_gate_passes_our_library_and_refuses_others() {
     assert!(probe("mark", LibC::Glibc, &program));
     let other = run(guard.bare(&gate).arg(&program), "");
     assert_eq!(other.status, 1, "{other:?}");
-    for complaint in [
-        "version tables",
-        "an interpreter",
-        "must export exactly",
-        "start files",
-    ] {
+    for complaint in ["version tables", "an interpreter", "must export exactly", "start files"] {
         assert!(other.stderr.contains(complaint), "{complaint}: {other:?}");
     }
     let missing = run(guard.bare(&gate).arg("/nonexistent/librampart.so"), "");

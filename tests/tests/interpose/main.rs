@@ -57,16 +57,12 @@ pub fn mark(guard: &Guard) -> PathBuf {
 
 /// The denial lines in what was printed.
 pub fn denials(text: &str) -> usize {
-    text.lines()
-        .filter(|line| line.starts_with("rampart: denied: "))
-        .count()
+    text.lines().filter(|line| line.starts_with("rampart: denied: ")).count()
 }
 
 /// The warning lines in what was printed.
 pub fn warnings(text: &str) -> Vec<&str> {
-    text.lines()
-        .filter(|line| line.starts_with("rampart: warning: "))
-        .collect()
+    text.lines().filter(|line| line.starts_with("rampart: warning: ")).collect()
 }
 
 /// Writes an executable script into the guard's `bin`.

@@ -36,66 +36,16 @@ type Case = (&'static str, &'static str, &'static str, Says);
 /// Surroundings that anybody can make.
 const PLAIN: &[Case] = &[
     ("a shell", "bash", "@P @M; echo $?", Nothing),
-    (
-        "no room for a file",
-        "bash",
-        "ulimit -f 0; @P /dev/null; echo $?",
-        OneWarning,
-    ),
-    (
-        "few descriptors",
-        "bash",
-        "ulimit -n 12; @P @M; echo $?",
-        Nothing,
-    ),
-    (
-        "standard input closed",
-        "bash",
-        "@P @M <&-; echo $?",
-        Nothing,
-    ),
-    (
-        "standard output closed",
-        "bash",
-        "@P @M >&-; echo $?",
-        Nothing,
-    ),
-    (
-        "standard error closed",
-        "bash",
-        "@P @M 2>&-; echo $?",
-        Nothing,
-    ),
-    (
-        "all closed",
-        "bash",
-        "@P @M <&- >&- 2>&-; echo $(($? == 126 ? 126 : 7))",
-        Nothing,
-    ),
-    (
-        "a full standard error",
-        "bash",
-        "@P @M 2>/dev/full; echo $?",
-        Nothing,
-    ),
-    (
-        "a small stack",
-        "bash",
-        "ulimit -s 96; @P @M; echo $?",
-        Nothing,
-    ),
-    (
-        "a stack without limit",
-        "bash",
-        "ulimit -s unlimited; @P @M; echo $?",
-        Nothing,
-    ),
-    (
-        "little memory",
-        "bash",
-        "ulimit -v 40000; @P @M; echo $?",
-        Nothing,
-    ),
+    ("no room for a file", "bash", "ulimit -f 0; @P /dev/null; echo $?", OneWarning),
+    ("few descriptors", "bash", "ulimit -n 12; @P @M; echo $?", Nothing),
+    ("standard input closed", "bash", "@P @M <&-; echo $?", Nothing),
+    ("standard output closed", "bash", "@P @M >&-; echo $?", Nothing),
+    ("standard error closed", "bash", "@P @M 2>&-; echo $?", Nothing),
+    ("all closed", "bash", "@P @M <&- >&- 2>&-; echo $(($? == 126 ? 126 : 7))", Nothing),
+    ("a full standard error", "bash", "@P @M 2>/dev/full; echo $?", Nothing),
+    ("a small stack", "bash", "ulimit -s 96; @P @M; echo $?", Nothing),
+    ("a stack without limit", "bash", "ulimit -s unlimited; @P @M; echo $?", Nothing),
+    ("little memory", "bash", "ulimit -v 40000; @P @M; echo $?", Nothing),
     (
         "a directory that is gone",
         "bash",
@@ -103,12 +53,7 @@ const PLAIN: &[Case] = &[
         Nothing,
     ),
     ("a deep directory", "bash", DEEP, Nothing),
-    (
-        "ignored signals",
-        "bash",
-        "trap '' PIPE XFSZ TERM INT; @P @M; echo $?",
-        Nothing,
-    ),
+    ("ignored signals", "bash", "trap '' PIPE XFSZ TERM INT; @P @M; echo $?", Nothing),
     (
         "not readable",
         "bash",
@@ -123,30 +68,10 @@ const DEEP: &str = "n=0123456789012345678901234567890123456789012345678901234567
 
 /// Those that take root. `unshare` makes private mounts; nothing outside of them changes.
 const ROOT: &[Case] = &[
-    (
-        "no /proc",
-        "unshare -m bash",
-        "umount -l /proc; @P @M; echo $?",
-        Nothing,
-    ),
-    (
-        "no /dev",
-        "unshare -m bash",
-        "umount -l /dev; @P @M; echo $?",
-        Nothing,
-    ),
-    (
-        "a user namespace",
-        "unshare -Urm bash",
-        "@P @M; echo $?",
-        Nothing,
-    ),
-    (
-        "a pid namespace",
-        "unshare -mpf --mount-proc bash",
-        "@P @M; echo $?",
-        Nothing,
-    ),
+    ("no /proc", "unshare -m bash", "umount -l /proc; @P @M; echo $?", Nothing),
+    ("no /dev", "unshare -m bash", "umount -l /dev; @P @M; echo $?", Nothing),
+    ("a user namespace", "unshare -Urm bash", "@P @M; echo $?", Nothing),
+    ("a pid namespace", "unshare -mpf --mount-proc bash", "@P @M; echo $?", Nothing),
     (
         "another user",
         "setpriv --reuid 65534 --regid 65534 --clear-groups bash",
@@ -191,12 +116,7 @@ fn guard() -> Guard {
         probe("mark", LibC::Glibc, &guard.path("bin").join(name));
     }
     // Another user has to get there.
-    for (name, mode) in [
-        ("", 0o777),
-        ("audit", 0o1777),
-        ("bin", 0o755),
-        ("home", 0o755),
-    ] {
+    for (name, mode) in [("", 0o777), ("audit", 0o1777), ("bin", 0o755), ("home", 0o755)] {
         fs::set_permissions(guard.path(name), fs::Permissions::from_mode(mode)).unwrap();
     }
     guard
@@ -206,11 +126,7 @@ fn attempt(guard: &Guard, case: &Case, target: &str, guarded: bool) -> (Ran, boo
     let (_, program, script, _) = case;
     let mut words = program.split_whitespace();
     let program = find(words.next().unwrap()).unwrap();
-    let mut command = if guarded {
-        guard.command(program)
-    } else {
-        guard.bare(program)
-    };
+    let mut command = if guarded { guard.command(program) } else { guard.bare(program) };
     let mark = guard.path("mark");
     let _ = fs::remove_file(&mark);
     let _ = fs::remove_dir_all(guard.path("work"));
@@ -242,31 +158,22 @@ fn check(cases: &[Case]) {
             continue;
         }
         if says == OneWarning {
-            let (warnings, rest): (Vec<&str>, Vec<&str>) = guarded
-                .stderr
-                .lines()
-                .partition(|line| line.starts_with("rampart: warning: "));
+            let (warnings, rest): (Vec<&str>, Vec<&str>) =
+                guarded.stderr.lines().partition(|line| line.starts_with("rampart: warning: "));
             if warnings.len() != 1 {
                 wrong.push(format!("{what}: {} warnings: {guarded:?}", warnings.len()));
             }
             guarded.stderr = rest.iter().map(|line| format!("{line}\n")).collect();
         }
         if (&bare, bare_mark) != (&guarded, mark) {
-            wrong.push(format!(
-                "{what}: bare {bare:?} {bare_mark}, guarded {guarded:?} {mark}"
-            ));
+            wrong.push(format!("{what}: bare {bare:?} {bare_mark}, guarded {guarded:?} {mark}"));
         }
         let (denied, mark) = attempt(&guard, case, "forbidden", true);
         if mark || denied.stdout.contains("ran\n") || !denied.stdout.ends_with("126\n") {
             wrong.push(format!("{what}, denied: {denied:?} {mark}"));
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]

@@ -12,10 +12,7 @@ use tests::{LibC, find, probe, run};
 fn install(root: &Path, program: &Path, name: &str) {
     let list = Command::new("ldd").arg(program).output().expect("ldd");
     let list = String::from_utf8(list.stdout).unwrap();
-    let needed = list
-        .split_whitespace()
-        .filter(|word| word.starts_with('/'))
-        .map(Path::new);
+    let needed = list.split_whitespace().filter(|word| word.starts_with('/')).map(Path::new);
     for file in needed {
         let to = root.join(file.strip_prefix("/").unwrap());
         fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -40,34 +37,23 @@ fn in_another_root_without_the_library() {
     }
     let chroot = Path::new("/usr/sbin/chroot");
     let start = |guarded: bool, line: &[&str]| {
-        let mut command = if guarded {
-            guard.command("/bin/sh")
-        } else {
-            guard.bare("/bin/sh")
-        };
+        let mut command = if guarded { guard.command("/bin/sh") } else { guard.bare("/bin/sh") };
         let script = format!("{} {} {}", chroot.display(), root.display(), line.join(" "));
         run(&mut command, &script)
     };
-    for line in [
-        &["/bin/permitted", "/mark"][..],
-        &["/bin/sh", "-c", "'/bin/permitted /mark; exit 3'"],
-    ] {
+    for line in
+        [&["/bin/permitted", "/mark"][..], &["/bin/sh", "-c", "'/bin/permitted /mark; exit 3'"]]
+    {
         let (bare, mut guarded) = (start(false, line), start(true, line));
         // There is no place for events in there, which is said once.
         let (said, rest) = guarded.stderr.split_once('\n').unwrap_or_default();
-        assert!(
-            said.starts_with("rampart: warning: "),
-            "{line:?}: {guarded:?}"
-        );
+        assert!(said.starts_with("rampart: warning: "), "{line:?}: {guarded:?}");
         guarded.stderr = rest.to_owned();
         assert_eq!(bare, guarded, "{line:?}: bare, then guarded");
         assert!(root.join("mark").exists());
         fs::remove_file(root.join("mark")).unwrap();
     }
-    for line in [
-        &["/bin/forbidden", "/mark"][..],
-        &["/bin/sh", "-c", "'/bin/forbidden /mark'"],
-    ] {
+    for line in [&["/bin/forbidden", "/mark"][..], &["/bin/sh", "-c", "'/bin/forbidden /mark'"]] {
         let ran = start(true, line);
         assert_eq!(ran.status, 126, "{line:?}: {ran:?}");
         assert!(!root.join("mark").exists(), "{line:?}: {ran:?}");
@@ -84,17 +70,11 @@ fn a_path_that_changes_under_the_call() {
     fs::copy(find("true").unwrap(), guard.path("bin/permitted")).unwrap();
     let mark = guard.path("mark");
     let mut command = guard.command(&race);
-    command
-        .arg(guard.path("bin/permitted"))
-        .arg(guard.path("bin/forbidden"));
+    command.arg(guard.path("bin/permitted")).arg(guard.path("bin/forbidden"));
     let ran = run(command.arg(&mark).arg("500"), "");
     assert!(!mark.exists(), "a denied program ran: {}", ran.stdout);
     let is_known = |line: &str| line.starts_with("0: ") || line.starts_with("126: ");
-    assert!(
-        ran.status == 0 && ran.stdout.lines().all(is_known),
-        "{}",
-        ran.stdout
-    );
+    assert!(ran.status == 0 && ran.stdout.lines().all(is_known), "{}", ran.stdout);
 }
 
 #[test]
@@ -119,12 +99,7 @@ fn what_a_set_user_id_program_starts_is_out_of_reach() {
     assert_eq!(ran.stdout, "ran\nstatus 7\n7\n", "{ran:?}");
     assert!(mark.exists());
     let events = guard.events();
-    let start = events
-        .iter()
-        .find(|event| event["exe"] == chain.to_string_lossy().as_ref());
+    let start = events.iter().find(|event| event["exe"] == chain.to_string_lossy().as_ref());
     let start = start.expect("the start was recorded");
-    assert_eq!(
-        (&start["outcome"], &start["target"][0]),
-        (&"unconfirmed".into(), &"set-id".into())
-    );
+    assert_eq!((&start["outcome"], &start["target"][0]), (&"unconfirmed".into(), &"set-id".into()));
 }

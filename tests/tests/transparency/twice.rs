@@ -22,10 +22,7 @@ pub struct Twice {
 impl Twice {
     /// Under `policy` (YAML); the standard one if that is empty.
     pub fn new(policy: &str) -> Self {
-        Self {
-            guard: Guard::new(policy),
-            ignored: &[],
-        }
+        Self { guard: Guard::new(policy), ignored: &[] }
     }
 
     /// Runs the program that `command` makes, bare and guarded, with `input`, after `prepare` has
@@ -54,11 +51,7 @@ impl Twice {
         let (guarded, guarded_left) = once(self.guard.command(program));
         assert!(bare == guarded, "{what}: {}", difference(&bare, &guarded));
         let names: Vec<_> = bare_left.keys().collect();
-        assert_eq!(
-            names,
-            guarded_left.keys().collect::<Vec<_>>(),
-            "{what}: files"
-        );
+        assert_eq!(names, guarded_left.keys().collect::<Vec<_>>(), "{what}: files");
         for (name, (mode, content)) in &bare_left {
             let (other_mode, other) = &guarded_left[name.as_str()];
             assert_eq!(mode, other_mode, "{what}: mode of {name}");
@@ -87,16 +80,9 @@ impl Twice {
 /// Where two runs part.
 fn difference(bare: &Ran, guarded: &Ran) -> String {
     let mut text = format!("status {} bare, {} guarded", bare.status, guarded.status);
-    for (bare, guarded) in [
-        (&bare.stdout, &guarded.stdout),
-        (&bare.stderr, &guarded.stderr),
-    ] {
+    for (bare, guarded) in [(&bare.stdout, &guarded.stdout), (&bare.stderr, &guarded.stderr)] {
         let (bare, guarded): (Vec<_>, Vec<_>) = (bare.lines().collect(), guarded.lines().collect());
-        let same = bare
-            .iter()
-            .zip(&guarded)
-            .take_while(|(a, b)| a == b)
-            .count();
+        let same = bare.iter().zip(&guarded).take_while(|(a, b)| a == b).count();
         if same == bare.len() && same == guarded.len() {
             continue;
         }

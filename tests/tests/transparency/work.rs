@@ -21,10 +21,7 @@ fn script_but(
     text: &str,
     ignored: &'static [&'static str],
 ) {
-    let missing = needs
-        .iter()
-        .chain([&shell])
-        .find(|name| find(name).is_none());
+    let missing = needs.iter().chain([&shell]).find(|name| find(name).is_none());
     if let Some(missing) = missing {
         println!("skipped: {what} ({missing} is not installed)");
         return;
@@ -37,22 +34,14 @@ fn script_but(
             command.env(format!("GIT_{role}_EMAIL"), "a@example.org");
             command.env(format!("GIT_{role}_DATE"), "2026-01-01T00:00:00Z");
         }
-        command
-            .env("SOURCE_DATE_EPOCH", "1767225600")
-            .env("GIT_CONFIG_NOSYSTEM", "1");
+        command.env("SOURCE_DATE_EPOCH", "1767225600").env("GIT_CONFIG_NOSYSTEM", "1");
         command.env("NPM_CONFIG_UPDATE_NOTIFIER", "false");
     };
     let prepare = |dir: &Path| write(dir, files);
     let ran = twice.compare(what, &prepare, &adjust, &find(shell).unwrap(), text);
-    assert!(
-        ran.stdout.contains("finished\n"),
-        "{what} did not get to its end: {ran:?}"
-    );
+    assert!(ran.stdout.contains("finished\n"), "{what} did not get to its end: {ran:?}");
     assert!(!ran.stderr.contains("rampart"), "{what}: {ran:?}");
-    assert!(
-        !twice.guard.events().is_empty(),
-        "{what}: nothing was recorded"
-    );
+    assert!(!twice.guard.events().is_empty(), "{what}: nothing was recorded");
 }
 
 #[test]
@@ -71,14 +60,7 @@ echo side >c; git add c; git commit -m side; git merge main -m merge; git log --
 git stash list; git blame a; git grep one; git gc -q; git fsck; git clone -q . ../clone; git -C ../clone log -1 --format=%H
 rm -rf ../clone; echo finished";
     // The index and the logs hold times of files.
-    script_but(
-        "git",
-        "bash",
-        &["git"],
-        &[("a", "one\n"), ("b/c", "two\n")],
-        text,
-        &[".git/"],
-    );
+    script_but("git", "bash", &["git"], &[("a", "one\n"), ("b/c", "two\n")], text, &[".git/"]);
 }
 
 const MAKEFILE: &str = "
@@ -114,22 +96,13 @@ fn a_c_project() {
             format!("#include \"parts.h\"\nint part{name}(void) {{ return {name}; }}\n"),
         ));
     }
-    let files: Vec<(&str, &str)> = files
-        .iter()
-        .map(|(name, text)| (*name, text.as_str()))
-        .collect();
+    let files: Vec<(&str, &str)> =
+        files.iter().map(|(name, text)| (*name, text.as_str())).collect();
     // Parallel jobs end in any order, so their lines are sorted; a failing build is one of the cases.
     let text = "set -e
 make -s generated.c; make -j4 all 2>&1 | sort; make check; ar t libparts.a; make -q all && echo done
 echo 'int broken(' >broken.c; make all >log 2>&1 || echo failed $?; grep -c error: log; echo finished";
-    script_but(
-        "a C project",
-        "bash",
-        &["make", "cc", "awk"],
-        &files,
-        text,
-        &["log"],
-    );
+    script_but("a C project", "bash", &["make", "cc", "awk"], &files, text, &["log"]);
 }
 
 #[test]
@@ -139,14 +112,8 @@ fn cargo() {
             "Cargo.toml",
             "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2021\"\nbuild = \"build.rs\"\n",
         ),
-        (
-            "build.rs",
-            "fn main() { println!(\"cargo:rustc-env=FROM_BUILD=yes\"); }\n",
-        ),
-        (
-            "src/lib.rs",
-            "pub fn two() -> u32 { 2 }\n#[test]\nfn it_is() { assert_eq!(two(), 2) }\n",
-        ),
+        ("build.rs", "fn main() { println!(\"cargo:rustc-env=FROM_BUILD=yes\"); }\n"),
+        ("src/lib.rs", "pub fn two() -> u32 { 2 }\n#[test]\nfn it_is() { assert_eq!(two(), 2) }\n"),
         (
             "src/main.rs",
             "fn main() { println!(\"{} {}\", tiny::two(), env!(\"FROM_BUILD\")); std::process::exit(3) }\n",
@@ -159,14 +126,7 @@ cargo build --offline 2>&1 | cut; cargo run -q --offline; echo $?
 cargo test --offline 2>&1 | cut; echo 'fn broken(' >src/lib.rs; cargo build --offline 2>&1 | cut; echo ${PIPESTATUS[0]}
 echo finished";
     let text = format!("{}{text}", cargo_homes());
-    script_but(
-        "cargo",
-        "bash",
-        &["cargo", "cc"],
-        &files,
-        &text,
-        &["target/"],
-    );
+    script_but("cargo", "bash", &["cargo", "cc"], &files, &text, &["target/"]);
 }
 
 /// Where cargo and rustup keep their things, as the test's own home is empty.
@@ -238,14 +198,7 @@ try: subprocess.run(['sleep', '30'], timeout=0.1)
 except subprocess.TimeoutExpired: print('timeout')
 END
 echo finished";
-    script_but(
-        "python3",
-        "bash",
-        &["python3"],
-        &files,
-        text,
-        &["__pycache__"],
-    );
+    script_but("python3", "bash", &["python3"], &files, text, &["__pycache__"]);
     let has_venv = Command::new(find("python3").unwrap_or_default())
         .args(["-c", "import ensurepip, setuptools, wheel"])
         .output()

@@ -32,20 +32,13 @@ fn names_are_found_as_execvp_finds_them() {
         ("sh", None, Ok(PathBuf::from("/bin/sh"))),
     ];
     for (name, path, expected) in cases {
-        assert_eq!(
-            find(root.path(), OsStr::new(name), path.map(OsStr::new)),
-            expected,
-            "{name}"
-        );
+        assert_eq!(find(root.path(), OsStr::new(name), path.map(OsStr::new)), expected, "{name}");
     }
     let empty = Some(OsStr::new(""));
     let plain = OsStr::new("plain");
     assert_eq!(find(&at("one"), plain, empty), Err(Missing::NotExecutable));
     assert_eq!(find(&at("two"), plain, empty), Ok(PathBuf::from("plain")));
-    assert_eq!(
-        find(&at("two"), OsStr::new("./plain"), empty),
-        Ok(PathBuf::from("./plain"))
-    );
+    assert_eq!(find(&at("two"), OsStr::new("./plain"), empty), Ok(PathBuf::from("./plain")));
 }
 
 #[test]
@@ -53,11 +46,7 @@ fn script_lines() {
     let cases: [(&[u8], Option<&str>, Option<&str>); 8] = [
         (b"#!/bin/sh\n", Some("/bin/sh"), None),
         (b"#! /bin/sh -e\necho", Some("/bin/sh"), Some("-e")),
-        (
-            b"#!/usr/bin/env\tpython3 -I \n",
-            Some("/usr/bin/env"),
-            Some("python3 -I"),
-        ),
+        (b"#!/usr/bin/env\tpython3 -I \n", Some("/usr/bin/env"), Some("python3 -I")),
         (b"#!/bin/sh", Some("/bin/sh"), None),
         (b"#!/bin/sh \t\n", Some("/bin/sh"), None),
         (b"#!\n", None, None),
@@ -68,19 +57,11 @@ fn script_lines() {
         let facts = Facts::of_header(header);
         assert_eq!(facts.kinds, TargetKinds::SCRIPT);
         if header != b"#!\xff\n" {
-            assert_eq!(
-                facts.interpreter.as_deref(),
-                interpreter.map(OsStr::new),
-                "{header:?}"
-            );
+            assert_eq!(facts.interpreter.as_deref(), interpreter.map(OsStr::new), "{header:?}");
         } else {
             assert_eq!(facts.interpreter, Some(OsString::from_vec(vec![0xff])));
         }
-        assert_eq!(
-            facts.interpreter_arg.as_deref(),
-            argument.map(OsStr::new),
-            "{header:?}"
-        );
+        assert_eq!(facts.interpreter_arg.as_deref(), argument.map(OsStr::new), "{header:?}");
     }
 }
 
@@ -108,16 +89,8 @@ fn kinds_of_program() {
         ("machine", foreign_machine, TargetKinds::OTHER_ARCH),
         ("class", other_class, TargetKinds::OTHER_ARCH),
         ("headers far away", elf(3, 1 << 20), TargetKinds::UNREADABLE),
-        (
-            "headers overflow",
-            elf(3, u64::MAX),
-            TargetKinds::UNREADABLE,
-        ),
-        (
-            "cut short",
-            elf(3, 64)[..40].to_vec(),
-            TargetKinds::UNREADABLE,
-        ),
+        ("headers overflow", elf(3, u64::MAX), TargetKinds::UNREADABLE),
+        ("cut short", elf(3, 64)[..40].to_vec(), TargetKinds::UNREADABLE),
         ("no format", b"hello".to_vec(), TargetKinds::FOREIGN),
     ];
     for (name, bytes, kinds) in cases {
@@ -131,23 +104,13 @@ fn real_files() {
     let at = |name: &str| root.path().join(name);
     write(&at("setid"), &elf(3, 64), 0o4755);
     write(&at("script"), b"#!/bin/sh -e\n", 0o755);
-    write(
-        &at("outer"),
-        format!("#!{}\n", at("script").display()).as_bytes(),
-        0o755,
-    );
-    assert_eq!(
-        Facts::of(Path::new("/bin/sh")).kinds,
-        TargetKinds::default()
-    );
+    write(&at("outer"), format!("#!{}\n", at("script").display()).as_bytes(), 0o755);
+    assert_eq!(Facts::of(Path::new("/bin/sh")).kinds, TargetKinds::default());
     assert!(Facts::of(&at("setid")).kinds.intersects(TargetKinds::SETID));
     assert_eq!(Facts::of(&at("none")).kinds, TargetKinds::UNREADABLE);
     assert_eq!(Facts::of(root.path()).kinds, TargetKinds::UNREADABLE);
     let (file, facts) = loaded(&at("outer"));
-    assert_eq!(
-        (file, facts.kinds),
-        (PathBuf::from("/bin/sh"), TargetKinds::default())
-    );
+    assert_eq!((file, facts.kinds), (PathBuf::from("/bin/sh"), TargetKinds::default()));
 }
 
 #[test]

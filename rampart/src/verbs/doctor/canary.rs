@@ -48,10 +48,7 @@ fn prepare(trial: &Trial) -> Result<(), String> {
         "version: \"1\"\ndefault_action: allow\npolicies:\n  - name: doctor\n    rules:\n      \
          - {{name: canary, action: deny, when: {{program: [{DENIED}]}}}}\n"
     );
-    let source = Source {
-        name: "canary",
-        text: policy.as_bytes(),
-    };
+    let source = Source { name: "canary", text: policy.as_bytes() };
     let image = compile(&[source], &Options::default()).map_err(|found| {
         let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
         lines.join("\n")
@@ -66,12 +63,7 @@ fn prepare(trial: &Trial) -> Result<(), String> {
 /// This environment, as `rampart run` would prepare it for the canary's policy.
 fn guarded(environment: &Environment, library: &Path, trial: &Trial) -> Environment {
     let mut guarded = environment.clone();
-    for name in [
-        "RAMPART_TREE",
-        "RAMPART_WARNED",
-        "RAMPART_MODE",
-        "RAMPART_ON_DENY",
-    ] {
+    for name in ["RAMPART_TREE", "RAMPART_WARNED", "RAMPART_MODE", "RAMPART_ON_DENY"] {
         guarded.remove(name);
     }
     guarded.preload(library);
@@ -103,10 +95,7 @@ fn shell(script: &str, argument: &OsStr, environment: &Environment) -> Result<Ou
         if Instant::now() > end {
             child.kill().map_err(failed)?;
             child.wait().map_err(failed)?;
-            return Err(format!(
-                "/bin/sh did not end within {} s",
-                PATIENCE.as_secs()
-            ));
+            return Err(format!("/bin/sh did not end within {} s", PATIENCE.as_secs()));
         }
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -118,18 +107,11 @@ fn loads(library: &Path, environment: &Environment) -> Result<String, String> {
     let output = shell(script, OsStr::new(""), environment)?;
     let real = std::fs::canonicalize(library).unwrap_or_else(|_| library.to_owned());
     let wanted = real.as_os_str().as_bytes();
-    let found = output
-        .stdout
-        .split(|byte| *byte == b'\n')
-        .any(|line| line.ends_with(wanted));
+    let found = output.stdout.split(|byte| *byte == b'\n').any(|line| line.ends_with(wanted));
     if found {
         return Ok("the library loads into a new process".to_owned());
     }
-    Err(format!(
-        "/bin/sh did not load {}: {}",
-        library.display(),
-        said(&output)
-    ))
+    Err(format!("/bin/sh did not load {}: {}", library.display(), said(&output)))
 }
 
 fn allows(trial: &Trial, environment: &Environment) -> Result<String, String> {
@@ -138,11 +120,7 @@ fn allows(trial: &Trial, environment: &Environment) -> Result<String, String> {
     if ran && output.status.success() && output.stderr.is_empty() {
         return Ok("an allowed stub ran undisturbed".to_owned());
     }
-    Err(format!(
-        "an allowed stub was disturbed: {} {}",
-        output.status,
-        said(&output)
-    ))
+    Err(format!("an allowed stub was disturbed: {} {}", output.status, said(&output)))
 }
 
 fn denies(trial: &Trial, environment: &Environment) -> Result<String, String> {
@@ -168,14 +146,9 @@ fn stub(trial: &Trial, name: &str, environment: &Environment) -> Result<Output, 
 
 fn records(trial: &Trial) -> Result<String, String> {
     let files = crate::audit::spool::files(&trial.root).map_err(|failure| failure.message)?;
-    let content: Vec<u8> = files
-        .iter()
-        .filter_map(|file| std::fs::read(file).ok())
-        .flatten()
-        .collect();
-    let events = content
-        .split(|byte| *byte == b'\n')
-        .filter_map(Event::parse);
+    let content: Vec<u8> =
+        files.iter().filter_map(|file| std::fs::read(file).ok()).flatten().collect();
+    let events = content.split(|byte| *byte == b'\n').filter_map(Event::parse);
     let denials = events.filter(Event::is_denial).count();
     match denials {
         1 => Ok("the denial was recorded, once".to_owned()),

@@ -108,51 +108,27 @@ const fn busybox(way: &'static str, script: &'static str) -> Case {
 pub const SHELLS: &[Case] = &[
     bash("a command", "@T @M; echo status $?"),
     bash("by name", "@N @M; echo status $?"),
-    bash(
-        "$( )",
-        "x=$(@T @M); s=$?; test -z \"$x\" || echo $x; echo status $s",
-    ),
+    bash("$( )", "x=$(@T @M); s=$?; test -z \"$x\" || echo $x; echo status $s"),
     bash("a pipe", "@T @M | cat; echo status ${PIPESTATUS[0]}"),
     bash("background", "@T @M & wait $!; echo status $?"),
     bash("( exec )", "(exec @T @M); echo status $?"),
     bash("exec", "exec @T @M").says(126, ""),
     bash("exec -c", "(exec -c @T @M); echo status $?"),
     bash("a variable", "a=@D; b=@N; $a/$b @M; echo status $?"),
-    bash(
-        "after unset LD_PRELOAD",
-        "unset LD_PRELOAD; @T @M; echo status $?",
-    ),
-    bash(
-        "after RAMPART_MODE=disabled",
-        "export RAMPART_MODE=disabled; @T @M; echo status $?",
-    ),
-    bash(
-        "env -i bash",
-        "echo '@T @M' | env -i bash; echo status ${PIPESTATUS[1]}",
-    ),
+    bash("after unset LD_PRELOAD", "unset LD_PRELOAD; @T @M; echo status $?"),
+    bash("after RAMPART_MODE=disabled", "export RAMPART_MODE=disabled; @T @M; echo status $?"),
+    bash("env -i bash", "echo '@T @M' | env -i bash; echo status ${PIPESTATUS[1]}"),
     dash("a command", "@T @M; echo status $?"),
     dash("by name", "@N @M; echo status $?"),
-    dash(
-        "$( )",
-        "x=$(@T @M); s=$?; test -z \"$x\" || echo $x; echo status $s",
-    ),
+    dash("$( )", "x=$(@T @M); s=$?; test -z \"$x\" || echo $x; echo status $s"),
     dash("background", "@T @M & wait $!; echo status $?"),
     dash("exec", "exec @T @M").says(126, ""),
-    dash(
-        "a here-document for sh",
-        "sh <<END\n@T @M\nEND\necho status $?",
-    ),
+    dash("a here-document for sh", "sh <<END\n@T @M\nEND\necho status $?"),
     zsh("a command", "@T @M; echo status $?"),
     zsh("by name", "@N @M; echo status $?"),
-    zsh(
-        "$( )",
-        "x=$(@T @M); s=$?; test -z \"$x\" || echo $x; echo status $s",
-    ),
+    zsh("$( )", "x=$(@T @M); s=$?; test -z \"$x\" || echo $x; echo status $s"),
     busybox("a command", "@T @M; echo status $?"),
-    busybox(
-        "$( )",
-        "x=$(@T @M); s=$?; test -z \"$x\" || echo $x; echo status $s",
-    ),
+    busybox("$( )", "x=$(@T @M); s=$?; test -z \"$x\" || echo $x; echo status $s"),
     busybox("env -i", "env -i @T @M; echo status $?").gap(),
 ];
 
@@ -174,11 +150,7 @@ macro_rules! forked {
 /// Prints the status of a child of `subprocess`.
 macro_rules! subprocess {
     ($call:literal) => {
-        concat!(
-            "import os, subprocess as s\nprint('status', s.",
-            $call,
-            ".returncode)"
-        )
+        concat!("import os, subprocess as s\nprint('status', s.", $call, ".returncode)")
     };
 }
 

@@ -48,58 +48,28 @@ pub const CASES: &[Case] = &[
         "spawn in a worker",
         "const {Worker} = require('worker_threads'); new Worker(`require('child_process').spawn('@T', ['@M'], {stdio: 'inherit'}).on('exit', c => console.log('status', c))`, {eval: true})",
     ),
-    perl(
-        "system",
-        "system('@T', '@M'); print 'status ', $? >> 8, qq(\\n)",
-    ),
-    perl(
-        "system, shell",
-        "system('@T @M && true'); print 'status ', $? >> 8, qq(\\n)",
-    ),
-    perl(
-        "exec",
-        "if (!fork) { exec '@T', '@M' } wait; print 'status ', $? >> 8, qq(\\n)",
-    ),
-    perl(
-        "backticks",
-        "print `@T @M`; print 'status ', $? >> 8, qq(\\n)",
-    ),
+    perl("system", "system('@T', '@M'); print 'status ', $? >> 8, qq(\\n)"),
+    perl("system, shell", "system('@T @M && true'); print 'status ', $? >> 8, qq(\\n)"),
+    perl("exec", "if (!fork) { exec '@T', '@M' } wait; print 'status ', $? >> 8, qq(\\n)"),
+    perl("backticks", "print `@T @M`; print 'status ', $? >> 8, qq(\\n)"),
     perl(
         "open",
         "open(my $f, '-|', '@T', '@M'); print <$f>; close $f; print 'status ', $? >> 8, qq(\\n)",
     ),
-    perl(
-        "%ENV emptied",
-        "%ENV = (); system('@T', '@M'); print 'status ', $? >> 8, qq(\\n)",
-    ),
-    ruby(
-        "system",
-        "system('@T', '@M'); puts \"status #{$?.exitstatus}\"",
-    ),
-    ruby(
-        "backticks",
-        "print `@T @M`; puts \"status #{$?.exitstatus}\"",
-    ),
-    ruby(
-        "spawn",
-        "Process.wait(spawn('@T', '@M')); puts \"status #{$?.exitstatus}\"",
-    ),
+    perl("%ENV emptied", "%ENV = (); system('@T', '@M'); print 'status ', $? >> 8, qq(\\n)"),
+    ruby("system", "system('@T', '@M'); puts \"status #{$?.exitstatus}\""),
+    ruby("backticks", "print `@T @M`; puts \"status #{$?.exitstatus}\""),
+    ruby("spawn", "Process.wait(spawn('@T', '@M')); puts \"status #{$?.exitstatus}\""),
     ruby(
         "spawn, unsetenv_others",
         "Process.wait(spawn({}, '@T', '@M', unsetenv_others: true)); puts \"status #{$?.exitstatus}\"",
     ),
-    ruby(
-        "exec",
-        "Process.wait(fork { exec '@T', '@M' }); puts \"status #{$?.exitstatus}\"",
-    ),
+    ruby("exec", "Process.wait(fork { exec '@T', '@M' }); puts \"status #{$?.exitstatus}\""),
     ruby(
         "IO.popen",
         "IO.popen(['@T', '@M']) { |io| print io.read }; puts \"status #{$?.exitstatus}\"",
     ),
-    lua(
-        "os.execute",
-        "local _, _, status = os.execute('@T @M'); print('status ' .. status)",
-    ),
+    lua("os.execute", "local _, _, status = os.execute('@T @M'); print('status ' .. status)"),
     lua(
         "io.popen",
         "local f = io.popen('@T @M'); io.write(f:read('a')); local _, _, status = f:close(); print('status ' .. status)",
@@ -118,10 +88,7 @@ pub const CASES: &[Case] = &[
         "open",
         "set f [open {|@T @M 2>@stderr}]\nputs -nonewline [read $f]\nif {[catch {close $f} text options]} {puts \"status [lindex [dict get $options -errorcode] 2]\"}",
     ),
-    php(
-        "system",
-        "<?php passthru('@T @M', $status); echo \"status $status\\n\";",
-    ),
+    php("system", "<?php passthru('@T @M', $status); echo \"status $status\\n\";"),
     php(
         "proc_open",
         "<?php $p = proc_open(['@T', '@M'], [], $pipes); $s = proc_close($p); echo \"status $s\\n\";",

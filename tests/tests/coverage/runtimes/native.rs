@@ -36,22 +36,10 @@ pub const CASES: &[Case] = &[
     go("exec.Command, sh -c", "shell @T @M").past_by_shell(),
     go("exec.Command, other environment", "empty @T @M").gap(),
     go("syscall.Exec", "exec @T @M").says(126, ""),
-    jdk(
-        "JDK",
-        "-Djdk.lang.Process.launchMechanism=POSIX_SPAWN -cp @G Start",
-        "run @T @M",
-    )
-    .says(REPLACED.0, REPLACED.1),
-    jdk(
-        "JDK, VFORK",
-        "-Djdk.lang.Process.launchMechanism=VFORK -cp @G Start",
-        "run @T @M",
-    ),
-    jdk(
-        "JDK, FORK",
-        "-Djdk.lang.Process.launchMechanism=FORK -cp @G Start",
-        "run @T @M",
-    ),
+    jdk("JDK", "-Djdk.lang.Process.launchMechanism=POSIX_SPAWN -cp @G Start", "run @T @M")
+        .says(REPLACED.0, REPLACED.1),
+    jdk("JDK, VFORK", "-Djdk.lang.Process.launchMechanism=VFORK -cp @G Start", "run @T @M"),
+    jdk("JDK, FORK", "-Djdk.lang.Process.launchMechanism=FORK -cp @G Start", "run @T @M"),
     jdk(
         "JDK, empty environment",
         "-Djdk.lang.Process.launchMechanism=POSIX_SPAWN -cp @G Start",
@@ -67,57 +55,35 @@ pub const CASES: &[Case] = &[
 /// its compiler is not installed.
 pub fn build(place: &Place, case: &Case) -> Option<PathBuf> {
     let compiler = find(case.program)?;
-    let source = |name: &str| {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("probes")
-            .join(name)
-    };
+    let source = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("probes").join(name);
     let output = place.guard.path(&format!("start-{}", case.program));
     let mut command = Command::new(&compiler);
     match case.program {
-        "rustc" => command
-            .args(["-O", "-o"])
-            .arg(&output)
-            .arg(source("start.rs")),
+        "rustc" => command.args(["-O", "-o"]).arg(&output).arg(source("start.rs")),
         "go" => command
             .args(["build", "-o"])
             .arg(&output)
             .arg(source("start.go"))
             .env("CGO_ENABLED", "0")
             .env("GOFLAGS", "-buildvcs=false"),
-        "javac" => command
-            .arg("-d")
-            .arg(place.guard.dir())
-            .arg(source("Start.java")),
+        "javac" => command.arg("-d").arg(place.guard.dir()).arg(source("Start.java")),
         _ => {
             // ASan refuses to start where another library is loaded before it; the library puts
             // it first for whatever a guarded process starts, so a guarded shell starts it.
             if !output.exists() {
-                cc(
-                    "cc",
-                    &source("launch.c"),
-                    &output,
-                    &["-fsanitize=address", "-ldl"],
-                );
+                cc("cc", &source("launch.c"), &output, &["-fsanitize=address", "-ldl"]);
             }
             return find("dash");
         }
     };
     if case.program == "javac" {
         let done = place.guard.path("Start.class").exists();
-        assert!(
-            done || command.status().is_ok_and(|status| status.success()),
-            "{command:?}"
-        );
+        assert!(done || command.status().is_ok_and(|status| status.success()), "{command:?}");
         return find("java");
     }
     if !output.exists() {
         let done = command.output().expect("the compiler");
-        assert!(
-            done.status.success(),
-            "{}",
-            String::from_utf8_lossy(&done.stderr)
-        );
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
     Some(output)
 }

@@ -22,73 +22,30 @@ $t kill-server
 /// One line a way.
 pub const CASES: &[Case] = &[
     make("a recipe", &[("makefile", "all:\n\t@T @M\n")]).says(2, ""),
-    make(
-        "a recipe by shell",
-        &[("makefile", "all:\n\t@T @M && true\n")],
-    )
-    .says(2, ""),
-    make(
-        "$(shell )",
-        &[("makefile", "x := $(shell @T @M)\nall:\n\t@echo $(x)\n")],
-    )
-    .says(0, "\n"),
+    make("a recipe by shell", &[("makefile", "all:\n\t@T @M && true\n")]).says(2, ""),
+    make("$(shell )", &[("makefile", "x := $(shell @T @M)\nall:\n\t@echo $(x)\n")]).says(0, "\n"),
     Case::new("git", "git", "x", "an alias", "")
         .with(&[("home/.gitconfig", "[alias]\n\tx = !@T @M\n")])
         .says(126, ""),
     Case::new("npm", "npm", "run -s x", "a script", "")
         .with(&[("package.json", "{\"scripts\": {\"x\": \"@T @M\"}}")])
         .says(126, ""),
-    Case::new(
-        "xargs",
-        "xargs",
-        "-n 2 env",
-        "arguments from standard input",
-        "@T @M",
-    )
-    .says(123, ""),
-    Case::new(
-        "find",
-        "find",
-        "@D -maxdepth 1 -name @N -exec {} @M ;",
-        "-exec ;",
-        "",
-    )
-    .says(0, ""),
-    Case::new(
-        "find",
-        "find",
-        "@D -maxdepth 1 -name @N -execdir {} @M ;",
-        "-execdir",
-        "",
-    )
-    .says(0, ""),
-    Case::new(
-        "sed",
-        "sed",
-        "-f /dev/stdin package.json",
-        "the command e",
-        "1e @T @M\nd\n",
-    )
-    .with(&[("package.json", "{}\n")])
-    .says(0, ""),
+    Case::new("xargs", "xargs", "-n 2 env", "arguments from standard input", "@T @M").says(123, ""),
+    Case::new("find", "find", "@D -maxdepth 1 -name @N -exec {} @M ;", "-exec ;", "").says(0, ""),
+    Case::new("find", "find", "@D -maxdepth 1 -name @N -execdir {} @M ;", "-execdir", "")
+        .says(0, ""),
+    Case::new("sed", "sed", "-f /dev/stdin package.json", "the command e", "1e @T @M\nd\n")
+        .with(&[("package.json", "{}\n")])
+        .says(0, ""),
     Case::new("sqlite3", "sqlite3", "", ".shell", ".shell @T @M\n").says(0, ""),
     from_dash("env", "env @T @M; echo status $?"),
     from_dash("env -i", "env -i @T @M; echo status $?"),
-    from_dash(
-        "env -u LD_PRELOAD",
-        "env -u LD_PRELOAD @T @M; echo status $?",
-    ),
+    from_dash("env -u LD_PRELOAD", "env -u LD_PRELOAD @T @M; echo status $?"),
     from_dash("nice", "nice -n 1 @T @M; echo status $?"),
     from_dash("timeout", "timeout 60 @T @M; echo status $?"),
     from_dash("nohup", "nohup @T @M; echo status $?"),
     from_dash("setsid", "setsid -w @T @M; echo status $?"),
-    Case::new(
-        "sudo, as root",
-        "sudo",
-        "-n bash",
-        "a shell in it",
-        "@T @M; echo status $?",
-    ),
+    Case::new("sudo, as root", "sudo", "-n bash", "a shell in it", "@T @M; echo status $?"),
     Case::new(
         "bubblewrap",
         "bwrap",
@@ -96,36 +53,12 @@ pub const CASES: &[Case] = &[
         "a shell in it",
         "@T @M; echo status $?",
     ),
-    Case::new(
-        "unshare -m",
-        "unshare",
-        "-m bash",
-        "a shell in it",
-        "@T @M; echo status $?",
-    ),
+    Case::new("unshare -m", "unshare", "-m bash", "a shell in it", "@T @M; echo status $?"),
     from_dash("stdbuf", "stdbuf -o0 @T @M; echo status $?"),
     Case::new("tmux", "dash", "", "run-shell, by its server", TMUX)
         .with(&[("tmux.conf", "run-shell '@T @M'\n")])
         .unheard(),
-    Case::new(
-        "valgrind",
-        "valgrind",
-        "-q @L -f execve @T @M",
-        "execve under it",
-        "",
-    ),
-    Case::new(
-        "valgrind",
-        "valgrind",
-        "-q @L posix_spawn @T @M",
-        "posix_spawn under it",
-        "",
-    ),
-    Case::new(
-        "valgrind",
-        "valgrind",
-        "-q @L system @T @M",
-        "system under it",
-        "",
-    ),
+    Case::new("valgrind", "valgrind", "-q @L -f execve @T @M", "execve under it", ""),
+    Case::new("valgrind", "valgrind", "-q @L posix_spawn @T @M", "posix_spawn under it", ""),
+    Case::new("valgrind", "valgrind", "-q @L system @T @M", "system under it", ""),
 ];
