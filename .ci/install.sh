@@ -3,7 +3,8 @@
 set -euo pipefail
 need=(gcc:gcc make:make python3:python3 git:git dash:dash bash:bash zsh:zsh busybox:busybox-static
     musl-gcc:musl-tools perl:perl sqlite3:sqlite3 strace:strace readelf:binutils valgrind:valgrind
-    unshare:util-linux node:nodejs tclsh:tcl lua:lua5.4 ruby:ruby tmux:tmux awk:mawk php:php-cli)
+    unshare:util-linux node:nodejs tclsh:tcl lua:lua5.4 ruby:ruby tmux:tmux awk:mawk php:php-cli
+    aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu qemu-aarch64:qemu-user)
 missing=()
 for pair in "${need[@]}"; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}")
@@ -11,6 +12,11 @@ done
 # What `pip install` of a local package takes; Debian splits it off Python.
 /usr/bin/python3 -c 'import ensurepip, setuptools, wheel' 2>/dev/null ||
     missing+=(python3-venv python3-setuptools python3-wheel)
+[ -e /usr/aarch64-linux-gnu/include/stdio.h ] || missing+=(libc6-dev-arm64-cross)
+# The library is built for AArch64 too; without the target (no rustup, no network) that is skipped.
+if command -v rustup >/dev/null 2>&1 && ! rustup target list --installed | grep -qx aarch64-unknown-linux-gnu; then
+    rustup target add aarch64-unknown-linux-gnu >/dev/null 2>&1 || true
+fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     echo "the tests need these Debian packages: ${missing[*]}" >&2

@@ -180,10 +180,14 @@ fn deliberate(snapshot: &Snapshot, call: &Call<'_>, parts: &mut Parts<'_>, judge
         request: &request,
         verdict: &verdict,
         settled: &settled,
-        id: new_id(),
+        id: [0; 26],
         is_fallback: layers.is_fallback,
     };
-    if let Some(outcome) = record.outcome(judged, &layers) {
+    let outcome = record.outcome(judged, &layers);
+    if outcome.is_some() || !judged.permitted {
+        record.id = new_id();
+    }
+    if let Some(outcome) = outcome {
         record.write(outcome, event);
     }
     if !judged.permitted {

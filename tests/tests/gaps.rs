@@ -1,0 +1,55 @@
+//! Known gaps, asserted, so that docs/threat-model.md cannot claim more or less than is true. The
+//! day one of these fails, the gap is closed: move it to what is promised.
+
+use std::fs;
+
+use tests::{Guard, run};
+
+/// Removes nothing may be started; everything else is allowed.
+const NO_REMOVAL: &str = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: \
+    [{action: deny, when: {program: [rm, unlink, find]}}]}]";
+
+#[test]
+fn what_an_interpreter_does_by_itself_is_not_judged() {
+    let guard = Guard::new(NO_REMOVAL);
+    let (victim, script) = (guard.path("victim"), guard.path("script.py"));
+    fs::write(&victim, "kept?").unwrap();
+    fs::write(&script, "import os, sys\nos.remove(sys.argv[1])\n").unwrap();
+    let ran = run(guard.command("python3").arg(&script).arg(&victim), "");
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    assert!(!victim.exists(), "no program was started, so nothing was judged");
+    // The same through a program is stopped.
+    fs::write(&victim, "kept").unwrap();
+    let script = format!("import subprocess\nsubprocess.run(['rm', '{}'])", victim.display());
+    let ran = run(guard.command("python3").args(["-c", &script]), "");
+    assert!(victim.exists() && ran.stderr.contains("rampart: denied: "), "{ran:?}");
+}
+
+#[test]
+fn a_shell_s_own_redirection_is_not_judged_again_by_the_kernel() {
+    // The text of `sh -c` is judged, and a rule on what it writes holds; a script that comes
+    // through standard input is never an argument of anything.
+    let policy = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: \
+        [{action: deny, when: {writes_to: ['**/victim']}}]}]";
+    let guard = Guard::new(policy);
+    let victim = guard.path("victim");
+    let text = format!("echo overwritten > '{}'", victim.display());
+    let ran = run(guard.command("sh").args(["-c", &text]), "");
+    assert_eq!((ran.status, victim.exists()), (126, false), "{ran:?}");
+    let ran = run(&mut guard.command("sh"), &text);
+    assert_eq!((ran.status, victim.exists()), (0, true), "{ran:?}");
+}
+
+#[test]
+fn the_same_user_can_rewrite_the_audit_file() {
+    let guard = Guard::new(NO_REMOVAL);
+    let ran = run(
+        guard
+            .command("sh")
+            .args(["-c", "/bin/true; for f in \"$0\"/*; do : > \"$f\"; done"])
+            .arg(guard.audit()),
+        "",
+    );
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(guard.events().is_empty(), "the events of the shell and of true are gone");
+}
