@@ -14,6 +14,7 @@ mod found;
 mod paths;
 mod readings;
 mod request;
+mod response;
 mod spelling;
 mod statements;
 mod text;
@@ -21,13 +22,14 @@ mod text;
 use crate::action::Action;
 use crate::command::{Outcome, Parts, Tree, understand};
 use crate::image::Image;
-use crate::image::format::level;
+use crate::image::format::{level, rule_flag};
 use crate::request::Request;
 use crate::scratch::Scratch;
 use crate::verdict::{Reason, RuleMatch, Verdict};
 use crate::world::World;
 
 pub use cover::needed as commands_to_cover;
+pub use response::decide_response;
 
 use condition::Judge;
 use found::{Fault, Found};
@@ -162,7 +164,8 @@ struct Winner {
     own: bool,
 }
 
-/// The strictest of the first firing rules of all policies; the earliest of equals.
+/// The strictest of the first firing rules of all policies; the earliest of equals. Where that is
+/// no deny, an operator's allow goes before it.
 fn fired(
     images: &[Image<'_>],
     tree: &Tree<'_>,
@@ -170,6 +173,7 @@ fn fired(
 ) -> Result<Option<Winner>, Fault> {
     let needed = cover::needed(tree);
     let mut winner: Option<RuleMatch> = None;
+    let mut granted: Option<RuleMatch> = None;
     let mut own = false;
     let mut answered = None;
     for hit in matched {
@@ -187,11 +191,15 @@ fn fired(
         }
         answered = policy;
         own |= image.header.level != level::PROJECT;
+        if grants && rule.flags & rule_flag::OPERATOR != 0 {
+            granted = granted.or(Some(*hit));
+        }
         if winner.is_none_or(|best| u32::from(rule.action) > best.action) {
             winner = Some(*hit);
         }
     }
-    Ok(winner.map(|hit| Winner { hit, own }))
+    let denied = winner.is_some_and(|best| best.action == Action::Deny as u32);
+    Ok(granted.filter(|_| !denied).or(winner).map(|hit| Winner { hit, own }))
 }
 
 /// What happens to a call that no rule mentions: the highest layer that is no project's and

@@ -38,7 +38,7 @@ pub mod verdict;
 pub mod world;
 
 pub use action::Action;
-pub use decide::decide;
+pub use decide::{decide, decide_response};
 pub use image::Image;
 pub use request::{Argv, Call, Caller, Cwd, Env, Params, Request, Target, TargetKinds};
 pub use scratch::{Scratch, ScratchLen};

@@ -31,6 +31,35 @@ pub fn clean<'b>(cwd: &[u8], path: &[u8], out: &'b mut [u8]) -> Option<&'b [u8]>
     out.get(..len)
 }
 
+/// The clean form of a relative `path` that leads above where it starts: `../x` for `a/../../x`.
+/// `None` if it does not lead there, or `out` is too small.
+#[must_use]
+pub fn clean_above<'b>(path: &[u8], out: &'b mut [u8]) -> Option<&'b [u8]> {
+    const UP: &[u8] = b"../";
+    let (mut ups, mut len): (usize, usize) = (0, 0);
+    let absolute = path.first() == Some(&b'/');
+    for part in path.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b".")) {
+        // What was written so far is `../` as often as `ups` says, and clean names behind it.
+        let base = ups.checked_mul(UP.len())?;
+        let piece = if part != b".." {
+            part
+        } else if len > base {
+            let names = out.get(base..len.saturating_sub(1))?;
+            let last = names.iter().rposition(|byte| *byte == b'/');
+            len = base.saturating_add(last.map_or(0, |slash| slash.saturating_add(1)));
+            continue;
+        } else {
+            ups = ups.saturating_add(1);
+            part
+        };
+        let end = len.checked_add(piece.len())?.checked_add(1)?;
+        let room = out.get_mut(len..end)?;
+        room.iter_mut().zip(piece.iter().chain(b"/")).for_each(|(to, from)| *to = *from);
+        len = end;
+    }
+    out.get(..len.checked_sub(1)?).filter(|_| ups > 0 && !absolute)
+}
+
 /// Length of `path` without its last component.
 fn parent_len(path: &[u8]) -> usize {
     path.iter().rposition(|byte| *byte == b'/').unwrap_or(0)
@@ -45,6 +74,25 @@ pub fn file_name(path: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_leads_above() {
+        for (path, want) in [
+            ("work/../../*", Some("../*")),
+            ("a/../../b/../../c/d", Some("../../c/d")),
+            ("..", Some("..")),
+            (".//../x/", Some("../x")),
+            ("../a/b/..", Some("../a")),
+            ("work/../cache", None),
+            ("a/..", None),
+            ("", None),
+            ("/a/../../b", None),
+        ] {
+            let mut out = [0; 64];
+            assert_eq!(clean_above(path.as_bytes(), &mut out), want.map(str::as_bytes), "{path}");
+            assert_eq!(clean_above(path.as_bytes(), &mut [0; 2]), None, "{path}");
+        }
+    }
 
     #[test]
     fn paths_are_cleaned_lexically() {

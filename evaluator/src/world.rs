@@ -28,6 +28,12 @@ pub trait World {
     fn now(&self) -> Answer<u64> {
         Answer::Unavailable
     }
+
+    /// Whether what the tool put out matches the regular expression `regex`. `Absent` where there
+    /// is no output yet.
+    fn output_matches(&self, _regex: &[u8]) -> Answer<bool> {
+        Answer::Absent
+    }
 }
 
 /// A world in which no file exists: paths are what they are spelled.

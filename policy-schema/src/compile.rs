@@ -77,6 +77,8 @@ struct Builder {
     sections: Sections,
     runs: BTreeMap<Vec<(u8, bool, String)>, u32>,
     index: Index,
+    /// Whether the allows of the file at hand are an operator's own.
+    operator: bool,
 }
 
 impl Builder {
@@ -102,6 +104,7 @@ impl Builder {
                 rule,
                 number,
             }));
+            builder.operator = sources.get(source).is_some_and(|it| options.is_operator(it));
             builder.policy(policy);
         }
         builder.sections.place(&builder.index);
@@ -144,15 +147,17 @@ impl Builder {
         if rule.once {
             flags |= rule_flag::ONCE;
         }
+        if self.operator && rule.action == Action::Allow {
+            flags |= rule_flag::OPERATOR;
+        }
         if !rule.condition.any_part(&Condition::looks_at_commands) {
             flags |= rule_flag::REQUEST_ONLY;
         }
         let root = match &rule.condition {
             Condition::Always => NO_CONDITION,
-            // Before a call there is no response that could match, whatever else holds.
-            _ if response => self.root(&Condition::Not(Box::new(Condition::Always))),
             condition => self.root(condition),
         };
+        // Before a call there is no response that could match, whatever else holds.
         if !response {
             self.file(number, root, rule);
         }
@@ -234,11 +239,9 @@ impl Builder {
             Condition::CallCount { tool, at_least, window } => {
                 self.call_count(tool.as_deref(), *at_least, *window)
             }
-            Condition::Response { .. } => self.group(node::NOT, &[Condition::Always]),
+            Condition::Response { matching, not_matching } => self.response(matching, not_matching),
         };
-        if let Some(slot) = self.sections.nodes.get_mut(at as usize) {
-            *slot = record;
-        }
+        self.put(at, record);
     }
 
     fn call_count(&mut self, tool: Option<&str>, at_least: u32, window: u64) -> NodeRecord {
@@ -251,6 +254,39 @@ impl Builder {
             count: count(patterns.len()),
             number: at_least,
             ..plain(node::CALL_COUNT)
+        }
+    }
+
+    /// The output matches one of `matching`, if there are any, and none of `not_matching`.
+    fn response(&mut self, matching: &[String], not_matching: &[String]) -> NodeRecord {
+        let first = self.reserve(3);
+        let (some, not, none) = (first, first + 1, first + 2);
+        let mut regexes = |at: u32, texts: &[String]| {
+            let regex = |text: &String| Pattern {
+                class: format::pattern::REGEX,
+                fold_case: false,
+                text: text.clone(),
+            };
+            let patterns: Vec<Pattern> = texts.iter().map(regex).collect();
+            let record = NodeRecord {
+                first: self.patterns(&patterns),
+                count: count(patterns.len()),
+                ..plain(node::RESPONSE)
+            };
+            self.put(at, record);
+        };
+        regexes(some, matching);
+        regexes(none, not_matching);
+        if matching.is_empty() {
+            self.put(some, plain(node::ALWAYS));
+        }
+        self.put(not, NodeRecord { first: none, count: 1, ..plain(node::NOT) });
+        NodeRecord { first: some, count: 2, ..plain(node::ALL) }
+    }
+
+    fn put(&mut self, at: u32, record: NodeRecord) {
+        if let Some(slot) = self.sections.nodes.get_mut(at as usize) {
+            *slot = record;
         }
     }
 

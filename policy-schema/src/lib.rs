@@ -81,15 +81,30 @@ impl Default for Options {
     }
 }
 
+/// Files whose allows an operator wrote for one case each, without their `.yaml` or `.yml`.
+const OPERATOR_FILES: [&str; 2] = ["user-overrides", "auto-allowed"];
+
 impl Options {
+    /// Whether the allows in `source` are an operator's own, which beat an ask: those of
+    /// `user-overrides.yaml` and `auto-allowed.yaml` in the user's or the system's layer.
+    #[must_use]
+    pub fn is_operator(&self, source: &Source<'_>) -> bool {
+        let file = source.name.rsplit('/').next().unwrap_or(source.name);
+        let stem = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml"));
+        matches!(self.layer, Layer::User | Layer::System)
+            && stem.is_some_and(|stem| OPERATOR_FILES.contains(&stem))
+    }
+
     /// The digest that an image of `sources` carries, as `Header::digest_low` and `digest_high`:
-    /// SHA-256 of the compiler's version, the options and the texts. Names do not count.
+    /// SHA-256 of the compiler's version, the options and the texts. Names do not count, except
+    /// for what [`Options::is_operator`] makes of them.
     #[must_use]
     pub fn digest(&self, sources: &[Source<'_>]) -> (u128, u128) {
         let mut hash = Sha256::new();
         hash.update(env!("CARGO_PKG_VERSION"));
         hash.update([0, self.layer.code()]);
         for source in sources {
+            hash.update([u8::from(self.is_operator(source))]);
             hash.update((source.text.len() as u64).to_le_bytes());
             hash.update(source.text);
         }

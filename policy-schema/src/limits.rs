@@ -17,6 +17,27 @@ pub const DOUBLE_STARS: usize = 2;
 /// Longest regular expression on a tool's output, in characters.
 pub const REGEX: usize = 500;
 
+/// Largest compiled regular expression in bytes.
+const REGEX_PROGRAM: usize = 2 * 1024 * 1024;
+
+/// Compiles a regular expression on a tool's output. Matching takes time linear in the output,
+/// so nested quantifiers do no harm.
+///
+/// # Errors
+/// What is wrong with it, or that it is too large once compiled.
+pub fn regex(text: &str) -> Result<regex::bytes::Regex, String> {
+    let built = regex::bytes::RegexBuilder::new(text).size_limit(REGEX_PROGRAM).build();
+    built.map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => "is too large once compiled".to_owned(),
+        other => {
+            // The last line says what is wrong; those before it draw the pattern again.
+            let text = other.to_string();
+            let last = text.lines().last().unwrap_or_default();
+            last.strip_prefix("error: ").unwrap_or(last).to_owned()
+        }
+    })
+}
+
 /// Reports a pattern that is empty or past a limit; returns whether it is fine.
 pub fn check(reader: &mut Reader<'_>, text: &At<String>, class: u8) -> bool {
     let len = text.value.len();

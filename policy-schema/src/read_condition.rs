@@ -251,6 +251,9 @@ fn response(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Conditio
                 let message =
                     format!("a regular expression longer than {} characters", limits::REGEX);
                 reader.error(&text.range, message, "split it into several");
+            } else if let Err(why) = limits::regex(&text.value) {
+                let message = format!("not a regular expression: {why}");
+                reader.error(&text.range, message, "syntax: https://docs.rs/regex/#syntax");
             }
             found.push(text.value);
         }

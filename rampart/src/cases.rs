@@ -34,6 +34,8 @@ pub struct Case {
     pub cwd: Option<Vec<u8>>,
     /// Top-level members of `params` and `input`, as text.
     pub params: Parameters,
+    /// What the call put out: then that is judged, by the response rules.
+    pub response: Option<Vec<u8>>,
 }
 
 /// Names and values.
@@ -91,6 +93,27 @@ pub fn parse(line: &[u8]) -> Line {
         None => Reader { members: &members }.read(),
     };
     Line { id, parsed }
+}
+
+/// The tool classes that hosts give a meaning of their own.
+const CLASSES: [&str; 11] = [
+    "browser",
+    "edit",
+    "exec",
+    "fetch",
+    "http",
+    "mcp",
+    "mcp-dangerous",
+    "mcp-destructive",
+    "read",
+    "web_fetch",
+    "write",
+];
+
+/// The class that `name` is in everything but case: rules for `exec` would not see `Exec`.
+fn misspelled(name: &str) -> Option<&'static str> {
+    let class = CLASSES.into_iter().find(|class| class.eq_ignore_ascii_case(name))?;
+    (class != name).then_some(class)
 }
 
 fn ambiguous(why: String) -> Parsed {
@@ -169,6 +192,10 @@ impl Reader<'_> {
         }
         let tool = self.string("tool")?.unwrap_or_else(|| b"exec".to_vec());
         let name = String::from_utf8_lossy(&tool).into_owned();
+        if let Some(class) = misspelled(&name) {
+            let why = format!("`{name}` is not the tool class `{class}`, but may run as it");
+            return Err(Stop::Refused(Box::new(ambiguous(why))));
+        }
         let cwd = self.string("cwd")?;
         if cwd.as_ref().is_some_and(|cwd| !cwd.starts_with(b"/")) {
             return Err(Stop::Bad("`cwd` must be an absolute path".into()));
@@ -181,6 +208,7 @@ impl Reader<'_> {
             session: self.string("session")?.unwrap_or_default(),
             agent_depth: self.depth()?,
             params: self.params()?,
+            response: self.string("response")?,
             tool,
             cwd,
         })

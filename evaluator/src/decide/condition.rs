@@ -99,7 +99,7 @@ pub struct Judge<'j, 't> {
     /// Tests of a word against a pattern that this verdict may still take.
     tests: Cell<u64>,
     /// The policy whose scope was looked at last, and whether it includes the call.
-    scope: Option<(u32, bool)>,
+    pub scope: Option<(u32, bool)>,
 }
 
 /// A command of the tree and its index.
@@ -196,27 +196,32 @@ impl<'j, 't> Judge<'j, 't> {
             let rule = image.rule(entry.rule).ok_or(Fault::Corrupt)?;
             let request_only =
                 rule.node == NO_CONDITION || rule.flags & rule_flag::REQUEST_ONLY != 0;
-            if request_only != at.is_none() || rule.flags & rule_flag::RESPONSE != 0 {
-                continue;
-            }
-            if self.holds(image, &rule, entry.node, at)? {
-                let (command, hits) =
-                    at.map_or((cover::first(self.tree), u32::MAX), |(index, command)| {
-                        let counts = !self.grants || cover::needs(self.tree, index, command);
-                        (u32::try_from(index).unwrap_or(u32::MAX), u32::from(counts))
-                    });
-                let action = rule.action.into();
-                found.add(RuleMatch {
-                    image: position,
-                    rule: entry.rule,
-                    command,
-                    action,
-                    hits,
-                    last: command,
-                })?;
+            if request_only == at.is_none() && rule.flags & rule_flag::RESPONSE == 0 {
+                self.try_rule(image, (position, entry.rule), (&rule, entry.node), at, found)?;
             }
         }
         Ok(())
+    }
+
+    /// Adds the rule at `place` (image and rule) to `found` if its part `node` holds.
+    pub fn try_rule(
+        &mut self,
+        image: &Image<'_>,
+        place: (u32, u32),
+        (rule, node): (&RuleRecord, u32),
+        at: Option<At<'j>>,
+        found: &mut Found<'_>,
+    ) -> Result<(), Fault> {
+        if !self.holds(image, rule, node, at)? {
+            return Ok(());
+        }
+        let (command, hits) = at.map_or((cover::first(self.tree), u32::MAX), |(index, command)| {
+            let counts = !self.grants || cover::needs(self.tree, index, command);
+            (u32::try_from(index).unwrap_or(u32::MAX), u32::from(counts))
+        });
+        let (image, number) = place;
+        let action = rule.action.into();
+        found.add(RuleMatch { image, rule: number, command, action, hits, last: command })
     }
 
     /// Whether the part `node` of `rule` holds for the command at hand (or for the request, where

@@ -4,7 +4,7 @@
 use crate::command::{Command, Via};
 use crate::image::Image;
 use crate::image::format::NodeRecord;
-use crate::path::file_name;
+use crate::path::{clean_above, file_name};
 
 use super::command::{is_flag, is_option};
 use super::condition::{Judge, Tri, patterns};
@@ -76,10 +76,15 @@ impl Judge<'_, '_> {
                 _ => Some(text),
             };
             let value = operand.and_then(|operand| joined(self.line, operand));
-            let this = match value {
+            let mut this = match value {
                 Some(value) => patterns(image, record.first, record.count, value)?,
                 None => Tri::Unknown,
             };
+            if this == Tri::No
+                && let Some(above) = above(self.line, text)
+            {
+                this = patterns(image, record.first, record.count, above)?;
+            }
             some = some.or(this);
             every &= this == Tri::Yes;
         }
@@ -106,6 +111,15 @@ impl Judge<'_, '_> {
             && has(&[b"-r", b"-R", b"--recursive"])
             && has(&[b"-f", b"--force"])
     }
+}
+
+/// [`REMOVAL`] and the clean form of an operand that leads above the directory, in `out`; `None`
+/// for any other operand.
+fn above<'b>(out: &'b mut [u8], operand: &[u8]) -> Option<&'b [u8]> {
+    let (head, tail) = out.split_at_mut_checked(REMOVAL.len())?;
+    head.iter_mut().zip(REMOVAL).for_each(|(to, from)| *to = *from);
+    let len = clean_above(operand, tail)?.len();
+    out.get(..REMOVAL.len().saturating_add(len))
 }
 
 /// [`REMOVAL`] and `operand`, in `out`; `None` if it is too small.

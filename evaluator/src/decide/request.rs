@@ -3,6 +3,7 @@
 use crate::image::Image;
 use crate::image::format::{NodeRecord, node};
 use crate::request::TargetKinds;
+use crate::world::Answer;
 
 use super::condition::{Judge, Tri, one, patterns};
 use super::found::Fault;
@@ -42,8 +43,23 @@ impl Judge<'_, '_> {
             node::PARAM => self.param(image, record)?,
             // A count belongs to the whole session; only a second party keeps it.
             node::CALL_COUNT => Tri::Unknown,
+            node::RESPONSE => self.output(image, record)?,
             _ => return Ok(None),
         }))
+    }
+
+    /// Whether what the tool put out matches some pattern.
+    fn output(&self, image: &Image<'_>, record: &NodeRecord) -> Result<Tri, Fault> {
+        let mut any = Tri::No;
+        for index in record.first..record.first.saturating_add(record.count) {
+            let (_, regex) = image.pattern(index).ok_or(Fault::Corrupt)?;
+            any = any.or(match self.world.output_matches(regex) {
+                Answer::Value(found) => Tri::from(found),
+                Answer::Absent => Tri::No,
+                Answer::Unavailable => Tri::Unknown,
+            });
+        }
+        Ok(any)
     }
 
     /// Whether some parameter matches: patterns alternate name and value.

@@ -212,6 +212,9 @@ pub mod rule_flag {
     /// Used up by the first call that it grants (`once:`). Only a second party can use it up, so
     /// in process such a rule grants nothing.
     pub const ONCE: u8 = 4;
+    /// An allow that a person wrote for this very case (`rampart allow`): it beats ask, webhook,
+    /// watch and the default, never a deny.
+    pub const OPERATOR: u8 = 64;
 }
 
 record! {
@@ -294,6 +297,8 @@ pub mod node {
     /// *command*: SQL among its arguments or in what flows into it does something in `number`
     /// (`sql::effect`).
     pub const SQL: u8 = 26;
+    /// What the tool put out matches a regular expression. Only `decide::response` knows.
+    pub const RESPONSE: u8 = 60;
 }
 
 record! {
@@ -322,6 +327,8 @@ pub mod pattern {
     pub const PATH_GLOB: u8 = 3;
     /// Occurs anywhere.
     pub const SUBSTRING: u8 = 4;
+    /// A regular expression, as source: [`crate::World::output_matches`] tells.
+    pub const REGEX: u8 = 20;
 }
 
 /// `PatternRecord::flags`: ASCII case is folded.

@@ -1,17 +1,21 @@
 //! `rampart check`: what the policy says about one call, without running it.
 
 use crate::cases::{Call, Case};
-use crate::failure::{Failure, status};
+use crate::failure::{Failure, reason, status};
 use crate::output::Output;
 use crate::policy::{Choice, Layers};
 use crate::verdict::ask::Surroundings;
 use crate::verdict::json::Explanation;
 use crate::verdict::judge::Judge;
+use crate::verdict::response::LONGEST_OUTPUT;
 use crate::verdict::text::explain;
 use crate::verdict::world::FileSystem;
-use evaluator::Action;
+use evaluator::{Action, Image, Verdict};
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 
 /// Says what the policy says about a call, without running it
 ///
@@ -19,7 +23,7 @@ use std::os::unix::ffi::OsStringExt;
 /// With --jsonl, 0 whatever the verdicts.
 #[derive(clap::Args, Debug)]
 #[command(group(clap::ArgGroup::new("call").required(true).multiple(true)
-    .args(["shell", "argv", "path", "url", "jsonl"])))]
+    .args(["shell", "argv", "path", "url", "jsonl", "response"])))]
 pub struct Arguments {
     #[command(flatten)]
     choice: Choice,
@@ -27,7 +31,7 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     /// Read one case a line from standard input, as JSON, and write one verdict a line
-    #[arg(long, conflicts_with_all = ["json", "shell", "argv", "path", "url", "tool", "agent", "session"])]
+    #[arg(long, conflicts_with_all = ["json", "shell", "argv", "path", "url", "tool", "agent", "session", "response"])]
     pub jsonl: bool,
     /// Text that a shell would run
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "argv")]
@@ -41,6 +45,10 @@ pub struct Arguments {
     /// Address that the tool would open
     #[arg(long, value_name = "URL")]
     url: Option<OsString>,
+    /// Judge what the call put out, in this file or, with `-`, on standard input, by the rules
+    /// with `response_matches`
+    #[arg(long, value_name = "FILE")]
+    response: Option<PathBuf>,
     /// Name of the agent
     #[arg(long, value_name = "NAME")]
     agent: Option<OsString>,
@@ -63,7 +71,8 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         super::check_jsonl::run(&layers, &surroundings)?;
         return Ok(0);
     }
-    let case = arguments.case();
+    let mut case = arguments.case();
+    case.response = arguments.response.as_deref().map(output_of).transpose()?;
     let (text, action) = judged(&case, &layers, &surroundings, arguments.json)?;
     let mut output = Output::new();
     output.line(&text)?;
@@ -84,17 +93,36 @@ fn judged(
     let origins: Vec<String> = layers.all.iter().map(|layer| layer.origin.to_string()).collect();
     let fail_open = surroundings.environment.fail_open();
     let mut judge = Judge::new(layers)?;
-    surroundings.ask(case, |request| {
-        judge.judge(request, &FileSystem::default(), |verdict, images| {
-            let text = if json {
-                let explanation = Explanation::of(verdict, images, origins, fail_open);
-                serde_json::to_string(&explanation)
-                    .map_err(|error| Failure::other(format!("cannot write the verdict: {error}")))?
-            } else {
-                explain(verdict, images, &origins, fail_open)
-            };
-            Ok((text, verdict.action))
-        })
+    let tell = |verdict: &Verdict<'_>, images: &[Image<'_>]| {
+        let text = if json {
+            let explanation = Explanation::of(verdict, images, origins, fail_open);
+            serde_json::to_string(&explanation)
+                .map_err(|error| Failure::other(format!("cannot write the verdict: {error}")))?
+        } else {
+            explain(verdict, images, &origins, fail_open)
+        };
+        Ok((text, verdict.action))
+    };
+    let files = FileSystem::default();
+    surroundings.ask(case, |request| match &case.response {
+        Some(output) => judge.judge_output((request, output), &files, tell),
+        None => judge.judge(request, &files, tell),
+    })
+}
+
+/// What a call put out: at most one byte more than is searched, which is enough to say that it is
+/// too long.
+fn output_of(path: &Path) -> Result<Vec<u8>, Failure> {
+    let limit = LONGEST_OUTPUT as u64 + 1;
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        io::stdin().lock().take(limit).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
+    };
+    read.map(|_| bytes).map_err(|error| {
+        let why = reason(&error);
+        Failure::usage(format!("cannot read the output `{}`: {why}", path.display()))
     })
 }
 
@@ -108,10 +136,10 @@ impl Arguments {
             None if starts_nothing => Call::Nothing,
             None => Call::Argv(argv.collect()),
         };
-        let implied = match (starts_nothing, &self.path) {
-            (false, _) => "exec",
-            (true, Some(_)) => "read",
-            (true, None) => "fetch",
+        let implied = match (starts_nothing, &self.path, &self.url) {
+            (true, Some(_), _) => "read",
+            (true, None, Some(_)) => "fetch",
+            _ => "exec",
         };
         Case {
             tool: bytes(&self.tool).unwrap_or_else(|| implied.as_bytes().to_vec()),

@@ -9,6 +9,7 @@ use crate::verdict::ask::Surroundings;
 use crate::verdict::json::Answer;
 use crate::verdict::judge::Judge;
 use crate::verdict::world::FileSystem;
+use evaluator::{Image, Verdict};
 use serde::Serialize;
 use serde_json::Value;
 use std::io::{self, BufRead, BufReader, Read};
@@ -99,9 +100,13 @@ fn answer(
         Err(why) => return bad_line(id, number, why),
         Ok(Parsed::Refused(refusal)) => serde_json::to_vec(&Answer::refused(id, refusal)),
         Ok(Parsed::Case(case)) => surroundings.ask(case, |request| {
-            judge.judge(request, world, |verdict, images| {
+            let tell = |verdict: &Verdict<'_>, images: &[Image<'_>]| {
                 serde_json::to_vec(&Answer::of(id, verdict, images, fail_open))
-            })
+            };
+            match &case.response {
+                Some(output) => judge.judge_output((request, output), world, tell),
+                None => judge.judge(request, world, tell),
+            }
         }),
     };
     written

@@ -1,5 +1,7 @@
 //! One policy and one working memory for many verdicts.
 
+use super::response;
+use super::world::FileSystem;
 use crate::failure::Failure;
 use crate::policy::Layers;
 use evaluator::image::format::Section;
@@ -34,5 +36,17 @@ impl<'p> Judge<'p> {
         let images: Vec<Image<'_>> = self.images.clone();
         let verdict = decide(&images, request, world, &mut scratch);
         tell(&verdict, &self.images)
+    }
+
+    /// The same for what the call put out, by the policy's response rules.
+    pub fn judge_output<R>(
+        &mut self,
+        call: (&Request<'_>, &[u8]),
+        files: &FileSystem,
+        tell: impl FnOnce(&Verdict<'_>, &[Image<'p>]) -> R,
+    ) -> R {
+        let scratch = (&mut self.scratch, self.rules);
+        let images: Vec<Image<'_>> = self.images.clone();
+        response::judge(&images, scratch, call, files, |verdict| tell(verdict, &self.images))
     }
 }

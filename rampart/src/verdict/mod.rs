@@ -4,5 +4,6 @@ pub mod ask;
 pub mod json;
 pub mod judge;
 pub mod names;
+pub mod response;
 pub mod text;
 pub mod world;

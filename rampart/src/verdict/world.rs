@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -69,6 +70,11 @@ impl World for FileSystem {
             Ok(None) => Answer::Unavailable,
             Err(error) => missing(&error),
         }
+    }
+
+    fn now(&self) -> Answer<u64> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.map_or(Answer::Unavailable, |since| Answer::Value(since.as_secs()))
     }
 }
 

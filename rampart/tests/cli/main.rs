@@ -14,5 +14,6 @@ mod check;
 mod doctor;
 mod jsonl;
 mod policy;
+mod response;
 mod run;
 mod support;

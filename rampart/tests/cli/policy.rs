@@ -130,3 +130,41 @@ fn the_shipped_policies_can_be_read_and_compiled() {
         assert_eq!(compiled.status, 0, "{name}: {}", compiled.stderr);
     }
 }
+
+/// The allows of a file that only `rampart allow` and approvals write beat an ask, never a deny.
+#[test]
+fn an_operators_allow() {
+    let user = User::new();
+    let rule = |program: &str, action: &str| {
+        format!("{{name: {program}, action: {action}, when: {{program: [{program}]}}}}")
+    };
+    let policy = |name: &str, rules: &[String]| {
+        format!("policies:\n  - {{name: {name}, rules: [{}]}}\n", rules.join(", "))
+    };
+    let strict = [rule("x-ask", "ask"), rule("x-deny", "deny"), rule("x-watch", "watch")];
+    user.write("base.yaml", format!("default_action: deny\n{}", policy("base", &strict)));
+    let allows = ["x-ask", "x-deny", "x-watch", "x-other"].map(|program| rule(program, "allow"));
+    let commands = ["x-ask", "x-deny", "x-watch", "x-other", "x-ask; x-none", "x-none"];
+    for (file, layer, expected) in [
+        ("user-overrides.yaml", "user", ["allow", "deny", "allow", "allow", "ask", "deny"]),
+        ("auto-allowed.yml", "system", ["allow", "deny", "allow", "allow", "ask", "deny"]),
+        ("user-overrides.yaml", "project", ["ask", "deny", "watch", "deny", "ask", "deny"]),
+        ("other-overrides.yaml", "user", ["ask", "deny", "watch", "allow", "ask", "deny"]),
+    ] {
+        user.write(file, policy("overrides", &allows));
+        for (level, of, out) in [("user", "base.yaml", "a.img"), (layer, file, "b.img")] {
+            let found = user.rampart(&["policy", "compile", "--layer", level, "-o", out, of]);
+            assert_eq!(found.status, 0, "{}", found.stderr);
+        }
+        let images = format!("{}:{}", user.path("a.img").display(), user.path("b.img").display());
+        for (command, expected) in commands.iter().zip(expected) {
+            let found = user
+                .command(&["check", "--shell", command])
+                .env("RAMPART_IMAGE", &images)
+                .output()
+                .unwrap();
+            let text = String::from_utf8_lossy(&found.stdout);
+            assert!(text.starts_with(&format!("{expected}:")), "{file} {layer} {command}: {text}");
+        }
+    }
+}

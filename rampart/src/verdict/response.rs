@@ -1,0 +1,75 @@
+//! What a tool put out, held against the response rules of the policy.
+//!
+//! The evaluator knows which rules are about which call; the regular expressions stay source in
+//! the image and are run here.
+
+use super::world::FileSystem;
+use evaluator::{Action, Answer, Image, Request, Verdict, World, decide_response};
+use policy_schema::OwnedScratch;
+use policy_schema::limits;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+/// Longest output that is searched, in bytes. A longer one is not cut: what would have been
+/// searched for counts as found.
+pub const LONGEST_OUTPUT: usize = 1024 * 1024;
+
+/// What a tool put out, and what there is beside it.
+struct Output<'a> {
+    bytes: &'a [u8],
+    files: &'a FileSystem,
+    /// The compiled expressions; `None` for one that does not compile.
+    compiled: RefCell<HashMap<Vec<u8>, Option<regex::bytes::Regex>>>,
+}
+
+impl World for Output<'_> {
+    fn resolve<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        self.files.resolve(path, out)
+    }
+
+    fn read<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        self.files.read(path, out)
+    }
+
+    fn now(&self) -> Answer<u64> {
+        self.files.now()
+    }
+
+    fn output_matches(&self, regex: &[u8]) -> Answer<bool> {
+        if self.bytes.len() > LONGEST_OUTPUT {
+            return Answer::Unavailable;
+        }
+        let mut compiled = self.compiled.borrow_mut();
+        let regex = compiled.entry(regex.to_vec()).or_insert_with(|| {
+            std::str::from_utf8(regex).ok().and_then(|text| limits::regex(text).ok())
+        });
+        match regex {
+            Some(regex) => Answer::Value(regex.is_match(self.bytes)),
+            None => Answer::Unavailable,
+        }
+    }
+}
+
+/// Judges what the call `request` put out and gives the verdict to `tell`, whose answer is
+/// returned. Ask and webhook are a deny here. The message of a deny says if the output was too
+/// long to be searched.
+pub fn judge<R>(
+    images: &[Image<'_>],
+    (scratch, rules): (&mut OwnedScratch, usize),
+    (request, output): (&Request<'_>, &[u8]),
+    files: &FileSystem,
+    tell: impl FnOnce(&Verdict<'_>) -> R,
+) -> R {
+    scratch.fit(request, rules);
+    let mut scratch = scratch.borrow();
+    let world = Output { bytes: output, files, compiled: RefCell::default() };
+    let mut verdict = decide_response(images, request, &world, &mut scratch);
+    let long = format!(
+        "the output exceeds {LONGEST_OUTPUT} bytes and was not searched for what this rule is \
+         about; produce less at a time"
+    );
+    if verdict.action == Action::Deny && output.len() > LONGEST_OUTPUT {
+        verdict.message = long.as_bytes();
+    }
+    tell(&verdict)
+}
