@@ -121,15 +121,7 @@ pub fn ulid(time_ms: u64, random: [u8; 10]) -> [u8; 26] {
 /// 64 KiB. Arguments beyond that are counted (`argv_len`); if the rest does not fit either, the
 /// line is `compacted`: the verdict without the call. Returns 0 if not even that fits.
 pub fn write_line(event: &Event<'_>, out: &mut [u8]) -> usize {
-    let mut json = Json::new(out);
-    json.open(b'{');
-    head(&mut json, event);
-    verdict(&mut json, event);
-    call(&mut json, event.request);
-    provenance(&mut json, event.verdict);
-    caller(&mut json, event);
-    json.close(b'}');
-    if let Some(len) = json.finish() {
+    if let Some(len) = write(event, out, RESERVE) {
         return len;
     }
     let mut json = Json::new(out);
@@ -139,6 +131,24 @@ pub fn write_line(event: &Event<'_>, out: &mut [u8]) -> usize {
     json.number("compacted", 1);
     json.close(b'}');
     json.finish().unwrap_or(0)
+}
+
+/// As [`write_line`], with every argument and the whole call; `None` if `out` has no room for them.
+pub fn write_whole(event: &Event<'_>, out: &mut [u8]) -> Option<usize> {
+    write(event, out, 0)
+}
+
+/// Leaves `reserve` bytes free behind the arguments.
+fn write(event: &Event<'_>, out: &mut [u8], reserve: usize) -> Option<usize> {
+    let mut json = Json::new(out);
+    json.open(b'{');
+    head(&mut json, event);
+    verdict(&mut json, event);
+    call(&mut json, event.request, reserve);
+    provenance(&mut json, event.verdict);
+    caller(&mut json, event);
+    json.close(b'}');
+    json.finish()
 }
 
 fn head(json: &mut Json<'_>, event: &Event<'_>) {
@@ -183,7 +193,7 @@ fn verdict(json: &mut Json<'_>, event: &Event<'_>) {
     json.close(b']');
 }
 
-fn call(json: &mut Json<'_>, request: &Request<'_>) {
+fn call(json: &mut Json<'_>, request: &Request<'_>, reserve: usize) {
     json.text("tool", request.tool);
     match request.call {
         Call::Exec { file, argv } => {
@@ -192,7 +202,7 @@ fn call(json: &mut Json<'_>, request: &Request<'_>) {
             json.open(b'[');
             let (mut secret, mut written) = (false, 0_usize);
             for index in 0..argv.len() {
-                if json.free() < RESERVE {
+                if json.free() < reserve {
                     break;
                 }
                 written = written.saturating_add(1);
@@ -337,8 +347,16 @@ mod tests {
             flags: EventFlags::FAIL_OPEN,
         };
         let mut out = std::vec![0; room];
+        let whole = write_whole(&event, &mut out).map(|len| out[..len].to_vec());
         let len = write_line(&event, &mut out);
-        String::from_utf8(out[..len].to_vec()).unwrap()
+        let line = String::from_utf8(out[..len].to_vec()).unwrap();
+        let is_cut = line.is_empty() || line.contains("compacted") || line.contains("argv_len");
+        // Whatever a line leaves out, the whole one has.
+        match whole {
+            Some(whole) => assert!(is_cut || whole == line.as_bytes()),
+            None => assert!(is_cut),
+        }
+        line
     }
 
     #[test]

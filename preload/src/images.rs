@@ -120,10 +120,10 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// The layers of `snapshot`, each as its file is now. `None` if one holds no image, not even
-    /// a substitute.
+    /// The layers of `snapshot`, each as its file is now; with `is_fresh` the files were opened a
+    /// moment ago. `None` if one holds no image, not even a substitute.
     #[inline(never)]
-    pub fn load(snapshot: &Snapshot) -> Option<Self> {
+    pub fn load(snapshot: &Snapshot, is_fresh: bool) -> Option<Self> {
         let built_in = Image::open(policies::STANDARD).ok()?;
         let mut layers = Self {
             images: [built_in; MAX_IMAGES],
@@ -135,7 +135,7 @@ impl Layers {
         let targets = layers.images.iter_mut().zip(layers.fresh.iter_mut());
         for (slot, (image, fresh)) in slots.zip(targets) {
             let mut bytes = slot.bytes;
-            if !slot.path.is_empty() && !is_unchanged(slot) {
+            if !slot.path.is_empty() && !is_unchanged(slot, is_fresh) {
                 match map(slot.path) {
                     Ok((new, _)) => {
                         bytes = new;
@@ -177,9 +177,11 @@ impl Drop for Layers {
     }
 }
 
-fn is_unchanged(slot: &Slot) -> bool {
+fn is_unchanged(slot: &Slot, is_fresh: bool) -> bool {
     slot.identity != Identity::default()
-        && sys::stat(AT_FDCWD, slot.path, 0).is_ok_and(|now| Identity::of(&now) == slot.identity)
+        && (is_fresh
+            || sys::stat(AT_FDCWD, slot.path, 0)
+                .is_ok_and(|now| Identity::of(&now) == slot.identity))
 }
 
 fn complain(snapshot: &Snapshot, slot: &Slot, problem: &Problem) {

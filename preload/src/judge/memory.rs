@@ -2,6 +2,10 @@
 //! lines to be written and, at its upper end, the evaluator's stack. Backed lazily, so that what
 //! is not used costs nothing, and gone before the exec, because a `vfork` parent would keep it.
 //!
+//! Almost every call is small, goes ahead, and is made on the stack of `main`. For such a one a
+//! [`Desk`] is tried first, a few KiB of that stack: a mapping costs two system calls, a fault for
+//! each page, and an interrupt for every other processor that the program ran on.
+//!
 //! The stack has no guard page, which would cost each verdict a system call and a second area to
 //! unmap: the evaluator's nesting is counted, its deepest use measured at a sixth of the room, and
 //! below the stack lies nothing but the arenas of this very verdict.
@@ -33,6 +37,9 @@ const QUICK_INPUT: (usize, usize) = (512, 32);
 
 /// Longest event, in bytes.
 const EVENT: usize = 64 * 1024;
+
+/// Longest event that is written on a [`Desk`], in bytes.
+const SHORT_EVENT: usize = 8192;
 
 /// Longest line for the agent, in bytes.
 const NOTICE: usize = 4096;
@@ -82,8 +89,56 @@ pub struct Parts<'m> {
     pub paths: &'m mut [LongPath],
     /// For a first attempt of the evaluator; `None` for a call that is not small.
     pub quick: Option<Scratch<'m>>,
-    /// For the evaluator.
-    pub full: Scratch<'m>,
+    /// For the evaluator; `None` on a [`Desk`].
+    pub full: Option<Scratch<'m>>,
+}
+
+/// Whether a call of `input` bytes in `args` arguments is tried with the small arenas.
+const fn is_small(input: usize, args: usize) -> bool {
+    input <= QUICK_INPUT.0 && args <= QUICK_INPUT.1
+}
+
+/// Memory for a small call on the stack of `main`. Nothing that lies there outlives the attempt,
+/// so there is no room for a denial's line.
+pub struct Desk {
+    start: *mut u8,
+}
+
+impl Desk {
+    /// How many bytes it takes.
+    pub const LEN: usize = bytes(&QUICK) + SHORT_EVENT + PATHS;
+
+    /// Whether it may do for a call of `input` bytes in `args` arguments.
+    pub const fn suits(input: usize, args: usize) -> bool {
+        is_small(input, args)
+    }
+
+    /// Takes the [`Desk::LEN`] bytes at `start`.
+    ///
+    /// # Safety
+    /// They are writable, 16-byte aligned and nobody else's as long as the parts live.
+    pub const unsafe fn new(start: *mut u8) -> Self {
+        Self { start }
+    }
+
+    /// Cuts it. What holds text lies lowest, beside the evaluator's stack, and is not cleared.
+    pub fn parts<'m>(self) -> Parts<'m> {
+        let end = self.start.wrapping_add(Self::LEN);
+        let mut rest = Rest { next: self.start, end, lifetime: PhantomData };
+        let event = rest.take(SHORT_EVENT);
+        let text = rest.take(QUICK.text);
+        let paths = rest.next.cast::<[LongPath; 2]>();
+        // SAFETY: `PATHS` bytes of this memory, 16-byte aligned, which nothing refers to yet.
+        let paths = unsafe {
+            paths.write([LongPath::new(), LongPath::new()]);
+            &mut *paths
+        };
+        rest.next = rest.next.wrapping_add(PATHS & !15);
+        // SAFETY: the rest of this memory, which nothing refers to yet.
+        unsafe { rest.next.write_bytes(0, (end as usize).saturating_sub(rest.next as usize)) };
+        let quick = Scratch { text, ..rest.scratch(&ScratchLen { text: 0, ..QUICK }) };
+        Parts { event, notice: &mut [], paths, quick: Some(quick), full: None }
+    }
 }
 
 impl Memory {
@@ -98,12 +153,7 @@ impl Memory {
         let parts = [stack, bytes(&QUICK), EVENT, NOTICE, PATHS, bytes(&arenas)];
         let sum = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(*part));
         let len = sum.checked_next_multiple_of(PAGE).ok_or(Errno(libc::ENOMEM))?;
-        Ok(Self {
-            start: sys::map_memory(len)?,
-            len,
-            arenas,
-            is_small: input <= QUICK_INPUT.0 && args <= QUICK_INPUT.1,
-        })
+        Ok(Self { start: sys::map_memory(len)?, len, arenas, is_small: is_small(input, args) })
     }
 
     /// The end of the stack, 16-byte aligned.
@@ -154,7 +204,7 @@ impl Memory {
             notice: rest.take(NOTICE),
             paths: rest.take(2),
             quick: self.is_small.then_some(quick),
-            full: rest.scratch(&self.arenas),
+            full: Some(rest.scratch(&self.arenas)),
         }
     }
 }

@@ -18,13 +18,13 @@ use evaluator::{
 use crate::images::Layers;
 use crate::observe::target::Target;
 use crate::observe::{Call, Stage, process};
-use crate::on_stack::on_stack;
+use crate::on_stack::{on_stack, with_room};
 use crate::snapshot::{self, Mode, Snapshot};
 use crate::spool::{self, Place};
 use crate::strings::{LongPath, Vector};
 use crate::sys::{self, Errno};
 use crate::world::Files;
-use memory::{Memory, Parts};
+use memory::{Desk, Memory, Parts};
 
 /// Longest working directory with which the small arenas are tried, in bytes.
 const QUICK_CWD: usize = 512;
@@ -48,6 +48,18 @@ pub struct Judged {
 }
 
 impl Judged {
+    /// Before anything is known: a denial.
+    const NOTHING: Self = Self {
+        memory: None,
+        notice_len: 0,
+        permitted: false,
+        errno: Errno(libc::EPERM),
+        asan: 0,
+        kinds: TargetKinds(0),
+        loads_us: true,
+        is_repeated: false,
+    };
+
     /// The one line for whoever is stopped, newline included.
     pub fn notice(&self) -> &[u8] {
         match &self.memory {
@@ -55,9 +67,7 @@ impl Judged {
             None => b"rampart: denied: there is no memory to judge this call in (nothing was run; free some, or raise the limit on address space)\n",
         }
     }
-}
 
-impl Judged {
     /// Puts `parts` together in the verdict's memory, for something that is started in place of
     /// the denied call. `None` if there is no memory, no room, or a part holds a NUL. The result
     /// of an earlier call is overwritten.
@@ -70,8 +80,12 @@ impl Judged {
 struct Job<'a> {
     snapshot: &'a Snapshot,
     call: &'a Call<'a>,
-    memory: &'a Memory,
+    /// `None` for an attempt on the stack of `main`.
+    memory: Option<&'a Memory>,
     judged: Judged,
+    /// Whether `judged` is the verdict: not where a [`Desk`] was too small for it, or where it is
+    /// a denial, whose line must last.
+    is_final: bool,
 }
 
 /// Judges `call` and records what is to be recorded.
@@ -87,26 +101,28 @@ pub fn judge(snapshot: &Snapshot, call: &Call<'_>) -> Judged {
 }
 
 fn judge_named(snapshot: &Snapshot, call: &Call<'_>) -> Judged {
-    let mut judged = Judged {
-        memory: None,
-        notice_len: 0,
-        permitted: false,
-        errno: Errno(libc::EPERM),
-        asan: 0,
-        kinds: TargetKinds::default(),
-        loads_us: true,
-        is_repeated: false,
-    };
+    let mut judged = Judged::NOTHING;
+    let (input, args) = (call.argv.size(), call.argv.count());
+    let is_on_main_stack = process::is_on_main_stack();
+    if is_on_main_stack && Desk::suits(input, args) {
+        let mut job = Job { snapshot, call, memory: None, judged, is_final: false };
+        // SAFETY: there is room on this stack, and `run_on_desk` gets the job that it expects and
+        // does not unwind.
+        unsafe { with_room((&raw mut job).cast(), run_on_desk, Desk::LEN) };
+        if job.is_final {
+            return job.judged;
+        }
+        judged = Judged::NOTHING;
+    }
     let rules = snapshot.images().iter().map(|slot| slot.rules()).sum();
     // The constructor runs on the stack of `main`, where there is room.
-    let with_stack = !(call.stage.is_start() && process::is_on_main_stack());
-    let (input, args) = (call.argv.size(), call.argv.count());
+    let with_stack = !(call.stage.is_start() && is_on_main_stack);
     let Ok(memory) = Memory::new(input, args, rules, with_stack) else {
         judged.permitted = snapshot.fail_open == Some(true);
         judged.errno = Errno(libc::ENOMEM);
         return judged;
     };
-    let mut job = Job { snapshot, call, memory: &memory, judged };
+    let mut job = Job { snapshot, call, memory: Some(&memory), judged, is_final: false };
     if with_stack {
         // SAFETY: the stack is the memory's own, 16-byte aligned and used by this call only, and
         // `run` gets the job that it expects and does not unwind.
@@ -124,14 +140,31 @@ fn judge_named(snapshot: &Snapshot, call: &Call<'_>) -> Judged {
 extern "C" fn run(job: *mut c_void) {
     // SAFETY: `judge` passes a `Job` that nothing else uses meanwhile.
     let job = unsafe { &mut *job.cast::<Job<'_>>() };
+    let Some(memory) = job.memory else {
+        return;
+    };
     // SAFETY: once for each memory.
-    let mut parts = unsafe { job.memory.parts() };
-    deliberate(job.snapshot, job.call, &mut parts, &mut job.judged);
+    let mut parts = unsafe { memory.parts() };
+    job.is_final = deliberate(job.snapshot, job.call, &mut parts, &mut job.judged).is_some();
 }
 
-fn deliberate(snapshot: &Snapshot, call: &Call<'_>, parts: &mut Parts<'_>, judged: &mut Judged) {
+extern "C" fn run_on_desk(job: *mut c_void, room: *mut u8) {
+    // SAFETY: `judge` passes a `Job` that nothing else uses meanwhile.
+    let job = unsafe { &mut *job.cast::<Job<'_>>() };
+    // SAFETY: `with_room` gives so many bytes, and they outlive the parts.
+    let mut parts = unsafe { Desk::new(room) }.parts();
+    job.is_final = deliberate(job.snapshot, job.call, &mut parts, &mut job.judged).is_some();
+}
+
+/// `None` if the memory does not do.
+fn deliberate(
+    snapshot: &Snapshot,
+    call: &Call<'_>,
+    parts: &mut Parts<'_>,
+    judged: &mut Judged,
+) -> Option<()> {
     let [cwd, path] = &mut parts.paths else {
-        return;
+        return None;
     };
     let mut target = Target::unknown(path);
     if call.stage.is_start() {
@@ -142,9 +175,7 @@ fn deliberate(snapshot: &Snapshot, call: &Call<'_>, parts: &mut Parts<'_>, judge
     judged.asan = target.asan;
     judged.kinds = target.kinds;
     judged.loads_us = target.loads_us;
-    let Some(layers) = Layers::load(snapshot) else {
-        return;
-    };
+    let layers = Layers::load(snapshot, call.stage.is_start())?;
     let request = Request {
         tool: b"exec",
         call: evaluator::Call::Exec {
@@ -168,11 +199,15 @@ fn deliberate(snapshot: &Snapshot, call: &Call<'_>, parts: &mut Parts<'_>, judge
         Cwd::Unknown => 0,
     };
     let Parts { event, notice, quick, full, .. } = parts;
+    let is_attempt = full.is_none();
     // With a long directory before them, paths need more room.
     let quick = quick.as_mut().filter(|_| cwd_len <= QUICK_CWD);
-    let verdict = verdict(layers.images(), &request, quick, full);
+    let verdict = verdict(layers.images(), &request, quick, full.as_mut())?;
     let settled = settle(&verdict, snapshot.fail_open);
     judged.permitted = settled.permitted || snapshot.mode == Mode::Monitor;
+    if !judged.permitted && is_attempt {
+        return None;
+    }
     judged.is_repeated = !judged.permitted && is_repeated(snapshot, call);
     let mut record = Record {
         snapshot,
@@ -182,28 +217,30 @@ fn deliberate(snapshot: &Snapshot, call: &Call<'_>, parts: &mut Parts<'_>, judge
         settled: &settled,
         id: [0; 26],
         is_fallback: layers.is_fallback,
+        is_attempt,
     };
     let outcome = record.outcome(judged, &layers);
     if outcome.is_some() || !judged.permitted {
         record.id = new_id();
     }
     if let Some(outcome) = outcome {
-        record.write(outcome, event);
+        record.write(outcome, event)?;
     }
     if !judged.permitted {
         judged.notice_len = notice::denial(notice, &verdict, &request, &settled, &record.id);
     }
+    Some(())
 }
 
 /// Asks the evaluator, first with `quick` arenas if there are any. Only an answer that their size
-/// had no part in is taken.
+/// had no part in is taken. `None` if there are no others.
 #[inline(never)]
 fn verdict<'a>(
     images: &[Image<'a>],
     request: &Request<'_>,
     quick: Option<&'a mut Scratch<'_>>,
-    full: &'a mut Scratch<'_>,
-) -> Verdict<'a> {
+    full: Option<&'a mut Scratch<'_>>,
+) -> Option<Verdict<'a>> {
     let world = Files::default();
     if let Some(quick) = quick {
         let verdict = decide(images, request, &world, quick);
@@ -211,10 +248,10 @@ fn verdict<'a>(
             && !matches!(verdict.reason, Reason::TooComplex | Reason::NoMemory)
             && !world.lacked_room();
         if is_final {
-            return verdict;
+            return Some(verdict);
         }
     }
-    decide(images, request, &world, full)
+    Some(decide(images, request, &world, full?))
 }
 
 /// The working directory, where it is known: spawn file actions may change it before the exec.
@@ -276,6 +313,8 @@ struct Record<'a> {
     settled: &'a Settled,
     id: [u8; 26],
     is_fallback: bool,
+    /// Whether a larger memory is there for a line that does not fit.
+    is_attempt: bool,
 }
 
 impl Record<'_> {
@@ -301,10 +340,11 @@ impl Record<'_> {
         Some(if is_confirmed { Outcome::Allowed } else { Outcome::Unconfirmed })
     }
 
+    /// `None` if there is no room for the line.
     #[inline(never)]
-    fn write(&mut self, outcome: Outcome, line: &mut [u8]) {
+    fn write(&mut self, outcome: Outcome, line: &mut [u8]) -> Option<()> {
         let Some((file, place)) = spool::open(self.snapshot) else {
-            return;
+            return Some(());
         };
         let mut flags = EventFlags::default();
         for (holds, flag) in [
@@ -330,7 +370,11 @@ impl Record<'_> {
             tree: self.snapshot.tree,
             flags,
         };
-        let len = event::write_line(&event, line);
+        let len = match self.is_attempt {
+            true => event::write_whole(&event, line)?,
+            false => event::write_line(&event, line),
+        };
         spool::append(self.snapshot, &file, line.get(..len).unwrap_or(&[]));
+        Some(())
     }
 }

@@ -2,7 +2,7 @@
 //! One open, `fstat`, `pread` and close for a native binary; a `#!` chain adds the same for each
 //! interpreter, as the kernel would follow it.
 
-use core::ffi::{CStr, c_int};
+use core::ffi::CStr;
 
 use evaluator::{Argv, TargetKinds};
 use libc::{
@@ -69,11 +69,11 @@ impl<'p> Target<'p> {
     #[inline(never)]
     pub fn find(&mut self, call: &Call<'_>) {
         match open(call) {
-            Ok(file) => {
+            Ok((file, is_link)) => {
                 if is_indirect(call) {
                     self.role = Role::Name;
                     let _ = world::path_of(&file, self.path);
-                } else if sys::is_link(call.dir, call.file) {
+                } else if is_link {
                     self.role = Role::Resolved;
                     let _ = world::path_of(&file, self.path);
                 }
@@ -228,7 +228,8 @@ impl<'p> Target<'p> {
     }
 }
 
-fn open(call: &Call<'_>) -> Result<Fd, Errno> {
+/// Opens what is to be executed; and whether the last component of its path is a symbolic link.
+fn open(call: &Call<'_>) -> Result<(Fd, bool), Errno> {
     let flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
     if call.file.is_empty() && call.flags & AT_EMPTY_PATH != 0 {
         // The caller's descriptor may be O_PATH, and its offset is the caller's.
@@ -237,10 +238,15 @@ fn open(call: &Call<'_>) -> Result<Fd, Errno> {
             .push(b"/proc/self/fd/")
             .and_then(|link| link.push_number(call.dir.unsigned_abs()))
             .ok_or(Errno(libc::ENAMETOOLONG))?;
-        return Fd::open(AT_FDCWD, link.as_c_str(), flags, 0);
+        return Ok((Fd::open(AT_FDCWD, link.as_c_str(), flags, 0)?, false));
     }
-    let follow: c_int = if call.flags & AT_SYMLINK_NOFOLLOW != 0 { O_NOFOLLOW } else { 0 };
-    Fd::open(call.dir, call.file, flags | follow, 0)
+    // Most are no links, and then this one call tells.
+    match Fd::open(call.dir, call.file, flags | O_NOFOLLOW, 0) {
+        Err(Errno(libc::ELOOP)) if call.flags & AT_SYMLINK_NOFOLLOW == 0 => {
+            Ok((Fd::open(call.dir, call.file, flags, 0)?, true))
+        }
+        other => Ok((other?, false)),
+    }
 }
 
 /// Whether the caller's spelling does not say which file it is.

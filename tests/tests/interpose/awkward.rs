@@ -3,7 +3,7 @@
 
 use tests::{LibC, find, probe, run};
 
-use crate::{POLICY, denials, forbidden, guard};
+use crate::{POLICY, denials, forbidden, guard, mark};
 
 /// The cases of `probes/edge.c` in which nothing may differ.
 const SAME: &[&str] = &[
@@ -75,6 +75,28 @@ fn ordinary_work_is_byte_identical() {
         let ours = run(guard.command(&shell).args(line), "x\ny\n");
         assert!(bare == ours, "{words:?}\nbare: {bare:?}\nours: {ours:?}");
     }
+}
+
+/// The evaluator works on the stack of `main` where that is roomy, else on a mapping: text that is
+/// nested as deep as it is followed runs or is denied the same on any stack.
+#[test]
+fn the_deepest_text_fits_on_every_stack() {
+    let (guard, _) = guard(POLICY);
+    forbidden(&guard, LibC::Glibc);
+    for limit in ["1024", "2047", "2048", "2600", "8192", "unlimited"] {
+        for (name, status) in [("allowed", 0), ("forbidden", 126)] {
+            let nested =
+                |open: &str, close: &str| format!("{}{name}{}", open.repeat(60), close.repeat(60));
+            for text in [nested("( ", " )"), nested("{ ", " ;}"), nested("$(", ")")] {
+                let line = format!("allowed() {{ :; }}; {text}");
+                let set = format!("ulimit -s {limit} && exec bash -c \"$0\"");
+                let ran = run(guard.command("/bin/bash").args(["-c", &set, &line]), "");
+                assert!(ran.status == status, "{limit} {line}: {ran:?}");
+                assert!(denials(&ran.stderr) == usize::from(status != 0), "{limit}: {ran:?}");
+            }
+        }
+    }
+    assert!(!mark(&guard).exists());
 }
 
 #[test]
