@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# Installs what the tests need: by apt as root, else says exactly what is missing.
+# Installs what the tests need: by apt as root, else says exactly what is missing; then programs
+# that no package installs (programs.sh).
 set -euo pipefail
+cd "$(dirname "$0")"
 need=(gcc:gcc make:make python3:python3 git:git dash:dash bash:bash zsh:zsh busybox:busybox-static
     musl-gcc:musl-tools perl:perl sqlite3:sqlite3 strace:strace readelf:binutils valgrind:valgrind
-    unshare:util-linux node:nodejs tclsh:tcl lua:lua5.4 ruby:ruby tmux:tmux awk:mawk php:php-cli
+    unshare:util-linux node:nodejs npm:npm tclsh:tcl lua:lua5.4 ruby:ruby tmux:tmux awk:mawk php:php-cli
+    javac:default-jdk-headless go:golang-go sudo:sudo bwrap:bubblewrap chromium:chromium bzip2:bzip2
     aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu qemu-aarch64:qemu-user)
 missing=()
 for pair in "${need[@]}"; do
@@ -17,12 +20,20 @@ done
 if command -v rustup >/dev/null 2>&1 && ! rustup target list --installed | grep -qx aarch64-unknown-linux-gnu; then
     rustup target add aarch64-unknown-linux-gnu >/dev/null 2>&1 || true
 fi
-[ ${#missing[@]} -eq 0 ] && exit 0
-if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-    echo "the tests need these Debian packages: ${missing[*]}" >&2
-    echo "install them: sudo apt-get install ${missing[*]}" >&2
-    exit 1
+add() {
+    [ $# -ne 0 ] || return 0
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+        echo "the tests need these Debian packages: $*" >&2
+        echo "install them: sudo apt-get install $*" >&2
+        exit 1
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq || true
+    apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+add "${missing[@]}"
+# Programs of 32 bits. Not gcc-multilib: it excludes the compiler for AArch64.
+if [ "$(uname -m)" = x86_64 ] && ! echo 'int main(void) { return 0; }' | cc -m32 -xc -o /dev/null - 2>/dev/null; then
+    add libc6-dev-i386 "lib32gcc-$(cc -dumpversion | cut -d. -f1)-dev"
 fi
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq || true
-apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+./programs.sh

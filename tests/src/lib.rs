@@ -45,17 +45,20 @@ fn built(variable: &str, name: &str) -> PathBuf {
     if let Some(path) = env::var_os(variable) {
         return path.into();
     }
-    // A test runs from <target>/<profile>/deps.
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(
+    let path = target().join("release").join(name);
+    assert!(path.is_file(), "{} does not exist; run `make build` first", path.display());
+    fs::canonicalize(path).expect("it exists")
+}
+
+/// The target directory of this build: a test runs from `<target>/<profile>/deps`.
+fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(
         || {
             let own = env::current_exe().expect("the test has a path");
             own.ancestors().nth(3).expect("in a target directory").to_owned()
         },
         PathBuf::from,
-    );
-    let path = target.join("release").join(name);
-    assert!(path.is_file(), "{} does not exist; run `make build` first", path.display());
-    fs::canonicalize(path).expect("it exists")
+    )
 }
 
 /// A policy in force: the library, an image, a home and an audit directory, all of which vanish

@@ -15,6 +15,8 @@ pub enum LibC {
     Musl,
     /// musl, statically.
     MuslStatic,
+    /// The system's C library for programs of 32 bits, on x86-64.
+    I386,
 }
 
 impl LibC {
@@ -25,12 +27,29 @@ impl LibC {
             Self::GlibcStatic => ("cc", &["-static", "-DSTATIC"]),
             Self::Musl => ("musl-gcc", &[]),
             Self::MuslStatic => ("musl-gcc", &["-static", "-DSTATIC"]),
+            // The kernel's headers are the same; Debian has them below the other machine's name.
+            Self::I386 => ("cc", &["-m32", "-idirafter", "/usr/include/x86_64-linux-gnu", "-ldl"]),
         }
+    }
+
+    /// Whether the compiler is installed, with what it needs.
+    fn is_there(self) -> bool {
+        let (compiler, flags) = self.compiler();
+        let Some(compiler) = find(compiler) else {
+            return false;
+        };
+        if self != Self::I386 {
+            return true;
+        }
+        // Prints a path if it has the file, else the bare name.
+        let file = Command::new(compiler).arg(flags[0]).arg("-print-file-name=crt1.o").output();
+        cfg!(target_arch = "x86_64") && file.is_ok_and(|file| file.stdout.starts_with(b"/"))
     }
 }
 
 /// The program `name` on `PATH`, the system's directories first: a version manager's stand-in is
-/// a shell script that starts many things of its own. `None` if it is not installed.
+/// a shell script that starts many things of its own. Last come the programs that
+/// `.ci/programs.sh` built. `None` if it is not installed.
 #[must_use]
 pub fn find(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
@@ -38,6 +57,7 @@ pub fn find(name: &str) -> Option<PathBuf> {
         .into_iter()
         .map(PathBuf::from)
         .chain(env::split_paths(&path))
+        .chain([crate::target().join("programs")])
         .map(|dir| dir.join(name))
         .find(|file| file.is_file())
 }
@@ -50,7 +70,7 @@ pub fn probe(name: &str, libc: LibC, output: &Path) -> bool {
     let source =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("probes").join(name).with_extension("c");
     let (compiler, flags) = libc.compiler();
-    find(compiler).is_some() && {
+    libc.is_there() && {
         cc(compiler, &source, output, flags);
         true
     }

@@ -54,6 +54,12 @@ const LAUNCHERS: &[(&str, &str, &str, &str)] = &[
         "",
         "for {set i 0} {$i < 50} {incr i} { catch {exec -ignorestderr @T @M} t o; puts [lindex [dict get $o -errorcode] 2] }",
     ),
+    (
+        "bun",
+        "bun",
+        "run -",
+        "for (let i = 0; i < 50; i++) console.log(Bun.spawnSync(['@T', '@M'], {stdio: ['inherit', 'inherit', 'inherit']}).exitCode)",
+    ),
     ("JDK", "java", "-Djdk.lang.Process.launchMechanism=VFORK -cp @G Loop", "50 @T @M"),
 ];
 
@@ -73,8 +79,9 @@ fn prepare(guard: &Guard, program: &str) -> bool {
 #[test]
 fn nothing_that_is_denied_runs_and_nothing_stalls() {
     for (name, program, arguments, script) in LAUNCHERS {
-        let guard =
-            Guard::new(&only("dash, python3, python3.11, tclsh, tclsh8.6, java, jspawnhelper"));
+        let guard = Guard::new(&only(
+            "dash, python3, python3.11, tclsh, tclsh8.6, java, jspawnhelper, bun",
+        ));
         let (target, mark) = (guard.path("bin/target"), guard.path("mark"));
         probe("mark", LibC::Glibc, &target);
         if !prepare(&guard, program) {

@@ -3,6 +3,7 @@
 
 mod cases;
 mod languages;
+mod musl;
 mod native;
 mod tools;
 
@@ -48,7 +49,7 @@ fn attempt(
 fn measure(place: &Place, case: &Case, program: &Path, wrong: &mut Vec<String>) -> Vec<String> {
     let what = format!("{}, {}", case.runtime, case.way);
     let mut cells = vec![what.clone()];
-    for (dir, expected) in [("glibc", case.dynamic), ("static", case.static_target)] {
+    for (dir, expected) in case.targets.into_iter().zip([case.dynamic, case.static_target]) {
         let tried = attempt(place, case, program, (dir, "forbidden"), true);
         let cell = match tried.cell(case.is_heard) {
             Ok(cell) => cell,
@@ -68,14 +69,16 @@ fn measure(place: &Place, case: &Case, program: &Path, wrong: &mut Vec<String>) 
         }
         cells.push(cell.text().to_owned());
     }
-    let bare = attempt(place, case, program, ("glibc", "permitted"), false);
-    let guarded = attempt(place, case, program, ("glibc", "permitted"), true);
+    let target = (case.targets[0], "permitted");
+    let bare = attempt(place, case, program, target, false);
+    let guarded = attempt(place, case, program, target, true);
     if bare.ran != guarded.ran || bare.mark != guarded.mark || bare.mark.is_none() {
         wrong.push(format!("{what}, permitted: bare {bare}, guarded {guarded}"));
     }
     let records = guarded.records_of("permitted");
-    if records != 1 && case.dynamic != Cell::Ran {
-        wrong.push(format!("{what}, permitted: {records} records, not 1: {guarded}"));
+    if records != case.records && case.dynamic != Cell::Ran {
+        let expected = case.records;
+        wrong.push(format!("{what}, permitted: {records} records, not {expected}: {guarded}"));
     }
     cells
 }
@@ -104,6 +107,11 @@ fn check(name: &str, cases: &[Case], build: &dyn Fn(&Place, &Case) -> Option<std
 #[test]
 fn shells() {
     check("shells", cases::SHELLS, &|_, case| find(case.program));
+}
+
+#[test]
+fn linked_to_musl() {
+    check("musl", musl::CASES, &|place, case| find(case.program).filter(|_| place.has("musl")));
 }
 
 #[test]

@@ -26,6 +26,10 @@ pub struct Case {
     pub denied: (i32, &'static str),
     /// Whether what the program prints comes to us.
     pub is_heard: bool,
+    /// Directories of the dynamic and the static target.
+    pub targets: [&'static str; 2],
+    /// How often a permitted start is recorded under the program's own name.
+    pub records: usize,
 }
 
 impl Case {
@@ -48,6 +52,8 @@ impl Case {
             static_target: Denied,
             denied: (0, "status 126\n"),
             is_heard: true,
+            targets: ["glibc", "static"],
+            records: 1,
         }
     }
 
@@ -81,6 +87,18 @@ impl Case {
     /// What the program prints goes elsewhere.
     pub const fn unheard(mut self) -> Self {
         self.is_heard = false;
+        self
+    }
+
+    /// The targets are linked to musl.
+    pub const fn musl(mut self) -> Self {
+        self.targets = ["musl", "musl-static"];
+        self
+    }
+
+    /// Only the start of what starts the program is recorded.
+    pub const fn unconfirmed(mut self) -> Self {
+        self.records = 0;
         self
     }
 

@@ -14,6 +14,9 @@ const fn ruby(way: &'static str, script: &'static str) -> Case {
 const fn lua(way: &'static str, script: &'static str) -> Case {
     Case::new("lua", "lua", "-", way, script)
 }
+const fn bun(way: &'static str, script: &'static str) -> Case {
+    Case::new("bun", "bun", "run -", way, script)
+}
 const fn php(way: &'static str, script: &'static str) -> Case {
     Case::new("php", "php", "", way, script)
 }
@@ -47,6 +50,27 @@ pub const CASES: &[Case] = &[
     node(
         "spawn in a worker",
         "const {Worker} = require('worker_threads'); new Worker(`require('child_process').spawn('@T', ['@M'], {stdio: 'inherit'}).on('exit', c => console.log('status', c))`, {eval: true})",
+    ),
+    bun(
+        "Bun.spawnSync",
+        "const r = Bun.spawnSync(['@T', '@M'], {stdio: ['inherit', 'inherit', 'inherit']}); console.log('status', r.exitCode)",
+    ),
+    bun(
+        "Bun.spawnSync by name",
+        "const r = Bun.spawnSync(['@N', '@M'], {stdio: ['inherit', 'inherit', 'inherit']}); console.log('status', r.exitCode)",
+    ),
+    bun(
+        "Bun.spawn, env: {}",
+        "const p = Bun.spawn(['@T', '@M'], {env: {}, stdio: ['inherit', 'inherit', 'inherit']}); console.log('status', await p.exited)",
+    ),
+    bun("Bun.$", "const r = await Bun.$`@T @M`.nothrow(); console.log('status', r.exitCode)"),
+    bun(
+        "child_process.spawnSync",
+        "const r = require('child_process').spawnSync('@T', ['@M'], {stdio: 'inherit'}); console.log('status', r.status)",
+    ),
+    bun(
+        "child_process.execSync",
+        "try { require('child_process').execSync('@T @M', {stdio: 'inherit'}) } catch (e) { console.log('status', e.status) }",
     ),
     perl("system", "system('@T', '@M'); print 'status ', $? >> 8, qq(\\n)"),
     perl("system, shell", "system('@T @M && true'); print 'status ', $? >> 8, qq(\\n)"),
