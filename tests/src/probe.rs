@@ -42,7 +42,8 @@ impl LibC {
             return true;
         }
         // Prints a path if it has the file, else the bare name.
-        let file = Command::new(compiler).arg(flags[0]).arg("-print-file-name=crt1.o").output();
+        let file =
+            Command::new(compiler).args(flags.first()).arg("-print-file-name=crt1.o").output();
         cfg!(target_arch = "x86_64") && file.is_ok_and(|file| file.stdout.starts_with(b"/"))
     }
 }
