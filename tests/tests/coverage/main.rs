@@ -15,6 +15,7 @@
     reason = "a test stops where it fails"
 )]
 
+mod browser;
 mod document;
 mod place;
 mod routes;

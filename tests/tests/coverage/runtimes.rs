@@ -126,7 +126,7 @@ fn languages() {
 
 #[test]
 fn commands() {
-    check("tools", tools::CASES, &|_, case| find(case.program));
+    check("tools", tools::CASES, &tools::launcher);
 }
 
 #[test]

@@ -1,6 +1,11 @@
 //! Tools that start other programs.
 
+use std::path::PathBuf;
+use std::process::Command;
+
 use super::cases::Case;
+use crate::place::Place;
+use tests::find;
 
 const fn from_dash(tool: &'static str, script: &'static str) -> Case {
     Case::new(tool, "dash", "", "from dash", script)
@@ -18,6 +23,47 @@ $t source-file @G/tmux.conf
 echo status $?
 $t kill-server
 "#;
+
+/// The same, by a server that was started past the library and outside of the tree.
+const OUTER_TMUX: &str = r#"
+t="tmux -S @G/socket-$$"
+busybox env -i PATH="$PATH" M="$M" $t -f /dev/null new-session -d cat
+$t source-file @G/tmux.conf
+$t kill-server
+"#;
+
+/// An ordinary user who may use sudo, in a private mount namespace.
+macro_rules! by_sudo {
+    ($script:literal) => {
+        concat!(
+            "umask 077\necho 'ALL ALL=(ALL) NOPASSWD: ALL' >@G/sudoers\n",
+            "chmod 440 @G/sudoers\nmount --bind @G/sudoers /etc/sudoers\numask 022\n",
+            "user='setpriv --reuid 65534 --regid 65534 --clear-groups'\n",
+            $script,
+            "\necho status $?\n"
+        )
+    };
+}
+const fn sudo(way: &'static str, script: &'static str) -> Case {
+    Case::new("sudo, as a user", "unshare", "-m bash", way, script)
+}
+
+/// A command that names the program, for such a server.
+const OUTER_TMUX_COMMAND: &str = r#"
+t="tmux -S @G/socket-$$"
+busybox env -i PATH="$PATH" $t -f /dev/null new-session -d cat
+$t run-shell '@T @M'
+echo status $?
+$t kill-server
+"#;
+
+/// What has to be run for `case`; `None` if that is not possible here.
+pub fn launcher(_: &Place, case: &Case) -> Option<PathBuf> {
+    let needs = case.runtime.split([',', ' ']).next().and_then(find);
+    let is_root = || Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
+    let is_possible = needs.is_some() && (case.program != "unshare" || is_root());
+    find(case.program).filter(|_| is_possible || case.runtime == "bubblewrap")
+}
 
 /// One line a way.
 pub const CASES: &[Case] = &[
@@ -46,6 +92,11 @@ pub const CASES: &[Case] = &[
     from_dash("nohup", "nohup @T @M; echo status $?"),
     from_dash("setsid", "setsid -w @T @M; echo status $?"),
     Case::new("sudo, as root", "sudo", "-n bash", "a shell in it", "@T @M; echo status $?"),
+    // The program is named in the line that the library judges before it starts sudo.
+    sudo("the program", by_sudo!("$user sudo -n @T @M")).unconfirmed(),
+    sudo("sh -c", by_sudo!("$user sudo -n sh -c '@T @M'")).unconfirmed(),
+    // What sudo starts from elsewhere is out of reach: its loader drops the library.
+    sudo("a shell in it", by_sudo!("echo '@T @M' | $user sudo -n sh")).gap(),
     Case::new(
         "bubblewrap",
         "bwrap",
@@ -58,6 +109,11 @@ pub const CASES: &[Case] = &[
     Case::new("tmux", "dash", "", "run-shell, by its server", TMUX)
         .with(&[("tmux.conf", "run-shell '@T @M'\n")])
         .unheard(),
+    Case::new("tmux", "dash", "", "run-shell, by a server outside the tree", OUTER_TMUX)
+        .with(&[("tmux.conf", "run-shell '@T @M'\n")])
+        .gap(),
+    Case::new("tmux", "dash", "", "a command for a server outside the tree", OUTER_TMUX_COMMAND)
+        .unconfirmed(),
     Case::new("valgrind", "valgrind", "-q @L -f execve @T @M", "execve under it", ""),
     Case::new("valgrind", "valgrind", "-q @L posix_spawn @T @M", "posix_spawn under it", ""),
     Case::new("valgrind", "valgrind", "-q @L system @T @M", "system under it", ""),
