@@ -17,10 +17,24 @@ pub struct Source<'a> {
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
+    /// Worth knowing.
+    Note,
     /// The policy works, but probably not as meant.
     Warning,
     /// The policy is refused.
     Error,
+}
+
+impl Level {
+    /// How it is written in front of a message.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// One finding, with the place it is about.
@@ -34,6 +48,8 @@ pub struct Diagnostic {
     pub line: usize,
     /// 1-based column in characters; 0 where it is about the whole line or file.
     pub column: usize,
+    /// A stable name for machines; empty for errors and older warnings.
+    pub code: &'static str,
     /// What is wrong.
     pub message: String,
     /// What to do about it; may be empty.
@@ -70,6 +86,7 @@ impl Diagnostic {
             file: source.name.to_owned(),
             line,
             column,
+            code: "",
             message: visible(&message),
             help: String::new(),
             width: width.clamp(1, EXCERPT.saturating_sub(caret).max(1)),
@@ -86,12 +103,20 @@ impl Diagnostic {
             file: source.name.to_owned(),
             line: 0,
             column: 0,
+            code: "",
             message: visible(&message),
             help: String::new(),
             excerpt: String::new(),
             caret: 0,
             width: 1,
         }
+    }
+
+    /// The same with a name for machines.
+    #[must_use]
+    pub const fn code(mut self, code: &'static str) -> Self {
+        self.code = code;
+        self
     }
 
     /// The same with advice.
@@ -112,10 +137,7 @@ fn visible(text: &str) -> String {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let level = match self.level {
-            Level::Error => "error",
-            Level::Warning => "warning",
-        };
+        let level = self.level.name();
         write!(f, "{}", visible(&self.file))?;
         if self.line > 0 {
             write!(f, ":{}:{}", self.line, self.column)?;

@@ -7,6 +7,7 @@
 //! | parse | [`yaml`] | text → nodes that know their place |
 //! | read | [`read_policy`], `read_rule`, `read_condition`, [`limits`] | nodes → [`document::Document`] and diagnostics |
 //! | compile | `compile`, `index`, `sections` | documents of one layer → image bytes |
+//! | lint | [`mod@lint`] | documents and nodes → what is probably not meant |
 //! | try | `examples` | the rules' own examples against the image |
 //!
 //! Every mistake is a [`Diagnostic`] with its place; reading goes on after one, so that one run
@@ -21,6 +22,7 @@ pub mod document;
 mod examples;
 mod index;
 pub mod limits;
+pub mod lint;
 mod read_condition;
 mod read_patterns;
 pub mod read_policy;

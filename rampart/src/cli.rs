@@ -1,7 +1,9 @@
 //! The command line: which verb, and its exit status.
 
 use crate::failure::Failure;
-use crate::verbs::{audit_tail, check, doctor, policy_compile, policy_show, run, score};
+use crate::verbs::{
+    audit_tail, check, doctor, policy_compile, policy_lint, policy_show, run, score,
+};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -19,7 +21,7 @@ enum Verb {
     Run(run::Arguments),
     Check(check::Arguments),
     Score(score::Arguments),
-    /// Compiles policies and shows the shipped ones
+    /// Compiles and checks policies, and shows the shipped ones
     #[command(subcommand, arg_required_else_help = true)]
     Policy(PolicyVerb),
     /// Reads the audit log
@@ -31,6 +33,7 @@ enum Verb {
 #[derive(Subcommand, Debug)]
 enum PolicyVerb {
     Compile(policy_compile::Arguments),
+    Lint(policy_lint::Arguments),
     Show(policy_show::Arguments),
     /// Names the shipped policies
     List,
@@ -49,6 +52,7 @@ pub fn run() -> ExitCode {
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Score(arguments) => score::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::Compile(arguments)) => policy_compile::run(&arguments).map(done),
+        Verb::Policy(PolicyVerb::Lint(arguments)) => policy_lint::run(&arguments),
         Verb::Policy(PolicyVerb::Show(arguments)) => policy_show::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::List) => policy_show::list().map(done),
         Verb::Audit(AuditVerb::Tail(arguments)) => audit_tail::run(&arguments).map(done),

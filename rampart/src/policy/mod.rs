@@ -185,6 +185,15 @@ impl Layer {
     }
 }
 
+/// `value` as one line of JSON.
+///
+/// # Errors
+/// If it cannot be written so, which is a defect.
+pub fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_json::to_string(value)
+        .map_err(|error| Failure::other(format!("cannot write the answer as JSON: {error}")))
+}
+
 fn hexadecimal(bytes: impl IntoIterator<Item = u8>) -> String {
     bytes.into_iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -32,6 +32,12 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Seconds since the epoch, if the clock says so.
+pub fn now() -> Option<u64> {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.ok().map(|since| since.as_secs())
+}
+
 /// The layer in the one file that somebody named: YAML, or an image.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ pub mod check;
 pub mod check_jsonl;
 pub mod doctor;
 pub mod policy_compile;
+pub mod policy_lint;
 pub mod policy_show;
 pub mod run;
 pub mod score;

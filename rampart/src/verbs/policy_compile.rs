@@ -31,7 +31,7 @@ pub struct Arguments {
 
 /// The layers that can be compiled from files.
 #[derive(clap::ValueEnum, Clone, Copy, Debug)]
-enum Level {
+pub enum Level {
     /// /etc/rampart
     System,
     /// A user's own policy
@@ -40,16 +40,23 @@ enum Level {
     Project,
 }
 
+impl Level {
+    /// As the compiler names it.
+    pub const fn layer(self) -> Layer {
+        match self {
+            Self::System => Layer::System,
+            Self::User => Layer::User,
+            Self::Project => Layer::Project,
+        }
+    }
+}
+
 /// Runs the verb.
 ///
 /// # Errors
 /// Exit status 2 if the files do not compile.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let level = match arguments.layer {
-        Level::System => Layer::System,
-        Level::User => Layer::User,
-        Level::Project => Layer::Project,
-    };
+    let level = arguments.layer.layer();
     let layers = Layers { all: vec![source::compile(&arguments.files, level)?] };
     let images = layers.images()?;
     for (layer, image) in layers.all.iter().zip(&images) {

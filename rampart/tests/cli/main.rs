@@ -13,6 +13,7 @@ mod audit;
 mod check;
 mod doctor;
 mod jsonl;
+mod lint;
 mod policy;
 mod response;
 mod run;
