@@ -1,13 +1,13 @@
 //! Running the evaluator on a stack of its own. A recursive parser does not fit on a 16 KiB
-//! thread or an 8 KiB signal stack, so a hook runs it on a private mapping. Where the stack is
-//! `main`'s and roomy, the memory is taken from it instead, without the probes that would touch
-//! every page of a large frame. The frames keep their unwind information, so that debuggers,
+//! thread or an 8 KiB signal stack, so a hook runs it on a private mapping. The constructor has
+//! the stack of `main` and takes the memory from it, without the probes that would touch every page
+//! of a large frame. The frames keep their unwind information, so that debuggers,
 //! profilers and cancellation see through them.
 
 use core::arch::naked_asm;
 use core::ffi::c_void;
 
-/// Calls `run(argument)` with the stack pointer at `top`, then returns to the old stack.
+/// Calls `run(argument, top)` with the stack pointer at `top`, then returns to the old stack.
 ///
 /// # Safety
 /// `top` is the 16-byte aligned end of writable memory with room for everything that `run` does,
@@ -16,7 +16,7 @@ use core::ffi::c_void;
 #[unsafe(naked)]
 pub unsafe extern "C" fn on_stack(
     argument: *mut c_void,
-    run: extern "C" fn(*mut c_void),
+    run: extern "C" fn(*mut c_void, *mut u8),
     top: *mut u8,
 ) {
     naked_asm!(
@@ -27,7 +27,9 @@ pub unsafe extern "C" fn on_stack(
         "mov rbp, rsp",
         ".cfi_def_cfa_register rbp",
         "mov rsp, rdx",
-        "call rsi",
+        "mov rax, rsi",
+        "mov rsi, rdx",
+        "call rax",
         "mov rsp, rbp",
         "pop rbp",
         ".cfi_def_cfa rsp, 8",
@@ -36,7 +38,7 @@ pub unsafe extern "C" fn on_stack(
     )
 }
 
-/// Calls `run(argument)` with the stack pointer at `top`, then returns to the old stack.
+/// Calls `run(argument, top)` with the stack pointer at `top`, then returns to the old stack.
 ///
 /// # Safety
 /// As on x86-64.
@@ -44,7 +46,7 @@ pub unsafe extern "C" fn on_stack(
 #[unsafe(naked)]
 pub unsafe extern "C" fn on_stack(
     argument: *mut c_void,
-    run: extern "C" fn(*mut c_void),
+    run: extern "C" fn(*mut c_void, *mut u8),
     top: *mut u8,
 ) {
     naked_asm!(
@@ -56,7 +58,9 @@ pub unsafe extern "C" fn on_stack(
         "mov x29, sp",
         ".cfi_def_cfa_register x29",
         "mov sp, x2",
-        "blr x1",
+        "mov x9, x1",
+        "mov x1, x2",
+        "blr x9",
         "mov sp, x29",
         ".cfi_def_cfa_register sp",
         "ldp x29, x30, [sp], #16",

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -157,6 +158,35 @@ static void leak(void) {
     say("socket untouched", recv(pair[0], &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
 }
 
+/* A coroutine whose stack is an array in main's frame, as in makecontext(3): what lies below it
+ * is another's. */
+static ucontext_t outside, inside;
+static volatile int coroutine_status;
+
+static void coroutine(void) {
+    pid_t pid = vfork();
+    if (!pid) {
+        call_execve();
+        _exit(55);
+    }
+    coroutine_status = wait_for(pid);
+}
+
+static void context(void) {
+    char area[3][16384];
+    memset(area, 0x5a, sizeof area);
+    getcontext(&inside);
+    inside.uc_stack.ss_sp = area[1];
+    inside.uc_stack.ss_size = sizeof area[1];
+    inside.uc_link = &outside;
+    makecontext(&inside, coroutine, 0);
+    swapcontext(&outside, &inside);
+    long changed = 0;
+    for (size_t i = 0; i < sizeof area[0]; i++) changed += area[0][i] != 0x5a;
+    say("status", coroutine_status);
+    say("changed below", changed);
+}
+
 int main(int argc, char **argv) {
     const char *which = argv[1];
     program = argv[2];
@@ -222,6 +252,7 @@ int main(int argc, char **argv) {
         sigaction(SIGUSR1, &action, 0);
         raise(SIGUSR1);
     }
+    CASE("context") context();
     CASE("shell") shell_cases();
     CASE("leak") leak();
     CASE("in-place") { execve(program, args, environ); say("errno", errno); }

@@ -2,10 +2,6 @@
 //! lines to be written and, at its upper end, the evaluator's stack. Backed lazily, so that what
 //! is not used costs nothing, and gone before the exec, because a `vfork` parent would keep it.
 //!
-//! Almost every call is small, goes ahead, and is made on the stack of `main`. For such a one a
-//! [`Desk`] is tried first, a few KiB of that stack: a mapping costs two system calls, a fault for
-//! each page, and an interrupt for every other processor that the program ran on.
-//!
 //! The stack has no guard page, which would cost each verdict a system call and a second area to
 //! unmap: the evaluator's nesting is counted, its deepest use measured at a sixth of the room, and
 //! below the stack lies nothing but the arenas of this very verdict.
@@ -25,11 +21,11 @@ const PAGE: usize = 4096;
 
 /// Room for the evaluator: a recursive parser takes some 128 KiB at its deepest, signal handlers
 /// of the host program may come on top.
-const STACK: usize = 768 * 1024;
+pub const STACK: usize = 768 * 1024;
 
 /// The arenas of a first attempt, small enough to lie on a few neighbouring pages: each page that
 /// is touched costs more than a microsecond, and almost every call is small.
-const QUICK: ScratchLen =
+pub const QUICK: ScratchLen =
     ScratchLen { text: 8192, words: 128, commands: 16, redirects: 16, vars: 16, matches: 32 };
 
 /// Longest call that is tried with the small arenas, in bytes and in arguments.
@@ -38,14 +34,11 @@ const QUICK_INPUT: (usize, usize) = (512, 32);
 /// Longest event, in bytes.
 const EVENT: usize = 64 * 1024;
 
-/// Longest event that is written on a [`Desk`], in bytes.
-const SHORT_EVENT: usize = 8192;
-
 /// Longest line for the agent, in bytes.
 const NOTICE: usize = 4096;
 
 /// Two paths, rounded up.
-const PATHS: usize = 2 * size_of::<LongPath>() + 16;
+pub const PATHS: usize = 2 * size_of::<LongPath>() + 16;
 
 /// Rules that an image may have gained since the process started, and still be judged in full.
 const MORE_RULES: usize = 4096;
@@ -54,7 +47,7 @@ const MORE_RULES: usize = 4096;
 ///
 /// # Safety
 /// That must be true, and the type must need no drop.
-unsafe trait Zeroable {}
+pub unsafe trait Zeroable {}
 // SAFETY: an integer.
 unsafe impl Zeroable for u8 {}
 // SAFETY: integers (`evaluator::scratch` promises it for all element types).
@@ -89,56 +82,13 @@ pub struct Parts<'m> {
     pub paths: &'m mut [LongPath],
     /// For a first attempt of the evaluator; `None` for a call that is not small.
     pub quick: Option<Scratch<'m>>,
-    /// For the evaluator; `None` on a [`Desk`].
+    /// For the evaluator; `None` where the small arenas have to do.
     pub full: Option<Scratch<'m>>,
 }
 
 /// Whether a call of `input` bytes in `args` arguments is tried with the small arenas.
-const fn is_small(input: usize, args: usize) -> bool {
+pub const fn is_small(input: usize, args: usize) -> bool {
     input <= QUICK_INPUT.0 && args <= QUICK_INPUT.1
-}
-
-/// Memory for a small call on the stack of `main`. Nothing that lies there outlives the attempt,
-/// so there is no room for a denial's line.
-pub struct Desk {
-    start: *mut u8,
-}
-
-impl Desk {
-    /// How many bytes it takes.
-    pub const LEN: usize = bytes(&QUICK) + SHORT_EVENT + PATHS;
-
-    /// Whether it may do for a call of `input` bytes in `args` arguments.
-    pub const fn suits(input: usize, args: usize) -> bool {
-        is_small(input, args)
-    }
-
-    /// Takes the [`Desk::LEN`] bytes at `start`.
-    ///
-    /// # Safety
-    /// They are writable, 16-byte aligned and nobody else's as long as the parts live.
-    pub const unsafe fn new(start: *mut u8) -> Self {
-        Self { start }
-    }
-
-    /// Cuts it. What holds text lies lowest, beside the evaluator's stack, and is not cleared.
-    pub fn parts<'m>(self) -> Parts<'m> {
-        let end = self.start.wrapping_add(Self::LEN);
-        let mut rest = Rest { next: self.start, end, lifetime: PhantomData };
-        let event = rest.take(SHORT_EVENT);
-        let text = rest.take(QUICK.text);
-        let paths = rest.next.cast::<[LongPath; 2]>();
-        // SAFETY: `PATHS` bytes of this memory, 16-byte aligned, which nothing refers to yet.
-        let paths = unsafe {
-            paths.write([LongPath::new(), LongPath::new()]);
-            &mut *paths
-        };
-        rest.next = rest.next.wrapping_add(PATHS & !15);
-        // SAFETY: the rest of this memory, which nothing refers to yet.
-        unsafe { rest.next.write_bytes(0, (end as usize).saturating_sub(rest.next as usize)) };
-        let quick = Scratch { text, ..rest.scratch(&ScratchLen { text: 0, ..QUICK }) };
-        Parts { event, notice: &mut [], paths, quick: Some(quick), full: None }
-    }
 }
 
 impl Memory {
@@ -193,11 +143,7 @@ impl Memory {
     /// # Safety
     /// To be called once: a second call would hand out the same memory again.
     pub unsafe fn parts<'m>(&self) -> Parts<'m> {
-        let mut rest = Rest {
-            next: self.start,
-            end: self.start.wrapping_add(self.len),
-            lifetime: PhantomData,
-        };
+        let mut rest = Rest::new(self.start, self.len);
         let quick = rest.scratch(&QUICK);
         Parts {
             event: rest.take(EVENT),
@@ -210,7 +156,7 @@ impl Memory {
 }
 
 /// Bytes that arenas take, each rounded up to 16.
-const fn bytes(arenas: &ScratchLen) -> usize {
+pub const fn bytes(arenas: &ScratchLen) -> usize {
     const fn round(count: usize, size: usize) -> usize {
         count.saturating_mul(size).saturating_add(15) & !15
     }
@@ -230,15 +176,50 @@ impl Drop for Memory {
 }
 
 /// What is left of the mapping.
-struct Rest<'m> {
+pub struct Rest<'m> {
     next: *mut u8,
     end: *mut u8,
     lifetime: PhantomData<&'m mut u8>,
 }
 
 impl<'m> Rest<'m> {
+    /// All of `len` bytes at `start`.
+    pub const fn new(start: *mut u8, len: usize) -> Self {
+        Self { next: start, end: start.wrapping_add(len), lifetime: PhantomData }
+    }
+
+    /// `COUNT` values of `new`, which may leave bytes of them as they are; none if they do not fit.
+    ///
+    /// # Safety
+    /// The memory is writable and nobody else's for `'m`, and `T` is aligned to at most 16 bytes.
+    pub unsafe fn place<const COUNT: usize, T>(&mut self, new: impl Fn() -> T) -> &'m mut [T] {
+        let start = self.next.cast::<T>();
+        let used = (COUNT.saturating_mul(size_of::<T>())).saturating_add(15) & !15;
+        if used > (self.end as usize).saturating_sub(start as usize) {
+            return &mut [];
+        }
+        self.next = self.next.wrapping_add(used);
+        // SAFETY: so many bytes of the caller's memory, handed out once.
+        unsafe {
+            for index in 0..COUNT {
+                start.add(index).write(new());
+            }
+            core::slice::from_raw_parts_mut(start, COUNT)
+        }
+    }
+
+    /// Fills what is left with zeros.
+    ///
+    /// # Safety
+    /// As [`Rest::place`].
+    pub unsafe fn clear(&mut self) {
+        let len = (self.end as usize).saturating_sub(self.next as usize);
+        // SAFETY: the caller's memory, of which nothing was handed out yet.
+        unsafe { self.next.write_bytes(0, len) };
+    }
+
     /// Arenas of these lengths.
-    fn scratch(&mut self, len: &ScratchLen) -> Scratch<'m> {
+    pub fn scratch(&mut self, len: &ScratchLen) -> Scratch<'m> {
         Scratch {
             matches: self.take(len.matches),
             commands: self.take(len.commands),
@@ -250,7 +231,7 @@ impl<'m> Rest<'m> {
     }
 
     /// The next `count` elements; none if they do not fit.
-    fn take<T: Zeroable>(&mut self, count: usize) -> &'m mut [T] {
+    pub fn take<T: Zeroable>(&mut self, count: usize) -> &'m mut [T] {
         let start = self.next;
         let bytes = count.saturating_mul(size_of::<T>());
         let used = bytes.saturating_add(15) & !15;

@@ -4,6 +4,7 @@
 //! allow by the self-check, a denial by whoever denied. Where nobody says that the new process
 //! will load us, the hook records the allow as `unconfirmed`.
 
+mod desk;
 mod memory;
 
 use core::ffi::{CStr, c_void};
@@ -24,7 +25,8 @@ use crate::spool::{self, Place};
 use crate::strings::{LongPath, Vector};
 use crate::sys::{self, Errno};
 use crate::world::Files;
-use memory::{Desk, Memory, Parts};
+use desk::Desk;
+use memory::{Memory, Parts};
 
 /// Longest working directory with which the small arenas are tried, in bytes.
 const QUICK_CWD: usize = 512;
@@ -80,12 +82,33 @@ impl Judged {
 struct Job<'a> {
     snapshot: &'a Snapshot,
     call: &'a Call<'a>,
-    /// `None` for an attempt on the stack of `main`.
+    /// `None` for an attempt at a [`Desk`].
     memory: Option<&'a Memory>,
     judged: Judged,
-    /// Whether `judged` is the verdict: not where a [`Desk`] was too small for it, or where it is
-    /// a denial, whose line must last.
+    /// Whether `judged` is the verdict: not where the memory was too small for it, or where it is
+    /// a denial at a [`Desk`], because its line must last.
     is_final: bool,
+}
+
+impl Job<'_> {
+    /// The attempt with what costs nothing: at the process's desk, or, in the constructor, on the
+    /// stack of `main`. `None` if there is neither, or it did not do.
+    fn run(mut self, input: usize, args: usize, is_on_main_stack: bool) -> Option<Judged> {
+        let job = (&raw mut self).cast();
+        if is_on_main_stack {
+            if memory::is_small(input, args) {
+                // SAFETY: there is room on this stack, and `run_at` gets the job that it expects
+                // and does not unwind.
+                unsafe { with_room(job, run_at, desk::LEN) };
+            }
+        } else {
+            let desk = Desk::take(input, args)?;
+            // SAFETY: the stack is this verdict's alone, 16-byte aligned, and ends where the rest
+            // starts; `run_at` gets the job that it expects and does not unwind.
+            unsafe { on_stack(job, run_at, desk.stack_top()) };
+        }
+        self.is_final.then_some(self.judged)
+    }
 }
 
 /// Judges `call` and records what is to be recorded.
@@ -101,22 +124,16 @@ pub fn judge(snapshot: &Snapshot, call: &Call<'_>) -> Judged {
 }
 
 fn judge_named(snapshot: &Snapshot, call: &Call<'_>) -> Judged {
-    let mut judged = Judged::NOTHING;
     let (input, args) = (call.argv.size(), call.argv.count());
-    let is_on_main_stack = process::is_on_main_stack();
-    if is_on_main_stack && Desk::suits(input, args) {
-        let mut job = Job { snapshot, call, memory: None, judged, is_final: false };
-        // SAFETY: there is room on this stack, and `run_on_desk` gets the job that it expects and
-        // does not unwind.
-        unsafe { with_room((&raw mut job).cast(), run_on_desk, Desk::LEN) };
-        if job.is_final {
-            return job.judged;
-        }
-        judged = Judged::NOTHING;
-    }
-    let rules = snapshot.images().iter().map(|slot| slot.rules()).sum();
     // The constructor runs on the stack of `main`, where there is room.
-    let with_stack = !(call.stage.is_start() && is_on_main_stack);
+    let is_on_main_stack = call.stage.is_start() && process::is_on_main_stack();
+    let attempt = Job { snapshot, call, memory: None, judged: Judged::NOTHING, is_final: false };
+    if let Some(judged) = attempt.run(input, args, is_on_main_stack) {
+        return judged;
+    }
+    let mut judged = Judged::NOTHING;
+    let rules = snapshot.images().iter().map(|slot| slot.rules()).sum();
+    let with_stack = !is_on_main_stack;
     let Ok(memory) = Memory::new(input, args, rules, with_stack) else {
         judged.permitted = snapshot.fail_open == Some(true);
         judged.errno = Errno(libc::ENOMEM);
@@ -128,7 +145,7 @@ fn judge_named(snapshot: &Snapshot, call: &Call<'_>) -> Judged {
         // `run` gets the job that it expects and does not unwind.
         unsafe { on_stack((&raw mut job).cast(), run, memory.stack_top()) };
     } else {
-        run((&raw mut job).cast());
+        run((&raw mut job).cast(), core::ptr::null_mut());
     }
     let mut judged = job.judged;
     judged.memory = Some(memory);
@@ -137,7 +154,7 @@ fn judge_named(snapshot: &Snapshot, call: &Call<'_>) -> Judged {
 
 /// The frames below are kept apart, so that each verdict touches as few pages of a stack as it can:
 /// one large frame would be touched whole.
-extern "C" fn run(job: *mut c_void) {
+extern "C" fn run(job: *mut c_void, _: *mut u8) {
     // SAFETY: `judge` passes a `Job` that nothing else uses meanwhile.
     let job = unsafe { &mut *job.cast::<Job<'_>>() };
     let Some(memory) = job.memory else {
@@ -148,11 +165,12 @@ extern "C" fn run(job: *mut c_void) {
     job.is_final = deliberate(job.snapshot, job.call, &mut parts, &mut job.judged).is_some();
 }
 
-extern "C" fn run_on_desk(job: *mut c_void, room: *mut u8) {
-    // SAFETY: `judge` passes a `Job` that nothing else uses meanwhile.
+/// The attempt, in the [`desk::LEN`] bytes at `room`.
+extern "C" fn run_at(job: *mut c_void, room: *mut u8) {
+    // SAFETY: `Job::run` passes a `Job` that nothing else uses meanwhile.
     let job = unsafe { &mut *job.cast::<Job<'_>>() };
-    // SAFETY: `with_room` gives so many bytes, and they outlive the parts.
-    let mut parts = unsafe { Desk::new(room) }.parts();
+    // SAFETY: so many bytes are ours, and outlive the parts.
+    let mut parts = unsafe { desk::parts(room) };
     job.is_final = deliberate(job.snapshot, job.call, &mut parts, &mut job.judged).is_some();
 }
 

@@ -19,6 +19,7 @@ const SAME: &[&str] = &[
     "many-arguments",
     "small-thread",
     "signal-stack",
+    "context",
     "shell",
     "leak",
     "in-place",
