@@ -21,7 +21,9 @@
 #ifndef STATIC
 #include <dlfcn.h>
 #endif
-#ifdef __GLIBC__
+#ifdef __i386__
+#define LOADER "/lib/ld-linux.so.2"
+#elif defined(__GLIBC__)
 #define LOADER "/lib64/ld-linux-x86-64.so.2"
 #else
 #define LOADER "/lib/ld-musl-x86_64.so.1"
@@ -75,6 +77,9 @@ static long raw_execve(const char *path, char **argv, char **envp) {
     long result;
     __asm__ volatile("syscall" : "=a"(result) : "a"(SYS_execve), "D"(path), "S"(argv), "d"(envp)
                      : "rcx", "r11", "memory");
+#elif defined(__i386__)
+    long result;
+    __asm__ volatile("int $0x80" : "=a"(result) : "a"(SYS_execve), "b"(path), "c"(argv), "d"(envp) : "memory");
 #elif defined(__aarch64__)
     register long result __asm__("x0") = (long)path;
     register char **x1 __asm__("x1") = argv, **x2 __asm__("x2") = envp;

@@ -21,6 +21,14 @@ const SHELL: &CStr = c"/bin/sh";
 /// `wordexp(3)` flag: command substitution is an error (`wordexp.h`, the same in glibc and musl).
 const WRDE_NOCMD: c_int = 4;
 
+/// `wordexp(3)` answers: no memory; a command substitution that may not be (the same in both).
+const WRDE_NOSPACE: c_int = 1;
+const WRDE_CMDSUB: c_int = 4;
+
+/// What makes a command of words: it takes them and does nothing, so that what is judged are the
+/// substitutions in them.
+const NOTHING: &[u8] = b": ";
+
 /// What is done for a text that a shell would run.
 enum Answer<R> {
     /// libc's function ran.
@@ -83,8 +91,10 @@ pub unsafe fn popen(command: *const c_char, mode: *const c_char) -> *mut c_void 
     }
 }
 
-/// `wordexp(3)`: the words are no command, so the shells that libc starts for the substitutions
-/// in them judge themselves. Where they would not load us, substitution is refused.
+/// `wordexp(3)`: the words are no command, but the substitutions in them are, and the shells that
+/// libc starts for those have nothing to print to (glibc gives them no standard error, musl throws
+/// it away). So they are judged here, where the line can be read, and a denied one is what it is
+/// with `WRDE_NOCMD`: nothing runs, `WRDE_CMDSUB`. The shells still judge themselves.
 ///
 /// # Safety
 /// As `wordexp(3)`.
@@ -97,15 +107,38 @@ pub unsafe fn wordexp(words: *const c_char, result: *mut c_void, flags: c_int) -
     // SAFETY: libc's own function with the caller's arguments.
     let run = |flags: c_int| unsafe { next(words, result, flags) };
     // SAFETY: the caller's promise.
-    let text = unsafe { CStr::from_ptr(words) }.to_bytes();
+    let text = unsafe { CStr::from_ptr(words) }.to_bytes_with_nul();
     let substitutes = text.windows(2).any(|pair| pair == b"$(") || text.contains(&b'`');
     if !substitutes || flags & WRDE_NOCMD != 0 || snapshot.mode == Mode::Disabled {
         return run(flags);
     }
-    let judged = judge_shell(snapshot, "wordexp", &[c"sh".as_ptr(), core::ptr::null()]);
-    let flags = if judged.loads_us && judged.permitted { flags } else { flags | WRDE_NOCMD };
+    let len = NOTHING.len().saturating_add(text.len());
+    let Ok(start) = sys::map_memory(len) else {
+        return WRDE_NOSPACE;
+    };
+    // SAFETY: `len` bytes, zeroed and writable, that nothing else uses.
+    let command = unsafe { core::slice::from_raw_parts_mut(start, len) };
+    for (to, from) in command.iter_mut().zip(NOTHING.iter().chain(text)) {
+        *to = *from;
+    }
+    let argv = [c"sh".as_ptr(), c"-c".as_ptr(), start.cast_const().cast(), core::ptr::null()];
+    let judged = judge_shell(snapshot, "wordexp", &argv);
+    let permitted = judged.permitted;
+    if !permitted && !judged.is_repeated {
+        let _ = sys::write(2, judged.notice());
+    }
+    let fit = fit_of(&judged);
     drop(judged);
-    in_environment(snapshot, Fit::ORDINARY, &mut || run(flags))
+    // SAFETY: mapped above; the verdict that pointed there is gone.
+    unsafe { sys::unmap(start, len) };
+    if !permitted {
+        // Words that are wrong before they come to it get the answer that they would have got.
+        return match run(flags | WRDE_NOCMD) {
+            0 => WRDE_CMDSUB,
+            answer => answer,
+        };
+    }
+    in_environment(snapshot, fit, &mut || run(flags))
 }
 
 /// Runs `text`, or the denial in its place.

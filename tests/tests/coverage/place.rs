@@ -64,11 +64,12 @@ pub struct Place {
 }
 
 /// How the programs of a directory are linked.
-pub const DIRS: [(&str, LibC); 4] = [
+pub const DIRS: [(&str, LibC); 5] = [
     ("glibc", LibC::Glibc),
     ("static", LibC::GlibcStatic),
     ("musl", LibC::Musl),
     ("musl-static", LibC::MuslStatic),
+    ("i386", LibC::I386),
 ];
 
 impl Place {
@@ -88,7 +89,7 @@ impl Place {
             let dir = guard.path(name);
             fs::create_dir(&dir).unwrap();
             if !probe("mark", libc, &dir.join("forbidden")) {
-                eprintln!("skipped: {name} programs, as musl-gcc is not installed");
+                println!("skipped: {name} programs, as there is no compiler for them");
                 continue;
             }
             fs::copy(dir.join("forbidden"), dir.join("permitted")).unwrap();
@@ -171,7 +172,7 @@ impl Attempt {
         match denials.as_slice() {
             [only] if only["hook"] == "start" => Ok(Cell::SelfCheck),
             [_] => Ok(Cell::Denied),
-            // A second look at a text that failed, as glibc's wordexp takes by `sh -nc`.
+            // A second look at a text that failed, as a static glibc's wordexp takes by `sh -nc`.
             [first, second] if !is_heard && first["hook"] == second["hook"] => Ok(Cell::SelfCheck),
             _ => Err(format!("{} denials recorded where one belongs: {self}", denials.len())),
         }

@@ -5,13 +5,14 @@ use crate::place::{Attempt, Cell, Place};
 use Cell::{Absent, Denied, Ran, SelfCheck};
 
 /// Launcher and target of each column; a static launcher of either libc must come to the same.
-const COLUMNS: [(&str, &[(&str, &str)]); 6] = [
+const COLUMNS: [(&str, &[(&str, &str)]); 7] = [
     ("glibc", &[("glibc", "glibc"), ("glibc", "musl")]),
     ("glibc → static", &[("glibc", "static"), ("glibc", "musl-static")]),
     ("musl", &[("musl", "musl"), ("musl", "glibc")]),
     ("musl → static", &[("musl", "static"), ("musl", "musl-static")]),
     ("static → dynamic", &[("static", "glibc"), ("musl-static", "musl")]),
     ("static → static", &[("static", "static"), ("musl-static", "musl-static")]),
+    ("either → i386", &[("glibc", "i386"), ("musl", "i386")]),
 ];
 
 type Row = (&'static str, &'static str, [Cell; 6]);
@@ -56,8 +57,7 @@ const ROWS: &[Row] = &[
     ("system", "system", SHELL),
     ("popen", "popen", SHELL),
     ("_IO_popen", "_IO_popen", [Denied, Denied, Absent, Absent, Absent, Absent]),
-    // Its words are no command: the shells that it starts judge themselves.
-    ("wordexp", "wordexp", [SelfCheck; 6]),
+    ("wordexp", "wordexp", SHELL),
     ("syscall(SYS_execve)", "syscall", HOOKED),
     ("syscall(SYS_execveat)", "syscall-execveat", HOOKED),
     ("dlsym(RTLD_DEFAULT)", "dlsym-default", [Denied, Denied, Denied, Denied, Absent, Absent]),
@@ -73,6 +73,27 @@ const ROWS: &[Row] = &[
     ("/proc/self/root/…", "proc-root", HOOKED),
     ("/proc/self/fd/N", "proc-fd", HOOKED),
 ];
+
+/// What is expected in a column. A program of 32 bits can load the library as little as a static one.
+fn expected(row: &Row, column: usize) -> Cell {
+    match row.2.get(column) {
+        Some(cell) => *cell,
+        // Its loader is another one.
+        None if row.1 == "ld.so" => Absent,
+        None => row.2[1],
+    }
+}
+
+/// Whether what the target prints comes to us. The shells of `wordexp` print to nobody; where its
+/// words are judged, the line comes from the caller.
+fn is_heard(route: &str, from: &str) -> bool {
+    route != "wordexp" || !from.contains("static")
+}
+
+/// Whether a program of this directory loads the library.
+fn loads_us(dir: &str) -> bool {
+    !dir.contains("static") && dir != "i386"
+}
 
 /// Routes that replace the calling process: tried in each of these contexts.
 const CONTEXTS: [&str; 3] = ["", "-f", "-v"];
@@ -92,14 +113,15 @@ fn measure(place: &Place, row: &Row, column: usize, wrong: &mut Vec<String>) -> 
         if !place.has(from) || !place.has(to) {
             continue;
         }
-        // musl's loader does not load programs of glibc, nor the other way round.
-        if route == "ld.so" && from.starts_with("musl") != to.starts_with("musl") {
+        // musl's loader does not load programs of glibc, nor the other way round, nor either i386's.
+        let is_other = *to == "i386" || from.starts_with("musl") != to.starts_with("musl");
+        if route == "ld.so" && is_other {
             continue;
         }
         for context in contexts(route) {
             let what = format!("{route} {context} {from} → {to}");
             let tried = launch(place, from, to, context, route, "forbidden");
-            let cell = match tried.cell(route != "wordexp") {
+            let cell = match tried.cell(is_heard(route, from)) {
                 Ok(Absent) => continue,
                 Ok(cell) => cell,
                 Err(problem) => {
@@ -139,6 +161,7 @@ fn looks_denied(tried: &Attempt, cell: Cell, route: &str, context: &str) -> Resu
     let said = |text: &str| stdout.lines().any(|line| line == text);
     let is_right = match (cell, context) {
         (Ran, _) | (Absent, _) => true,
+        (Denied, _) if route == "wordexp" => status == 0 && said("wordexp 4"),
         _ if route == "wordexp" => status == 0,
         (Denied, "") if contexts(route).len() > 1 => status == 0 && said("errno 1"),
         (SelfCheck, "") if contexts(route).len() > 1 => status == 126,
@@ -160,7 +183,13 @@ fn transparent(
     bare.args((!context.is_empty()).then_some(context)).arg(row.1);
     bare.arg(place.program(to, "permitted")).arg(place.mark());
     let bare = place.attempt(&mut bare, "");
-    let guarded = launch(place, from, to, context, row.1, "permitted");
+    let mut guarded = launch(place, from, to, context, row.1, "permitted");
+    // Past every hook the library's name is still in the environment: the other loader says so.
+    if to == "i386" && expected_of(row, from, to) == Ran && row.1 != "inline-bare" {
+        let complains = guarded.ran.stderr.contains("wrong ELF class: ELFCLASS64");
+        assert!(complains && guarded.ran.stderr.lines().count() == 1, "{what}: {guarded}");
+        guarded.ran.stderr.clear();
+    }
     // musl's loader does not start a static program, so there is nothing to compare.
     let is_impossible = row.1 == "ld.so" && to.contains("static");
     let ran = bare.mark.is_some() || is_impossible;
@@ -172,7 +201,7 @@ fn transparent(
     // every hook, and then only its own start was seen.
     let by_shell = expected_of(row, from, to) != Ran && contexts(row.1).len() == 1;
     let is_seen = by_shell || !from.contains("static") && expected_of(row, from, to) == Denied;
-    let confirms_itself = !to.contains("static") && row.1 != "inline-bare";
+    let confirms_itself = loads_us(to) && row.1 != "inline-bare";
     let expected = usize::from((is_seen || confirms_itself) && !is_impossible);
     let records = guarded.records_of("permitted");
     if records != expected {
@@ -182,7 +211,7 @@ fn transparent(
 
 fn expected_of(row: &Row, from: &str, to: &str) -> Cell {
     let column = COLUMNS.iter().position(|(_, pairs)| pairs.contains(&(from, to)));
-    column.map_or(Ran, |column| row.2[column])
+    column.map_or(Ran, |column| expected(row, column))
 }
 
 /// Whether a grandchild is still guarded after its parent was started with no environment.
@@ -214,8 +243,9 @@ fn every_route_comes_to_what_the_table_says() {
         let mut cells = vec![row.0.to_owned()];
         for (column, (title, _)) in COLUMNS.iter().enumerate() {
             let cell = measure(&place, row, column, &mut wrong).unwrap_or(Absent);
-            if cell != row.2[column] && place.has("musl") {
-                wrong.push(format!("{}, {title}: {cell:?}, not {:?}", row.0, row.2[column]));
+            let expected = expected(row, column);
+            if cell != expected && place.has("musl") && (column < 6 || place.has("i386")) {
+                wrong.push(format!("{}, {title}: {cell:?}, not {expected:?}", row.0));
             }
             cells.push(cell.text().to_owned());
         }

@@ -16,6 +16,11 @@ const fn go(way: &'static str, script: &'static str) -> Case {
 const fn jdk(runtime: &'static str, args: &'static str, script: &'static str) -> Case {
     Case::new(runtime, "javac", args, "ProcessBuilder", script)
 }
+/// Its own loader cannot load the library, and is given none to complain about: what such a program
+/// starts is out of reach.
+const fn i386(way: &'static str, script: &'static str) -> Case {
+    Case::new("C for i386", "dash", "", way, script).gap()
+}
 const fn asan(way: &'static str, script: &'static str) -> Case {
     Case::new("C with AddressSanitizer", "cc", "", way, script)
 }
@@ -46,6 +51,9 @@ pub const CASES: &[Case] = &[
         "empty @T @M",
     )
     .says(REPLACED.0, REPLACED.1),
+    i386("execve in a fork child", "@G/i386/launch -f execve @T @M"),
+    i386("posix_spawn", "@G/i386/launch posix_spawn @T @M"),
+    i386("system", "@G/i386/launch system @T @M"),
     asan("execve in a fork child", "@G/start-cc -f execve @T @M"),
     asan("posix_spawn", "@G/start-cc posix_spawn @T @M"),
     asan("system", "@G/start-cc system @T @M"),
@@ -59,6 +67,7 @@ pub fn build(place: &Place, case: &Case) -> Option<PathBuf> {
     let output = place.guard.path(&format!("start-{}", case.program));
     let mut command = Command::new(&compiler);
     match case.program {
+        "dash" => return Some(compiler).filter(|_| place.has("i386")),
         "rustc" => command.args(["-O", "-o"]).arg(&output).arg(source("start.rs")),
         "go" => command
             .args(["build", "-o"])
