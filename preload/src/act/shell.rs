@@ -132,11 +132,9 @@ pub unsafe fn wordexp(words: *const c_char, result: *mut c_void, flags: c_int) -
     // SAFETY: mapped above; the verdict that pointed there is gone.
     unsafe { sys::unmap(start, len) };
     if !permitted {
-        // Words that are wrong before they come to it get the answer that they would have got.
-        return match run(flags | WRDE_NOCMD) {
-            0 => WRDE_CMDSUB,
-            answer => answer,
-        };
+        // libc leaves the caller's record as it does when it refuses, for whatever reason it finds.
+        let _ = run(flags | WRDE_NOCMD);
+        return WRDE_CMDSUB;
     }
     in_environment(snapshot, fit, &mut || run(flags))
 }

@@ -16,6 +16,7 @@ mod cascade;
 mod denied;
 mod failures;
 mod gate;
+mod words;
 
 use std::fs;
 use std::path::PathBuf;
