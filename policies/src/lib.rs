@@ -1,5 +1,5 @@
 //! The shipped policies, compiled at build time, so that `librampart.so` protects with no file
-//! and no daemon. The YAML beside this crate is the source; `rampart policy show` prints it.
+//! and no daemon. The YAML beside this crate is the source; `rampart policy show --profile` prints it.
 
 #![no_std]
 

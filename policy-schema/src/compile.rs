@@ -71,6 +71,27 @@ pub fn compile_with_warnings(
     Ok(Compiled { image, documents, warnings: found })
 }
 
+/// The policies that are in force, each with the index of its source, as they are looked at.
+fn in_order(documents: &[Document]) -> Vec<(usize, &Policy)> {
+    let all = documents.iter().enumerate();
+    let all =
+        all.flat_map(|(source, document)| document.policies.iter().map(move |it| (source, it)));
+    let mut policies: Vec<_> = all.filter(|(_, policy)| policy.enabled).collect();
+    policies.sort_by_key(|(_, policy)| policy.priority);
+    policies
+}
+
+/// Where each rule of `documents` stands in their image.
+pub fn placed(documents: &[Document]) -> Vec<Placed<'_>> {
+    let rules = in_order(documents)
+        .into_iter()
+        .flat_map(|(source, policy)| policy.rules.iter().map(move |rule| (source, policy, rule)));
+    (0..)
+        .zip(rules)
+        .map(|(number, (source, policy, rule))| Placed { source, policy, rule, number })
+        .collect()
+}
+
 /// The sections of an image while they grow.
 #[derive(Default)]
 struct Builder {
@@ -88,28 +109,13 @@ impl Builder {
         options: &Options,
     ) -> (Vec<u8>, Vec<Placed<'d>>) {
         let mut builder = Self::default();
-        let mut policies: Vec<(usize, &Policy)> = documents
-            .iter()
-            .enumerate()
-            .flat_map(|(source, document)| document.policies.iter().map(move |it| (source, it)))
-            .filter(|(_, policy)| policy.enabled)
-            .collect();
-        policies.sort_by_key(|(_, policy)| policy.priority);
-        let mut placed = Vec::new();
-        for (source, policy) in policies {
-            let first = count(builder.sections.rules.len());
-            placed.extend((first..).zip(&policy.rules).map(|(number, rule)| Placed {
-                source,
-                policy,
-                rule,
-                number,
-            }));
+        for (source, policy) in in_order(documents) {
             builder.operator = sources.get(source).is_some_and(|it| options.is_operator(it));
             builder.policy(policy);
         }
         builder.sections.place(&builder.index);
         let header = header(sources, documents, options);
-        (write_image(header, &builder.sections), placed)
+        (write_image(header, &builder.sections), placed(documents))
     }
 
     fn policy(&mut self, policy: &Policy) {

@@ -13,7 +13,7 @@ use evaluator::{
 };
 
 use crate::diagnostic::{Diagnostic, Level, Source};
-use crate::document::{At, Example, Policy, Rule};
+use crate::document::{At, Document, Example, Policy, Rule};
 use crate::scratch::OwnedScratch;
 
 /// A rule and where it came to stand in the image.
@@ -29,6 +29,53 @@ pub struct Placed<'d> {
     pub number: u32,
 }
 
+/// Runs every example of `documents` against `image`, which was compiled from them alone. For each,
+/// a note that says which it is, and what is wrong with it, if anything.
+#[must_use]
+pub fn try_all(
+    sources: &[Source<'_>],
+    documents: &[Document],
+    image: &[u8],
+) -> Vec<(Diagnostic, Option<Diagnostic>)> {
+    let Ok(image) = Image::open(image) else {
+        return Vec::new();
+    };
+    let mut scratch = OwnedScratch::default();
+    let mut tried = Vec::new();
+    for placed in crate::compile::placed(documents) {
+        let Some(source) = sources.get(placed.source) else {
+            continue;
+        };
+        for (example, expected) in all_of(placed.rule) {
+            let failure = try_one(&image, &placed, &example.value, expected, &mut scratch);
+            let failure = failure.map(|failure| report(source, &placed, example, failure));
+            let (policy, rule) = (&placed.policy.name.value, &placed.rule.name);
+            let relation = if expected { "matches" } else { "does not match" };
+            let name = format!("{policy}/{rule} {relation} {}", shown(&example.value));
+            tried.push((Diagnostic::at(source, &example.range, Level::Note, name), failure));
+        }
+    }
+    tried
+}
+
+/// The examples of a rule, each with whether it must match.
+fn all_of(rule: &Rule) -> impl Iterator<Item = (&At<Example>, bool)> {
+    let examples = &rule.examples;
+    (examples.matching.iter().map(|example| (example, true)))
+        .chain(examples.not_matching.iter().map(|example| (example, false)))
+}
+
+fn shown(example: &Example) -> String {
+    match example {
+        Example::Shell(text) => format!("`{text}`"),
+        Example::Argv(words) => format!("`{}`", words.join(" ")),
+        Example::Tool { tool, path, url } => {
+            let what = path.as_deref().or(url.as_deref()).unwrap_or_default();
+            format!("{tool} `{what}`")
+        }
+    }
+}
+
 /// Runs the examples of `rules` against `image` and reports those that fail.
 pub fn run(sources: &[Source<'_>], rules: &[Placed<'_>], image: &[u8]) -> Vec<Diagnostic> {
     let Ok(image) = Image::open(image) else {
@@ -37,10 +84,7 @@ pub fn run(sources: &[Source<'_>], rules: &[Placed<'_>], image: &[u8]) -> Vec<Di
     let mut scratch = OwnedScratch::default();
     let mut found = Vec::new();
     for placed in rules {
-        let examples = &placed.rule.examples;
-        let all = (examples.matching.iter().map(|example| (example, true)))
-            .chain(examples.not_matching.iter().map(|example| (example, false)));
-        for (example, expected) in all {
+        for (example, expected) in all_of(placed.rule) {
             let failure = try_one(&image, placed, &example.value, expected, &mut scratch);
             if let (Some(failure), Some(source)) = (failure, sources.get(placed.source)) {
                 found.push(report(source, placed, example, failure));

@@ -204,7 +204,8 @@ fn notify(reader: &mut Reader<'_>, node: &Node) -> Option<Notify> {
     Some(Notify { url: string(reader, &fields, "url"), platform: platform.to_owned(), on })
 }
 
-fn test_case(reader: &mut Reader<'_>, node: &Node) -> Option<TestCase> {
+/// Reads one test case.
+pub fn test_case(reader: &mut Reader<'_>, node: &Node) -> Option<TestCase> {
     let known = ["name", "tool", "agent", "params", "expect", "expect_message"];
     let fields = reader.fields(node, "a test case", &known, &[])?;
     let mut params = Vec::new();

@@ -41,6 +41,24 @@ fn days_from_epoch(year: u64, month: u64, day: u64) -> u64 {
     year * 365 + leap_days + (month * 153 + 2) / 5 + day - 719_469
 }
 
+/// The RFC 3339 timestamp in UTC of `seconds` since the epoch, as [`timestamp`] reads it.
+#[must_use]
+pub fn format_timestamp(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // The year that the average length says is right or one too late.
+    let mut year = 1970 + days.saturating_mul(400) / 146_097;
+    while days_from_epoch(year, 1, 1) > days {
+        year -= 1;
+    }
+    while days_from_epoch(year + 1, 1, 1) <= days {
+        year += 1;
+    }
+    let month = (1..=12).rev().find(|month| days_from_epoch(year, *month, 1) <= days).unwrap_or(1);
+    let day = days - days_from_epoch(year, month, 1) + 1;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 /// The clock and its offset from UTC in seconds.
 fn split_offset(time: &str) -> Option<(&str, i64)> {
     if let Some(clock) = time.strip_suffix(['Z', 'z']) {
@@ -94,6 +112,16 @@ pub fn duration_ms(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn timestamps_are_read_back() {
+        let days = (0..2_932_000).step_by(97).map(|day| day * 86_400 + day % 86_400);
+        for at in days.chain([0, 86_399, 951_782_400, 951_868_800, 4_107_542_399, 253_402_300_799])
+        {
+            assert_eq!(timestamp(&format_timestamp(at)), Some(at), "{at}");
+        }
+        assert_eq!(format_timestamp(1_800_000_000), "2027-01-15T08:00:00Z");
+    }
 
     #[test]
     fn timestamps() {

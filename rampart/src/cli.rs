@@ -2,7 +2,8 @@
 
 use crate::failure::Failure;
 use crate::verbs::{
-    audit_tail, check, doctor, policy_compile, policy_lint, policy_show, run, score,
+    audit_tail, check, doctor, policy_compile, policy_lint, policy_show, policy_test, rules, run,
+    score,
 };
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -21,7 +22,8 @@ enum Verb {
     Run(run::Arguments),
     Check(check::Arguments),
     Score(score::Arguments),
-    /// Compiles and checks policies, and shows the shipped ones
+    Rules(rules::Arguments),
+    /// Compiles, checks and shows policies
     #[command(subcommand, arg_required_else_help = true)]
     Policy(PolicyVerb),
     /// Reads the audit log
@@ -34,6 +36,9 @@ enum Verb {
 enum PolicyVerb {
     Compile(policy_compile::Arguments),
     Lint(policy_lint::Arguments),
+    Test(policy_test::Arguments),
+    /// Explains what the policy says about a call, as `check --explain`; exit status 0 whatever that is
+    Explain(check::Arguments),
     Show(policy_show::Arguments),
     /// Names the shipped policies
     List,
@@ -53,6 +58,9 @@ pub fn run() -> ExitCode {
         Verb::Score(arguments) => score::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::Compile(arguments)) => policy_compile::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::Lint(arguments)) => policy_lint::run(&arguments),
+        Verb::Policy(PolicyVerb::Test(arguments)) => policy_test::run(&arguments),
+        Verb::Policy(PolicyVerb::Explain(arguments)) => check::explain(arguments).map(done),
+        Verb::Rules(arguments) => rules::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::Show(arguments)) => policy_show::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::List) => policy_show::list().map(done),
         Verb::Audit(AuditVerb::Tail(arguments)) => audit_tail::run(&arguments).map(done),

@@ -3,6 +3,7 @@
 
 pub mod image_store;
 pub mod installed;
+pub mod inventory;
 pub mod source;
 
 use crate::failure::{Failure, reason};

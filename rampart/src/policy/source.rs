@@ -90,7 +90,8 @@ fn compile_texts(texts: &[(PathBuf, Vec<u8>)], level: Level) -> Result<Layer, Fa
     }
 }
 
-fn refused(found: &[Diagnostic]) -> Failure {
+/// The failure for a policy that does not compile, with everything that was found.
+pub fn refused(found: &[Diagnostic]) -> Failure {
     let errors = found.iter().filter(|found| found.level == Severity::Error).count();
     let shown: Vec<String> = found.iter().map(Diagnostic::to_string).collect();
     Failure::usage(format!(
@@ -98,4 +99,15 @@ fn refused(found: &[Diagnostic]) -> Failure {
         if errors == 1 { "error" } else { "errors" },
         shown.join("\n")
     ))
+}
+
+/// Fails if one of `found` is an error.
+///
+/// # Errors
+/// Exit status 2 with every diagnostic.
+pub fn refuse_errors(found: &[Diagnostic]) -> Result<(), Failure> {
+    match found.iter().any(|found| found.level == Severity::Error) {
+        true => Err(refused(found)),
+        false => Ok(()),
+    }
 }

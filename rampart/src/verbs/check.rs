@@ -8,7 +8,7 @@ use crate::verdict::ask::Surroundings;
 use crate::verdict::json::Explanation;
 use crate::verdict::judge::Judge;
 use crate::verdict::response::LONGEST_OUTPUT;
-use crate::verdict::text::explain;
+use crate::verdict::text;
 use crate::verdict::world::FileSystem;
 use evaluator::{Action, Image, Verdict};
 use std::ffi::OsString;
@@ -30,6 +30,9 @@ pub struct Arguments {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Say more: of which layer each rule is, its message, and how the answer came about
+    #[arg(long, conflicts_with_all = ["json", "jsonl"])]
+    explain: bool,
     /// Read one case a line from standard input, as JSON, and write one verdict a line
     #[arg(long, conflicts_with_all = ["json", "shell", "argv", "path", "url", "tool", "agent", "session", "response"])]
     pub jsonl: bool,
@@ -73,7 +76,12 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     }
     let mut case = arguments.case();
     case.response = arguments.response.as_deref().map(output_of).transpose()?;
-    let (text, action) = judged(&case, &layers, &surroundings, arguments.json)?;
+    let form = match (arguments.json, arguments.explain) {
+        (true, _) => Form::Json,
+        (false, true) => Form::Explanation,
+        (false, false) => Form::Words,
+    };
+    let (text, action) = judged(&case, &layers, &surroundings, form)?;
     let mut output = Output::new();
     output.line(&text)?;
     output.flush()?;
@@ -84,22 +92,40 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     })
 }
 
+/// Runs the verb as `policy explain`, which succeeds whatever the answer.
+///
+/// # Errors
+/// Exit status 2 if the policy cannot be used.
+pub fn explain(mut arguments: Arguments) -> Result<(), Failure> {
+    arguments.explain = !arguments.json && !arguments.jsonl;
+    run(&arguments).map(|_| ())
+}
+
+/// How a verdict is written.
+#[derive(Clone, Copy)]
+enum Form {
+    Json,
+    Words,
+    Explanation,
+}
+
 fn judged(
     case: &Case,
     layers: &Layers,
     surroundings: &Surroundings,
-    json: bool,
+    form: Form,
 ) -> Result<(String, Action), Failure> {
     let origins: Vec<String> = layers.all.iter().map(|layer| layer.origin.to_string()).collect();
     let fail_open = surroundings.environment.fail_open();
     let mut judge = Judge::new(layers)?;
     let tell = |verdict: &Verdict<'_>, images: &[Image<'_>]| {
-        let text = if json {
-            let explanation = Explanation::of(verdict, images, origins, fail_open);
-            serde_json::to_string(&explanation)
-                .map_err(|error| Failure::other(format!("cannot write the verdict: {error}")))?
-        } else {
-            explain(verdict, images, &origins, fail_open)
+        let text = match form {
+            Form::Json => {
+                let explanation = Explanation::of(verdict, images, origins, fail_open);
+                crate::policy::json(&explanation)?
+            }
+            Form::Words => text::explain(verdict, images, &origins, fail_open),
+            Form::Explanation => text::explain_fully(verdict, images, &origins, fail_open),
         };
         Ok((text, verdict.action))
     };

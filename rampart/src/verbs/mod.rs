@@ -7,5 +7,7 @@ pub mod doctor;
 pub mod policy_compile;
 pub mod policy_lint;
 pub mod policy_show;
+pub mod policy_test;
+pub mod rules;
 pub mod run;
 pub mod score;

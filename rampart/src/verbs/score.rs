@@ -14,7 +14,6 @@ use crate::verdict::judge::Judge;
 use evaluator::world::NoWorld;
 use evaluator::{Action, settle};
 use serde::Serialize;
-use std::ffi::OsStr;
 use std::ops::AddAssign;
 use std::path::PathBuf;
 
@@ -153,14 +152,7 @@ fn score(corpus: &Corpus, layers: &Layers) -> Result<Scored, Failure> {
 
 /// The place in which everything is judged.
 fn fixed() -> Surroundings {
-    let mut environment = Environment::default();
-    let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    for (name, value) in [("HOME", "/home/dev"), ("USER", "dev"), ("PATH", path)] {
-        environment.set(name, OsStr::new(value));
-    }
-    let mut surroundings = Surroundings::with(environment);
-    surroundings.cwd = Some(b"/home/dev/project".to_vec());
-    surroundings
+    Surroundings::fixed("dev", "/home/dev", "/home/dev/project")
 }
 
 fn judge_row(row: &Row, surroundings: &Surroundings, judge: &mut Judge<'_>) -> Judged {

@@ -43,6 +43,19 @@ impl Surroundings {
         Self::with(Environment::own())
     }
 
+    /// A place that is the same on every machine: an environment with nothing but what a user
+    /// `name` surely has, in a directory that need not exist.
+    pub fn fixed(name: &str, home: &str, cwd: &str) -> Self {
+        let mut environment = Environment::default();
+        let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+        for (name, value) in [("HOME", home), ("USER", name), ("PATH", path)] {
+            environment.set(name, OsStr::new(value));
+        }
+        let mut surroundings = Self::with(environment);
+        surroundings.cwd = Some(cwd.as_bytes().to_vec());
+        surroundings
+    }
+
     /// Those of this process, with another environment.
     pub fn with(environment: Environment) -> Self {
         let cwd = std::env::current_dir().ok();

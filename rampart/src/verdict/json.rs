@@ -31,6 +31,9 @@ struct Match<'a> {
     policy: Text<'a>,
     rule: Text<'a>,
     action: &'a str,
+    /// Index of its layer in `layers`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer: Option<u32>,
 }
 
 /// What `check --json` writes: the answer, and how the call was understood.
@@ -131,7 +134,8 @@ fn unanswered(verdict: &Verdict<'_>, fail_open: Option<bool>) -> Option<&'static
 
 impl<'a> Match<'a> {
     fn of(found: Named<'a>) -> Self {
-        Self { policy: Text(found.policy), rule: Text(found.rule), action: found.action.name() }
+        let (policy, rule) = (Text(found.policy), Text(found.rule));
+        Self { policy, rule, action: found.action.name(), layer: None }
     }
 }
 
@@ -144,8 +148,12 @@ impl<'a> Explanation<'a> {
         fail_open: Option<bool>,
     ) -> Self {
         let tree = verdict.tree;
+        let mut answer = Answer::of(None, verdict, images, fail_open);
+        for (shown, found) in answer.matched.iter_mut().zip(names::matched(verdict, images)) {
+            shown.layer = Some(found.image);
+        }
         Self {
-            answer: Answer::of(None, verdict, images, fail_open),
+            answer,
             command: verdict.command,
             understood: match tree.outcome {
                 Outcome::Complete => "complete",

@@ -5,5 +5,6 @@ pub mod json;
 pub mod judge;
 pub mod names;
 pub mod response;
+mod steps;
 pub mod text;
 pub mod world;

@@ -16,6 +16,8 @@ pub struct Named<'a> {
     pub action: Action,
     /// The first command that it matched.
     pub command: u32,
+    /// Position of its layer.
+    pub image: u32,
 }
 
 /// Every rule that fired, the strictest first; those alike stay in the order of the policy.
@@ -26,7 +28,8 @@ pub fn matched<'a>(verdict: &Verdict<'_>, images: &[Image<'a>]) -> Vec<Named<'a>
     all
 }
 
-fn named<'a>(found: &RuleMatch, images: &[Image<'a>]) -> Named<'a> {
+/// The names of one rule that fired.
+pub fn named<'a>(found: &RuleMatch, images: &[Image<'a>]) -> Named<'a> {
     let image = images.get(found.image as usize);
     let rule = image.and_then(|image| image.rule(found.rule));
     let policy = image.zip(rule).and_then(|(image, rule)| image.policy(rule.policy));
@@ -38,6 +41,7 @@ fn named<'a>(found: &RuleMatch, images: &[Image<'a>]) -> Named<'a> {
         message: rule.and_then(|rule| text(rule.message, rule.message_len)).unwrap_or_default(),
         action: code.and_then(Action::from_code).unwrap_or(Action::Deny),
         command: found.command,
+        image: found.image,
     }
 }
 

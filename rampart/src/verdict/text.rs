@@ -21,6 +21,26 @@ pub fn explain(
     layers: &[String],
     fail_open: Option<bool>,
 ) -> String {
+    let mut lines = body(verdict, images, fail_open);
+    lines.push(String::new());
+    lines.push(format!("policy: {}", layers.join(" < ")));
+    lines.join("\n")
+}
+
+/// The same with the layer and the message of each rule, and how the answer came about.
+pub fn explain_fully(
+    verdict: &Verdict<'_>,
+    images: &[Image<'_>],
+    layers: &[String],
+    fail_open: Option<bool>,
+) -> String {
+    let mut lines = body(verdict, images, fail_open);
+    lines.push(String::new());
+    lines.extend(super::steps::steps(verdict, images, layers));
+    lines.join("\n")
+}
+
+fn body(verdict: &Verdict<'_>, images: &[Image<'_>], fail_open: Option<bool>) -> Vec<String> {
     let matched = names::matched(verdict, images);
     let mut lines = vec![headline(verdict)];
     if !verdict.message.is_empty() {
@@ -38,9 +58,7 @@ pub fn explain(
         lines.push("rules that match:".to_owned());
         lines.extend(matched.iter().map(|found| rule(found, &verdict.tree)));
     }
-    lines.push(String::new());
-    lines.push(format!("policy: {}", layers.join(" < ")));
-    lines.join("\n")
+    lines
 }
 
 fn headline(verdict: &Verdict<'_>) -> String {
@@ -74,7 +92,8 @@ fn consequence(verdict: &Verdict<'_>, fail_open: Option<bool>) -> Option<String>
     Some(format!("{who}; where nobody can be asked, {end}"))
 }
 
-fn label(policy: &[u8], rule: &[u8]) -> String {
+/// `policy/rule`, as far as there are names.
+pub fn label(policy: &[u8], rule: &[u8]) -> String {
     match (policy.is_empty(), rule.is_empty()) {
         (false, false) => format!("{}/{}", bytes::visible(policy), bytes::visible(rule)),
         (_, true) => bytes::visible(policy),

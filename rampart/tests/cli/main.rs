@@ -16,5 +16,7 @@ mod jsonl;
 mod lint;
 mod policy;
 mod response;
+mod rules;
 mod run;
+mod suites;
 mod support;
