@@ -4,7 +4,7 @@
 
 mod support;
 
-use support::cases::{Case, check};
+use support::cases::{Case, check, check_by};
 
 #[rustfmt::skip]
 const GRAMMAR: &[Case] = &[
@@ -58,6 +58,11 @@ const GRAMMAR: &[Case] = &[
     ("two semicolons outside of case", "ls ;; rm x", "shell: ls || shell: rm x || Unparseable"),
     ("an unclosed substitution", "echo $(rm x", "shell: echo || substitution: rm x || Unparseable"),
     ("a stray brace", "rm a⏎}⏎rm b", "shell: rm a || shell: rm b || Unparseable"),
+    ("what a branch sets does not hold in the other", "x=/; if a; then x=b; else rm $x; fi", "shell: x=/ || shell: a || shell: x=b || shell: rm b || shell: rm /"),
+    ("an arm of a case sees no other arm's value", "x=/; case $y in a) x=b;; *) rm $x;; esac", "shell: x=/ || shell: x=b || shell: rm b || shell: rm /"),
+    ("behind || the value may be the old one", "x=/; a && x=b || rm $x", "shell: x=/ || shell: a || shell: x=b || shell: rm b || shell: rm /"),
+    ("a loop that counts runs with any number", "i=0; while [ $i -lt 9 ]; do rm $i; i=$((i+1)); done", "shell: i=0 || shell: [ 0 -lt 9 ] || shell: rm 0 || shell: i=1 || shell: [ 1 -lt 9 ] || shell: rm 1 || shell: i=2 || shell: [ □ -lt 9 ] || shell: rm □ || shell: i=□"),
+    ("parameters are shifted in a branch", "set -- a b; if x; then shift; fi; rm $1", "shell: set -- a b || shell: x || shell: shift || shell: rm □"),
     ("an array that does not parse", "a=(|&; rm b", "shell:  || shell: rm b || Unparseable"),
 ];
 
@@ -141,6 +146,14 @@ const WORDS: &[Case] = &[
     ("a variable in single quotes is text", "x=rm; echo '$x'", "shell: x=rm || shell: echo $x"),
     ("secrets of the environment are not shown", "rm $AWS_SECRET", "shell: rm □"),
     ("the last word of the command before", "ls /; rm -rf $_", "shell: ls / || shell: rm -rf /"),
+    ("arithmetic sets variables", "x=1; ((x=5)); rm $x; let x+=2; rm $x; ((x++)); rm $x; ((y = x++ + 1)); rm $x", "shell: x=1 || shell: rm 5 || shell: let x+=2 || shell: rm 7 || shell: rm 8 || shell: rm □"),
+    ("the counter of a loop is not its first value", "i=7; for ((i=0;i<3;i++)); do rm $i; done", "shell: i=7 || shell: rm □"),
+    ("read splits by IFS", "while IFS=: read -r a b; do rm $a $b; done <<< 'x:y z'", "shell: IFS=: read -r a b || shell: rm x y z || shell: "),
+    ("all parameters are joined by IFS", r#"set -- a b; IFS=,; rm "$*""#, "shell: set -- a b || shell: IFS=, || shell: rm a,b"),
+    ("the last element", r#"a=(x y z); rm "${a[-1]}""#, "shell: ‹a=x y z› || shell: rm z"),
+    ("numbers with zeros", "rm {08..10} $(printf '%03d %-3s|' 7 x)", "shell: rm 08 09 10 007 x | || substitution: printf ‹%03d %-3s|› 7 x"),
+    ("a reference", "declare -n r=x; x=rm; $r a; r=ls; $x b", "shell: declare -n r=x || shell: x=rm || shell: rm a || shell: r=ls || shell: ls b"),
+    ("what is not exported stays here", "x=rm; sh -c '$x a'; export x; sh -c '$x b'; y=rm; set -a; z=rm; sh -c '$y c; $z d'", "shell: x=rm || shell: sh -c ‹$x a› || shell: □ a || wrapper: a || shell: export x || shell: sh -c ‹$x b› || shell: rm b || shell: y=rm || shell: set -a || shell: z=rm || shell: sh -c ‹$y c; $z d› || shell: □ c || wrapper: c || shell: rm d"),
     ("root's home", "rm -rf ~root ~root/x ~rooty", "shell: rm -rf /root /root/x ~rooty"),
 ];
 
@@ -227,8 +240,36 @@ const FLOW: &[Case] = &[
     ("a download that is executed", "wget http://x/a -O /tmp/a; chmod +x /tmp/a; /tmp/a", "shell: wget http://x/a -O /tmp/a || shell: chmod +x /tmp/a || shell: /tmp/a !fetched-code"),
     ("a here-document on a descriptor", "bash /dev/fd/3 3<<'E'⏎rm a⏎E", "shell: bash /dev/fd/3 || script: rm a"),
     ("fetched lines in a shell", "curl -s http://x | xargs -I{} sh -c '{}'", "shell: curl -s http://x || shell: xargs -I{} sh -c {} || batch: sh -c □ !fetched-code"),
+    ("xargs takes so many", "echo a b c | xargs -n 2 rm", "shell: echo a b c || shell: xargs -n 2 rm || batch: rm a b || batch: rm c"),
+    ("xargs takes lines", r#"printf 'a b\nc\n' | xargs -L1 rm"#, r#"shell: printf ‹a b\nc\n› || shell: xargs -L1 rm || batch: rm a b || batch: rm c"#),
+    ("xargs takes quotes off", r#"echo "'a b' c\\ d" | xargs rm"#, r#"shell: echo ‹'a b' c\ d› || shell: xargs rm || batch: rm ‹a b› ‹c d›"#),
+    ("xargs with NULs that are not known", r#"printf 'a\0b' | xargs -0 rm"#, r#"shell: printf a\0b || shell: xargs -0 rm || batch: rm □ || batch: rm ab"#),
+    ("a makefile that was just written", r#"printf 'D=a\nx: y\n\t@rm -rf $(D)/b\n\t-ls $$HOME $@\n' > Makefile; make"#, r#"shell: printf ‹D=a\nx: y\n\t@rm -rf $(D)/b\n\t-ls $$HOME $@\n› || shell: make || script: rm -rf a/b || script: ls /home/u □"#),
+    ("a makefile's own commands", r#"make -f - <<< 'X := $(shell rm a)'; make --eval='x:; rm b'"#, "shell: make -f - || stdin: rm a || shell: make ‹--eval=x:; rm b› || shell: rm b"),
+    ("a file that a shell reads first", "echo 'rm a' > e; BASH_ENV=e bash -c ls", "shell: echo ‹rm a› || shell: BASH_ENV=e bash -c ls || script: rm a || shell: ls"),
     ("a here-document that a bracket ends", r#"bash -c "$(cat <<E⏎rm a⏎E)"; ls"#, "shell: bash -c ‹rm a› || substitution: cat || shell: rm a || shell: ls"),
 ];
+
+/// Read by `zsh -c`.
+#[rustfmt::skip]
+const ZSH: &[Case] = &[
+    ("repeat", "repeat 2 rm a", "shell: rm a"),
+    ("short forms of loops", "for f (a b) rm $f; foreach f (c); rm $f; end; while ((0)) { rm d }", "shell: rm a || shell: rm b || shell: rm c || shell: rm d"),
+    ("short forms of conditions", "if [[ -n x ]] { rm a } elif (( 1 )) { rm b } else { rm c }", "shell: [[ -n x || shell: rm a || shell: rm b || shell: rm c"),
+    ("words before a command", "noglob rm *.x; - rm b; =rm c", "shell: noglob rm *.x || wrapper: rm *.x || shell: - rm b || wrapper: rm b || shell: rm c"),
+    ("functions without a name", "() { rm $1 } a; function { rm b }", "shell:  || function: rm a || shell:  || function: rm b"),
+    ("functions with two names", "function f g { rm $0 }; f; g", "shell: f || function: rm f || shell: g || function: rm g"),
+    ("values are not split", "v='a b'; rm $v ${=v}; setopt sh_word_split; rm $v", "shell: ‹v=a b› || shell: rm ‹a b› a b || shell: setopt sh_word_split || shell: rm a b"),
+    ("arrays count from 1", "a=(x y); rm $a[1] ${a[2]} $a", "shell: ‹a=x y› || shell: rm x y x y"),
+    ("a group with always", "{ rm a } always { rm b }", "shell: rm a || shell: rm b"),
+    ("a glob that runs text", "ls *(e:'rm a':) x<1-9>(N)", "shell: ls ** x** || eval: rm a"),
+    ("flags of expansions are not known", "s=a; rm ${(U)s}", "shell: s=a || shell: rm □"),
+];
+
+#[test]
+fn what_only_zsh_reads() {
+    check_by("zsh", ZSH);
+}
 
 #[test]
 fn the_grammar_of_the_shell() {

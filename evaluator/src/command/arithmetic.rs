@@ -1,13 +1,14 @@
 //! `$(( … ))`, `(( … ))` and subscripts: substitutions in them run; the value is known only where
-//! it is constant. Assignments inside are not followed: what they set stays as it was, and the
-//! expression is not known.
+//! it is constant. An assignment or `++` that is a whole expression sets its variable; of what is
+//! set in the middle of one, nothing is known any more.
 
+use super::lexer::{is_name, is_name_start};
 use super::limits::Step;
 use super::pattern;
 use super::shell::Shell;
 use super::vars::kind;
 use super::word::Building;
-use super::{Span, UNKNOWN, WordFlags};
+use super::{Run, Span, UNKNOWN, WordFlags};
 
 /// How deep parentheses and operators of an expression may nest.
 const MAX_NESTING: u32 = 24;
@@ -66,10 +67,81 @@ impl Shell<'_, '_> {
         };
         self.build = Building { ..build };
         let word = word?;
+        self.arithmetic_assignments(word.text)?;
         if word.flags.has(WordFlags::PARTIAL) {
             return Ok(None);
         }
         self.constant(word.text)
+    }
+
+    /// `let EXPRESSION …`.
+    pub fn let_builtin(&mut self, args: Run) -> Step {
+        for nth in 0..args.count {
+            let word = self.arg(args, nth).unwrap_or_default();
+            self.arithmetic_assignments(word.text)?;
+        }
+        Ok(())
+    }
+
+    /// Sets what the expressions of `text`, separated by `,` or `;`, assign.
+    fn arithmetic_assignments(&mut self, text: Span) -> Step {
+        self.burn(text.len as usize / 4)?;
+        let bytes = self.bytes(text);
+        if self.dry || !bytes.iter().any(|byte| matches!(byte, b'=' | b'+' | b'-')) {
+            return Ok(());
+        }
+        let mut from = 0_u32;
+        while from < text.len {
+            let start = text.start.saturating_add(from);
+            let left = Span { start, len: text.len.saturating_sub(from) };
+            let end = self.bytes(left).iter().position(|byte| matches!(byte, b',' | b';'));
+            let len = end.map_or(left.len, |end| end as u32);
+            self.arithmetic_assignment(Span { start, len })?;
+            from = from.saturating_add(len).saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// One expression. Every name in it that something is assigned to gets a value.
+    fn arithmetic_assignment(&mut self, text: Span) -> Step {
+        let mut at = 0_usize;
+        while let Some(found) = assigned(self.bytes(text), &mut at) {
+            let Assigned { from, len, operator, rest } = found;
+            let name = Span { start: text.start.saturating_add(from as u32), len: len as u32 };
+            let alone = self.bytes(text).get(..from).unwrap_or(&[]).trim_ascii().is_empty();
+            let right = super::rules::tail(self.span_word(text), rest).text;
+            let value = match operator {
+                _ if !alone => None,
+                b'=' => self.constant(right)?,
+                b'i' | b'd' if self.bytes(right).trim_ascii().is_empty() => {
+                    let step = if operator == b'i' { b"+" } else { b"-" };
+                    self.constant(name)?.and_then(|old| apply(step, old, 1))
+                }
+                b'i' | b'd' => None,
+                operator => {
+                    let right = self.constant(right)?;
+                    let old = self.constant(name)?;
+                    old.zip(right).and_then(|(old, right)| apply(&[operator], old, right))
+                }
+            };
+            let value = match value.map(u64::try_from) {
+                Some(Ok(value)) => self.number(value)?,
+                _ => self.unknown_word()?,
+            };
+            self.set(kind::VARIABLE, name, value)?;
+        }
+        Ok(())
+    }
+
+    /// Nothing is known of what the expressions of a loop's head set.
+    pub fn forget_assigned(&mut self, since: usize) -> Step {
+        for at in since..self.vars.len() {
+            let value = self.unknown_word()?;
+            if let Some(entry) = self.vars.get_mut(at) {
+                entry.value = value;
+            }
+        }
+        Ok(())
     }
 
     /// The value of an expression whose substitutions are done, where it is constant.
@@ -214,6 +286,56 @@ impl Reader<'_, '_, '_> {
             return None;
         }
         pattern::number(self.shell.bytes(entry.value.text))
+    }
+}
+
+/// A name that something is assigned to.
+struct Assigned {
+    /// Where the name stands.
+    from: usize,
+    len: usize,
+    /// `=`, the operator before a `=`, or `i` and `d` for `++` and `--`.
+    operator: u8,
+    /// What stands behind the operator.
+    rest: usize,
+}
+
+/// The next name in `text`, from `at` on, that something is assigned to; goes behind it.
+fn assigned(text: &[u8], at: &mut usize) -> Option<Assigned> {
+    loop {
+        let start = *at;
+        let byte = *text.get(start)?;
+        if !is_name_start(byte) {
+            *at = start.saturating_add(1);
+            // Digits of a number are no name.
+            while byte.is_ascii_digit() && text.get(*at).is_some_and(|byte| is_name(*byte)) {
+                *at = at.saturating_add(1);
+            }
+            continue;
+        }
+        let count = |from: usize, accept: &dyn Fn(u8) -> bool| {
+            let rest = text.get(from..).unwrap_or(&[]);
+            rest.iter().take_while(|byte| accept(**byte)).count()
+        };
+        let len = count(start, &is_name);
+        *at = start.saturating_add(len);
+        let blank = at.saturating_add(count(*at, &|byte| matches!(byte, b' ' | b'\t' | b'\n')));
+        let before = text.get(..start).unwrap_or(&[]).trim_ascii_end();
+        let signs = count(blank, &|byte| b"=+-*/%<>&|^".contains(&byte));
+        let behind = blank.saturating_add(signs);
+        let operator = match text.get(blank..behind).unwrap_or(&[]) {
+            [b'+', b'+', ..] => (b'i', blank.saturating_add(2)),
+            [b'-', b'-', ..] => (b'd', blank.saturating_add(2)),
+            [b'=', next, ..] if *next != b'=' => (b'=', blank.saturating_add(1)),
+            [b'='] => (b'=', behind),
+            [sign @ (b'+' | b'-' | b'*' | b'/' | b'%' | b'&' | b'|' | b'^'), b'=', ..] => {
+                (*sign, blank.saturating_add(2))
+            }
+            [b'<', b'<', b'=', ..] | [b'>', b'>', b'=', ..] => (b'?', blank.saturating_add(3)),
+            _ if before.ends_with(b"++") || before.ends_with(b"--") => (b'?', text.len()),
+            _ => continue,
+        };
+        return Some(Assigned { from: start, len, operator: operator.0, rest: operator.1 });
     }
 }
 

@@ -11,6 +11,20 @@ use super::{Span, UNKNOWN, WordFlags};
 /// More elements than this in `{1..n}` become one word that is not known.
 const MAX_SEQUENCE: u64 = 512;
 
+/// Zeros before a number go up to this width.
+const MAX_WIDTH: usize = 24;
+
+/// What `{a..b..c}` counts: numbers, or letters.
+#[derive(Clone, Copy)]
+struct Sequence {
+    first: i64,
+    last: i64,
+    step: i64,
+    letters: bool,
+    /// Least number of characters, filled up with zeros.
+    width: usize,
+}
+
 /// A source word taken apart at a brace expression; indices into the text.
 #[derive(Clone, Copy)]
 struct Pieces {
@@ -142,8 +156,8 @@ impl Shell<'_, '_> {
         Ok(())
     }
 
-    /// First, last and step of `{a..b}` or `{a..b..c}`, and whether these are letters.
-    fn sequence(&self, open: usize, close: usize) -> Option<(i64, i64, i64, bool)> {
+    /// What `{a..b}` or `{a..b..c}` counts.
+    fn sequence(&self, open: usize, close: usize) -> Option<Sequence> {
         let text =
             self.text.run(open.saturating_add(1), close.saturating_sub(open).saturating_sub(1));
         let (first, rest) = split(text)?;
@@ -152,19 +166,26 @@ impl Shell<'_, '_> {
             None => (rest, 1),
         };
         let step = step.saturating_abs().max(1);
+        // `{01..10}`: all as wide as the wider one.
+        let padded = |text: &[u8]| {
+            let digits = text.strip_prefix(b"-").unwrap_or(text);
+            digits.len() > 1 && digits.first() == Some(&b'0')
+        };
+        let width = if padded(first) || padded(last) { first.len().max(last.len()) } else { 0 };
         if let (Some(first), Some(last)) = (number(first), number(last)) {
-            return Some((first, last, step, false));
+            return Some(Sequence { first, last, step, letters: false, width });
         }
         match (first, last) {
             ([first], [last]) if first.is_ascii_alphabetic() && last.is_ascii_alphabetic() => {
-                Some((i64::from(*first), i64::from(*last), step, true))
+                let (first, last) = (i64::from(*first), i64::from(*last));
+                Some(Sequence { first, last, step, letters: true, width: 0 })
             }
             _ => None,
         }
     }
 
-    fn expand_sequence(&mut self, pieces: Pieces, sequence: (i64, i64, i64, bool)) -> Step {
-        let (first, last, step, letters) = sequence;
+    fn expand_sequence(&mut self, pieces: Pieces, sequence: Sequence) -> Step {
+        let Sequence { first, last, step, letters, width } = sequence;
         let count = first.abs_diff(last).checked_div(step.unsigned_abs()).ok_or(Stop::Limit)?;
         if count > MAX_SEQUENCE {
             let part = self.text.top();
@@ -184,6 +205,11 @@ impl Shell<'_, '_> {
             } else {
                 if value < 0 {
                     self.text.stack(b'-')?;
+                }
+                let digits = value.unsigned_abs().checked_ilog10().unwrap_or(0).saturating_add(1);
+                let used = (digits as usize).saturating_add(usize::from(value < 0));
+                for _ in used..width.min(MAX_WIDTH) {
+                    self.text.stack(b'0')?;
                 }
                 self.stack_number(value.unsigned_abs())?;
             }

@@ -12,6 +12,9 @@ use super::{CommandFlags, Run, Span, UNKNOWN, Via, Word, WordFlags};
 /// `read` gives its variable each of so many known lines in turn.
 const MAX_LINES: usize = 12;
 
+/// So many of its variables get a field of their own.
+const MAX_FIELDS: usize = 16;
+
 impl Shell<'_, '_> {
     /// Follows the built-in command `name`; whether it is one and that was all.
     pub fn builtin(&mut self, index: usize, name: Span, words: Run) -> Step<bool> {
@@ -35,7 +38,11 @@ impl Shell<'_, '_> {
             b"read" => self.read_variables(args)?,
             b"mapfile" | b"readarray" | b"getopts" => self.forget_variables(args)?,
             b"printf" if self.arg_is(args, 0, b"-v") => self.printf_variable(args)?,
-            b"export" | b"readonly" | b"local" | b"declare" | b"typeset" => {}
+            b"local" | b"declare" | b"typeset" => self.declare(args)?,
+            b"let" => self.let_builtin(args)?,
+            b"export" => self.export(args),
+            b"setopt" | b"emulate" if self.is_zsh() => self.set_zsh_options(args),
+            b"readonly" => {}
             _ => return Ok(false),
         }
         Ok(true)
@@ -214,15 +221,20 @@ impl Shell<'_, '_> {
             let text = self.bytes(word.text);
             at = at.saturating_add(1);
             if text == b"--" {
-                self.state.args = rest(args, at);
+                (self.state.args, self.state.args_unknown) = (rest(args, at), false);
                 return;
             }
             let option = matches!(text.first(), Some(b'-' | b'+')) && text.len() > 1;
+            let valued = text.last() == Some(&b'o');
+            let all =
+                (option && text.contains(&b'a') && !valued).then(|| text.first() == Some(&b'-'));
             if !option {
                 self.state.args = rest(args, at.saturating_sub(1));
+                self.state.args_unknown = false;
                 return;
             }
-            if text.last() == Some(&b'o') {
+            self.state.exports_all = all.unwrap_or(self.state.exports_all);
+            if valued {
                 at = at.saturating_add(1);
             }
         }
@@ -277,18 +289,25 @@ impl Shell<'_, '_> {
     /// Splits a line into as many fields as there are names; the last gets the rest.
     fn read_line(&mut self, names: Run, line: Data, maybe: bool) -> Step {
         let mut left = line.text;
-        for nth in 0..names.count {
+        let separators = self.separators();
+        let blank = |byte: &u8| byte.is_ascii_whitespace() && self.separates(*byte, separators);
+        let mut fields = [Span::default(); MAX_FIELDS];
+        for (nth, field) in (1_u32..).zip(fields.iter_mut().take(names.count as usize)) {
             let bytes = self.bytes(left);
-            let blank = bytes.iter().take_while(|b| b.is_ascii_whitespace()).count() as u32;
-            left.start = left.start.saturating_add(blank);
-            left.len = left.len.saturating_sub(blank);
+            let skip = bytes.iter().take_while(|byte| blank(byte)).count() as u32;
+            left.start = left.start.saturating_add(skip);
+            left.len = left.len.saturating_sub(skip);
             let bytes = self.bytes(left);
-            let last = nth.saturating_add(1) == names.count;
-            let len = match bytes.iter().position(|b| b.is_ascii_whitespace()) {
-                Some(len) if !last => len,
-                _ => bytes.trim_ascii_end().len(),
-            } as u32;
-            let text = Span { len, ..left };
+            let end = bytes.iter().position(|byte| self.separates(*byte, separators));
+            let kept =
+                bytes.len().saturating_sub(bytes.iter().rev().take_while(|b| blank(b)).count());
+            let len = end.filter(|_| nth < names.count).unwrap_or(kept) as u32;
+            *field = Span { len, ..left };
+            let apart = u32::from(end.is_some() && nth < names.count);
+            left.start = left.start.saturating_add(len).saturating_add(apart);
+            left.len = left.len.saturating_sub(len).saturating_sub(apart);
+        }
+        for (nth, text) in (0..names.count).zip(fields) {
             let mut flags = line.taint.word_flags();
             if self.bytes(text).contains(&UNKNOWN) {
                 flags = flags.with(WordFlags::PARTIAL);
@@ -296,8 +315,6 @@ impl Shell<'_, '_> {
             let name = self.arg(names, nth).unwrap_or_default();
             let maybe = if maybe { kind::MAYBE } else { 0 };
             self.set(kind::VARIABLE | maybe, name.text, Word { text, flags })?;
-            left.start = left.start.saturating_add(len);
-            left.len = left.len.saturating_sub(len);
         }
         Ok(())
     }

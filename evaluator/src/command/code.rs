@@ -152,6 +152,10 @@ impl Shell<'_, '_> {
                 return Ok(true);
             }
             b'|' if code.family == Family::Awk => self.awk_pipe(index, code)?,
+            b'$' if code.family == Family::Awk => {
+                self.awk_field(index, code)?;
+                return Ok(true);
+            }
             b'$' | b'@' if self.peek_at(1).is_some_and(is_name_start) => {
                 self.advance(1);
                 self.name(index, code, primary, until)?;
@@ -277,6 +281,18 @@ impl Shell<'_, '_> {
         self.build = build;
         done?;
         self.keep_words(top)
+    }
+
+    /// `$1`, `$NF`, `$(i + 1)`: a field of what is read.
+    fn awk_field(&mut self, index: usize, code: Code) -> Step {
+        self.advance(1);
+        if self.take(b"(") {
+            self.arguments(index, code, Until::Close(b')'))?;
+            self.advance(1);
+        } else {
+            self.take_name();
+        }
+        self.put_unknown(false)
     }
 
     /// `"cmd" | getline`, `print … | "cmd"` in awk.

@@ -46,10 +46,12 @@ impl Shell<'_, '_> {
     }
 
     pub fn string_until(&mut self, code: Code, close: &[u8], escapes: bool) -> Step {
-        let interpolates = matches!(
-            (code.family, close),
-            (Family::Ruby | Family::Groovy | Family::Julia, [b'"']) | (Family::Script, [b'`'])
-        );
+        let style = Interpolation::of(code.family, close);
+        self.interpolated_until(close, escapes, style)
+    }
+
+    /// As [`Shell::string_until`], with the values of names that the string mentions.
+    fn interpolated_until(&mut self, close: &[u8], escapes: bool, style: Interpolation) -> Step {
         loop {
             let Some(byte) = self.peek() else {
                 return Ok(());
@@ -57,7 +59,9 @@ impl Shell<'_, '_> {
             if self.take(close) {
                 return Ok(());
             }
-            let opens = (byte == b'#' || byte == b'$') && self.peek_at(1) == Some(b'{');
+            if self.interpolation(byte, style)? {
+                continue;
+            }
             if byte == b'\\' && escapes {
                 self.escape(super::escapes::Escapes::Quoted)?;
             } else if byte == b'\\' {
@@ -69,12 +73,6 @@ impl Shell<'_, '_> {
                     self.advance(1);
                     self.put(next)?;
                 }
-            } else if interpolates && opens {
-                while self.peek().is_some_and(|byte| byte != b'}') {
-                    self.advance(1);
-                }
-                self.advance(1);
-                self.put_unknown(false)?;
             } else if byte == UNKNOWN {
                 self.advance(1);
                 self.put_unknown(false)?;
@@ -83,6 +81,41 @@ impl Shell<'_, '_> {
                 self.put(byte)?;
             }
         }
+    }
+
+    /// A name mentioned at the cursor: adds its value. Whether there was one.
+    fn interpolation(&mut self, byte: u8, style: Interpolation) -> Step<bool> {
+        let next = self.peek_at(1).unwrap_or(b' ');
+        let skip = match (style, byte, next) {
+            (Interpolation::Braces, b'{' | b'}', _) if byte == next => {
+                self.advance(2);
+                self.put(byte)?;
+                return Ok(true);
+            }
+            (Interpolation::Braces, b'{', _) => 1,
+            (Interpolation::Marked, b'#' | b'$', b'{') => 2,
+            (Interpolation::Dollar, b'$', b'{') => 2,
+            (Interpolation::Dollar, b'$', _) if super::lexer::is_name_start(next) => 1,
+            _ => return Ok(false),
+        };
+        self.advance(skip);
+        let name = self.take_name();
+        let mut plain = name.len > 0;
+        if self.text.get(self.pos.saturating_sub(name.len as usize).saturating_sub(1)) == Some(b'{')
+        {
+            plain &= self.peek() == Some(b'}');
+            while self.peek().is_some_and(|byte| byte != b'}') {
+                self.advance(1);
+            }
+            self.advance(1);
+        }
+        match self.find(super::vars::kind::CODE, self.bytes(name)).filter(|_| plain) {
+            Some(entry) => {
+                self.append(entry.value.text, entry.value.flags, true, super::word::Mode::One)?;
+            }
+            None => self.put_unknown(false)?,
+        }
+        Ok(true)
     }
 
     /// `` `…` ``: a shell's text in some languages, a string in others.
@@ -169,8 +202,15 @@ impl Shell<'_, '_> {
     ) -> Step<bool> {
         let next = self.peek().unwrap_or(b' ');
         if matches!(next, b'"' | b'\'') && code.family == Family::Python && name.len <= 2 {
-            let raw = self.bytes(name).iter().any(|b| matches!(b, b'r' | b'R'));
-            if raw {
+            let has = |letter: u8| self.bytes(name).iter().any(|b| b.eq_ignore_ascii_case(&letter));
+            let (raw, formatted) = (has(b'r'), has(b'f'));
+            if formatted {
+                self.build.some = true;
+                let triple = [next, next, next];
+                let close = if self.looking_at(&triple) { &triple[..] } else { &triple[..1] };
+                self.advance(close.len());
+                self.interpolated_until(close, !raw, Interpolation::Braces)?;
+            } else if raw {
                 self.build.some = true;
                 self.advance(1);
                 self.string_until(code, &[next], false)?;
@@ -214,6 +254,30 @@ impl Shell<'_, '_> {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+}
+
+/// How a string mentions names whose values it takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Interpolation {
+    None,
+    /// Python's `f"{name}"`.
+    Braces,
+    /// `${name}` and `#{name}`.
+    Marked,
+    /// `$name` and `${name}`.
+    Dollar,
+}
+
+impl Interpolation {
+    fn of(family: Family, close: &[u8]) -> Self {
+        match (family, close) {
+            (Family::Ruby, [b'"' | b'`' | b')']) | (Family::Script, [b'`']) => Self::Marked,
+            (Family::Perl | Family::Php | Family::Groovy | Family::Julia, [b'"' | b'`']) => {
+                Self::Dollar
+            }
+            _ => Self::None,
+        }
     }
 }
 

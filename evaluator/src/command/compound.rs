@@ -6,7 +6,7 @@
 use super::flow::{Data, Taint};
 use super::grammar::Mark;
 use super::limits::{Step, Stop};
-use super::shell::Shell;
+use super::shell::{Dialect, Shell};
 use super::vars::kind;
 use super::word::Mode;
 use super::{Command, CommandFlags, Run, Span, UNKNOWN, Word, WordFlags};
@@ -25,6 +25,10 @@ enum Compound {
     Test,
     Function,
     Coproc,
+    /// zsh's `repeat COUNT …`.
+    Repeat,
+    /// zsh's `() { … } ARG …`.
+    Anonymous,
 }
 
 impl Shell<'_, '_> {
@@ -44,6 +48,9 @@ impl Shell<'_, '_> {
     fn compound_start(&mut self) -> Step<Option<Compound>> {
         let bash = self.is_bash();
         Ok(match self.peek() {
+            Some(b'(') if self.is_zsh() && self.peek_at(1) == Some(b')') => {
+                Some(Compound::Anonymous)
+            }
             Some(b'(') => {
                 if self.peek_at(1) == Some(b'(')
                     && bash
@@ -59,6 +66,10 @@ impl Shell<'_, '_> {
             Some(b'u') => self.starts(b"until", Compound::While),
             Some(b's') if bash => self.starts(b"select", Compound::Select),
             Some(b'[') if bash => self.starts(b"[[", Compound::Test),
+            Some(b'r') if self.is_zsh() => self.starts(b"repeat", Compound::Repeat),
+            Some(b'f') if self.is_zsh() && self.keyword(b"foreach").is_some() => {
+                Some(Compound::For)
+            }
             Some(b'f') => self.starts(b"for", Compound::For).or_else(|| {
                 let function = self.starts(b"function", Compound::Function);
                 function.filter(|_| bash)
@@ -151,7 +162,8 @@ impl Shell<'_, '_> {
             Compound::Group => {
                 self.advance(1);
                 self.some_list()?;
-                self.expect_close(b'}')
+                self.expect_close(b'}')?;
+                self.always_block()
             }
             Compound::If => self.condition(),
             Compound::While => self.while_loop(),
@@ -161,10 +173,15 @@ impl Shell<'_, '_> {
             Compound::Test => self.test(),
             Compound::Coproc => self.coprocess(),
             Compound::Function => Err(Stop::Syntax),
+            Compound::Repeat => self.repeat_loop(),
+            Compound::Anonymous => {
+                self.advance(2);
+                self.anonymous_function()
+            }
         }
     }
 
-    fn expect_close(&mut self, close: u8) -> Step {
+    pub fn expect_close(&mut self, close: u8) -> Step {
         if self.peek() == Some(close) {
             self.advance(1);
             return Ok(());
@@ -177,14 +194,20 @@ impl Shell<'_, '_> {
         self.take_keyword(b"if");
         let before = self.mark();
         self.some_list()?;
+        if self.braced_branches()? {
+            self.join(before);
+            return Ok(());
+        }
         self.expect_keyword(b"then")?;
         self.some_list()?;
         loop {
             if self.take_keyword(b"elif") {
+                self.instead(before);
                 self.some_list()?;
                 self.expect_keyword(b"then")?;
                 self.some_list()?;
             } else if self.take_keyword(b"else") {
+                self.instead(before);
                 self.some_list()?;
             } else {
                 break;
@@ -194,51 +217,21 @@ impl Shell<'_, '_> {
         self.expect_keyword(b"fi")
     }
 
+    /// What follows runs if what was read since `before` did not.
+    pub fn instead(&mut self, before: Mark) {
+        self.maybe_since(before.vars());
+        let state = before.state();
+        (self.state.args, self.state.args_unknown) = (state.args, state.args_unknown);
+    }
+
     /// What was set or changed since `before` may not have been.
     pub fn join(&mut self, before: Mark) {
         self.maybe_since(before.vars());
         let state = before.state();
+        self.state.args_unknown |= self.state.args != state.args || state.args_unknown;
         if self.state.dir != state.dir || self.state.moved != state.moved {
             self.state.dir = Span::default();
             self.state.moved = true;
-        }
-    }
-
-    fn case(&mut self) -> Step {
-        self.take_keyword(b"case");
-        self.blanks()?;
-        self.one_word(Mode::One)?;
-        self.expect_keyword(b"in")?;
-        let before = self.mark();
-        loop {
-            self.newlines()?;
-            if self.take_keyword(b"esac") {
-                break;
-            }
-            self.case_patterns()?;
-            self.list()?;
-            self.newlines()?;
-            let more = self.take(b";;&") || self.take(b";;") || self.take(b";&");
-            if !more {
-                self.expect_keyword(b"esac")?;
-                break;
-            }
-        }
-        self.join(before);
-        Ok(())
-    }
-
-    fn case_patterns(&mut self) -> Step {
-        if self.take(b"(") {
-            self.blanks()?;
-        }
-        loop {
-            self.blanks()?;
-            self.one_word(Mode::One)?;
-            self.blanks()?;
-            if !self.take(b"|") {
-                return self.expect_close(b')');
-            }
         }
     }
 
@@ -332,8 +325,14 @@ impl Shell<'_, '_> {
     fn function_keyword(&mut self) -> Step {
         self.take_keyword(b"function");
         self.blanks()?;
+        if self.is_zsh() && self.keyword(b"{").is_some() {
+            return self.anonymous_function();
+        }
         let name = self.one_word(Mode::One)?;
         self.blanks()?;
+        if self.is_zsh() && self.keyword(b"{").is_none() && !self.looking_at(b"(") {
+            return self.define_several(name.text);
+        }
         if self.take(b"(") {
             self.blanks()?;
             self.expect_close(b')')?;
@@ -351,11 +350,15 @@ impl Shell<'_, '_> {
         self.dry = dry;
         self.forget(mark, false);
         done?;
-        let posix = if self.is_bash() { 0 } else { kind::POSIX };
+        let dialect = match self.place.dialect {
+            Dialect::Bash => 0,
+            Dialect::Posix => kind::POSIX,
+            Dialect::Zsh => kind::ZSH,
+        };
         let body = Word {
             text: Span { start: start as u32, len: self.end.saturating_sub(start) as u32 },
             flags: WordFlags::default(),
         };
-        self.set(kind::FUNCTION | posix, name, body)
+        self.set(kind::FUNCTION | dialect, name, body)
     }
 }

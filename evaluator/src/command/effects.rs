@@ -40,11 +40,15 @@ impl Shell<'_, '_> {
         name: Span,
     ) -> Step {
         let first = self.arg(args, 0).unwrap_or_default();
+        let spawns = matches!(effect, Effect::Text | Effect::Spawn);
+        if spawns && self.place.stdin.taint == Taint::default() && self.feeds(code)? {
+            return self.fed(|shell| shell.effect(index, code, effect, args, name));
+        }
         match effect {
-            Effect::Text => self.spawn(index, Run { count: args.count.min(1), ..args }),
-            Effect::Spawn => self.spawn(index, args),
-            Effect::Argv => self.spawn_words(index, rest(args, 1)),
-            Effect::Mode => self.spawn_words(index, rest(args, 2)),
+            Effect::Text => self.spawn(index, code, Run { count: args.count.min(1), ..args }),
+            Effect::Spawn => self.spawn(index, code, args),
+            Effect::Argv => self.spawn_words(index, code, rest(args, 1)),
+            Effect::Mode => self.spawn_words(index, code, rest(args, 2)),
             Effect::Cp => self.stands_for(index, &[b"cp"], args),
             Effect::Mv => self.stands_for(index, &[b"mv"], args),
             Effect::Chmod => self.stands_for(index, &[b"chmod"], args),
@@ -70,7 +74,7 @@ impl Shell<'_, '_> {
                 self.stands_for(index, &[b"cat"], args)
             }
             Effect::Write => self.writes(index, name, first, RedirectOp::Write),
-            Effect::Open => self.opens(index, args, name),
+            Effect::Open => self.opens(index, code, args, name),
             Effect::Fetch => {
                 let args = Run { count: args.count.min(1), ..args };
                 self.add_flags(WordFlags::FETCHED);
@@ -84,6 +88,13 @@ impl Shell<'_, '_> {
             }
             _ => self.value_of_call(effect, args),
         }
+    }
+
+    /// Whether the code writes to what it starts (`input=`, `stdin=PIPE`, `communicate`).
+    fn feeds(&mut self, code: Code) -> Step<bool> {
+        self.burn(code.text.len as usize / 8)?;
+        let text = self.bytes(code.text);
+        Ok([&b"input"[..], b"stdin", b"communicate"].iter().any(|word| holds(text, word)))
     }
 
     /// A call that only computes.
@@ -111,9 +122,9 @@ impl Shell<'_, '_> {
     }
 
     /// One argument is shell text, or a program alone; several are a command.
-    fn spawn(&mut self, index: usize, args: Run) -> Step {
+    fn spawn(&mut self, index: usize, code: Code, args: Run) -> Step {
         if args.count > 1 {
-            return self.spawn_words(index, args);
+            return self.spawn_words(index, code, args);
         }
         if let Some(word) = self.arg(args, 0) {
             self.run_found(index, word)?;
@@ -121,10 +132,10 @@ impl Shell<'_, '_> {
         self.put_unknown(false)
     }
 
-    fn spawn_words(&mut self, index: usize, args: Run) -> Step {
-        // Options come last and are no known text.
+    fn spawn_words(&mut self, index: usize, code: Code, args: Run) -> Step {
+        // In JavaScript options come last and are no known text.
         let mut args = args;
-        while args.count > 1 {
+        while args.count > 1 && code.family == super::calls::Family::Script {
             let last = self.arg(args, args.count.saturating_sub(1)).unwrap_or_default();
             if !last.flags.has(WordFlags::DYNAMIC) {
                 break;
@@ -192,7 +203,7 @@ impl Shell<'_, '_> {
     }
 
     /// `open(FILE, MODE)`, perl's `open(HANDLE, MODE, FILE)`, and pipes.
-    fn opens(&mut self, index: usize, args: Run, name: Span) -> Step {
+    fn opens(&mut self, index: usize, code: Code, args: Run, name: Span) -> Step {
         let mut args = args;
         let handle = self.arg(args, 0).unwrap_or_default();
         if handle.flags.has(WordFlags::DYNAMIC) && args.count > 1 {
@@ -205,16 +216,15 @@ impl Shell<'_, '_> {
             self.add_flags(WordFlags::FETCHED);
             return self.stands_for(index, &[b"curl"], Run { count: 1, ..args });
         }
-        if matches!(text, b"-|" | b"|-") {
-            return self.spawn(index, rest(args, 1));
+        if text == b"-|" {
+            return self.spawn(index, code, rest(args, 1));
+        }
+        if text == b"|-" {
+            return self.fed(|shell| shell.spawn(index, code, rest(args, 1)));
         }
         if text.first() == Some(&b'|') && text.len() > 1 {
-            let stdin = self.place.stdin;
-            self.place.stdin.taint = Taint::SOME.with(Taint::UNKNOWN);
-            self.place.stdin.text.len = 0;
-            let done = self.run_found(index, super::rules::tail(first, 1));
-            self.place.stdin = stdin;
-            done?;
+            let command = super::rules::tail(first, 1);
+            self.fed(|shell| shell.run_found(index, command))?;
             return self.put_unknown(false);
         }
         if text.last() == Some(&b'|') {
@@ -236,6 +246,16 @@ impl Shell<'_, '_> {
         let mode = self.bytes(second.text);
         let writes = mode.len() <= 4 && mode.iter().any(|b| matches!(b, b'w' | b'a' | b'x' | b'+'));
         self.opened(index, name, first, writes)
+    }
+
+    /// Runs `body` for a program that reads what the code writes, which is not known.
+    fn fed(&mut self, body: impl FnOnce(&mut Self) -> Step) -> Step {
+        let stdin = self.place.stdin;
+        self.place.stdin.taint = Taint::SOME.with(Taint::UNKNOWN);
+        self.place.stdin.text.len = 0;
+        let done = body(self);
+        self.place.stdin = stdin;
+        done
     }
 
     fn spawn_one(&mut self, index: usize, word: Word) -> Step {

@@ -46,12 +46,24 @@ impl Shell<'_, '_> {
             if step > 0 && apart {
                 self.end_word()?;
             } else if step > 0 {
-                self.put(b' ')?;
+                self.put_between(star)?;
             }
             self.build.some |= quoted;
             self.append(word.text, word.flags, quoted, mode)?;
         }
         Ok(())
+    }
+
+    /// Between the words of `"$*"` stands the first byte of `IFS`.
+    fn put_between(&mut self, star: bool) -> Step {
+        match self.separators().filter(|_| star) {
+            None => self.put(b' '),
+            Some(separators) => match self.bytes(separators).first().copied() {
+                Some(UNKNOWN) => self.put_unknown(false),
+                Some(byte) => self.put(byte),
+                None => Ok(()),
+            },
+        }
     }
 
     /// The value of `IFS`, where the text sets it.

@@ -146,7 +146,7 @@ impl Shell<'_, '_> {
         Ok(count > 0)
     }
 
-    fn call_function(&mut self, index: usize, body: Var, words: Run) -> Step {
+    pub fn call_function(&mut self, index: usize, body: Var, words: Run) -> Step {
         let key = body.value.text.start;
         let active = self.active.iter().take(self.active_len);
         let same = active.filter(|start| **start == key).count();
@@ -165,15 +165,22 @@ impl Shell<'_, '_> {
         let (place, capture, args) = (self.place, self.capture, self.state.args);
         self.place.parent = (index as u32).saturating_add(1);
         self.place.via = Via::Function;
-        self.place.dialect = match body.scope & kind::POSIX {
-            0 => super::shell::Dialect::Bash,
-            _ => super::shell::Dialect::Posix,
+        self.place.dialect = match body.scope & (kind::POSIX | kind::ZSH) {
+            kind::POSIX => super::shell::Dialect::Posix,
+            kind::ZSH => super::shell::Dialect::Zsh,
+            _ => super::shell::Dialect::Bash,
         };
+        let (arg0, args_unknown) = (self.state.arg0, self.state.args_unknown);
         self.state.args = rest(words, 1);
+        self.state.args_unknown = false;
+        if self.is_zsh() {
+            self.state.arg0 = self.arg(words, 0).unwrap_or_default().text;
+        }
         let cursor = self.enter(body.value.text);
         let done = self.command();
         self.leave(cursor);
-        self.state.args = args;
+        (self.state.args, self.state.arg0) = (args, arg0);
+        self.state.args_unknown = args_unknown;
         self.place = place;
         self.capture = Capture { taint: self.capture.taint, ..capture };
         self.active_len = self.active_len.saturating_sub(1);
@@ -248,7 +255,12 @@ impl Shell<'_, '_> {
             ..self.place
         };
         let tentative = core::mem::take(&mut self.capture.tentative);
+        let own_vars = self.state.own_vars;
+        if via != Via::Eval {
+            self.state.own_vars = self.vars.len() as u32;
+        }
         let done = self.read_text(code.text, place);
+        self.state.own_vars = own_vars;
         self.capture.tentative = tentative;
         done
     }

@@ -106,6 +106,7 @@ impl Shell<'_, '_> {
             None | Some(b')') => true,
             Some(b';') => matches!(self.peek_at(1), Some(b';' | b'&')),
             Some(b'}') => self.keyword(b"}").is_some(),
+            Some(b'e') if self.is_zsh() && self.keyword(b"end").is_some() => true,
             Some(b'f') => keyword(&[b"fi"]),
             Some(b'd') => keyword(&[b"do", b"done"]),
             Some(b't') => keyword(&[b"then"]),
@@ -115,16 +116,21 @@ impl Shell<'_, '_> {
     }
 
     /// Pipelines joined by `&&` and `||`.
-    fn and_or(&mut self) -> Step {
+    pub fn and_or(&mut self) -> Step {
         let first = self.commands.len();
         let mut uncertain = None;
         self.pipeline()?;
         loop {
             self.blanks()?;
-            if !self.take(b"&&") && !self.take(b"||") {
+            let otherwise = self.take(b"||");
+            if !otherwise && !self.take(b"&&") {
                 break;
             }
-            uncertain.get_or_insert(self.vars.len());
+            let since = *uncertain.get_or_insert(self.vars.len());
+            if otherwise {
+                // What stands before the `||` need not have run to its end.
+                self.maybe_since(since);
+            }
             self.newlines()?;
             if self.closes() {
                 return Err(self.unexpected());

@@ -5,7 +5,7 @@ use super::limits::{Step, Stop};
 use super::shell::Shell;
 use super::vars::kind;
 use super::word::Mode;
-use super::{Command, Run, Span, UNKNOWN, Word, WordFlags};
+use super::{Command, Run, Span, UNKNOWN, Var, Word, WordFlags};
 
 impl Shell<'_, '_> {
     pub fn while_loop(&mut self) -> Step {
@@ -14,14 +14,49 @@ impl Shell<'_, '_> {
         self.take_keyword(word);
         let (start, here) = (self.pos, self.here);
         self.while_once()?;
-        if self.was_changed(before.vars()) {
+        if self.was_changed(before.vars()) || self.state.args != before.state().args {
             // What the body sets is there in its next round.
             (self.pos, self.here) = (start, here);
             let again = self.mark();
+            self.state.args_unknown |= self.state.args != before.state().args;
             self.while_once()?;
+            if !self.is_settled(before, again) {
+                // It changes with every round.
+                (self.pos, self.here) = (start, here);
+                self.widen(again)?;
+                self.while_once()?;
+            }
             self.forget_repeated(before, again);
         }
         self.join(before);
+        Ok(())
+    }
+
+    /// Whether the round since `again` set the same values as the one from `before` to there.
+    fn is_settled(&self, before: Mark, again: Mark) -> bool {
+        let count = again.vars().saturating_sub(before.vars());
+        let first = self.vars.run(before.vars(), count);
+        let rest = self.vars.len().saturating_sub(again.vars());
+        let second = self.vars.run(again.vars(), rest);
+        let same = |(one, other): (&Var, &Var)| {
+            self.bytes(one.name) == self.bytes(other.name)
+                && one.scope & kind::MASK != kind::ARRAY
+                && self.bytes(one.value.text) == self.bytes(other.value.text)
+        };
+        first.len() == second.len() && first.iter().zip(second).all(same)
+    }
+
+    /// Nothing is known any more of the variables that were set since `again`.
+    fn widen(&mut self, again: Mark) -> Step {
+        let value = self.unknown_word()?;
+        for at in again.vars()..self.vars.len() {
+            let entry = self.vars.get(at).unwrap_or_default();
+            if matches!(entry.scope & kind::MASK, kind::VARIABLE | kind::ARRAY) {
+                self.burn(4)?;
+                let scope = kind::VARIABLE | (entry.scope & kind::EXPORTED);
+                self.set(scope, entry.name, value)?;
+            }
+        }
         Ok(())
     }
 
@@ -56,6 +91,9 @@ impl Shell<'_, '_> {
 
     pub fn while_once(&mut self) -> Step {
         self.some_list()?;
+        if self.is_zsh() && self.braced_body()? {
+            return Ok(());
+        }
         self.expect_keyword(b"do")?;
         self.some_list()?;
         self.expect_keyword(b"done")
@@ -71,8 +109,10 @@ impl Shell<'_, '_> {
 
     /// `for` and `select`.
     pub fn for_loop(&mut self) -> Step {
-        let word: &[u8] = if self.peek() == Some(b'f') { b"for" } else { b"select" };
-        self.take_keyword(word);
+        let foreach = self.take_keyword(b"foreach");
+        if !foreach && !self.take_keyword(b"for") {
+            self.take_keyword(b"select");
+        }
         self.blanks()?;
         if self.looking_at(b"((") && self.is_bash() {
             return self.counting_loop();
@@ -83,6 +123,9 @@ impl Shell<'_, '_> {
         }
         self.newlines()?;
         let mut values = self.state.args;
+        if self.is_zsh() && self.take(b"(") {
+            values = self.bracketed_words()?;
+        }
         if self.take_keyword(b"in") {
             let top = self.words.top();
             loop {
@@ -100,12 +143,12 @@ impl Shell<'_, '_> {
         self.take(b";");
         self.newlines()?;
         let before = self.mark();
-        self.each_value(name, values)?;
+        self.each_value(name, values, foreach)?;
         self.join(before);
         Ok(())
     }
 
-    pub fn each_value(&mut self, name: Span, values: Run) -> Step {
+    fn each_value(&mut self, name: Span, values: Run, foreach: bool) -> Step {
         let (start, here) = (self.pos, self.here);
         let rounds = if self.dry { 1 } else { values.count };
         for round in 0..rounds.min(MAX_UNROLL) {
@@ -113,13 +156,13 @@ impl Shell<'_, '_> {
             let value = self.words.get(at).unwrap_or_default();
             (self.pos, self.here) = (start, here);
             self.set(kind::VARIABLE, name, value)?;
-            self.loop_body()?;
+            self.loop_body(foreach)?;
         }
         if rounds == 0 || rounds > MAX_UNROLL {
             (self.pos, self.here) = (start, here);
             let value = self.unknown_word()?;
             self.set(kind::VARIABLE, name, value)?;
-            self.loop_body()?;
+            self.loop_body(foreach)?;
         }
         Ok(())
     }
@@ -131,7 +174,10 @@ impl Shell<'_, '_> {
         Ok(Word { text, flags })
     }
 
-    pub fn loop_body(&mut self) -> Step {
+    pub fn loop_body(&mut self, foreach: bool) -> Step {
+        if self.is_zsh() && self.short_body(foreach)? {
+            return Ok(());
+        }
         if self.keyword(b"{").is_some() && self.is_bash() {
             self.advance(1);
             self.some_list()?;
@@ -147,13 +193,14 @@ impl Shell<'_, '_> {
         let end = self.arithmetic_end(self.pos.saturating_add(2))?;
         let end = end.ok_or(Stop::Unterminated)?;
         self.advance(2);
+        let before = self.mark();
         self.expression(end)?;
+        self.forget_assigned(before.vars())?;
         self.pos = end.saturating_add(2).min(self.end);
         self.blanks()?;
         self.take(b";");
         self.newlines()?;
-        let before = self.mark();
-        self.loop_body()?;
+        self.loop_body(false)?;
         self.join(before);
         Ok(())
     }

@@ -9,6 +9,7 @@ mod batch;
 mod braces;
 mod builtin;
 mod calls;
+mod case;
 mod code;
 mod code_names;
 mod code_strings;
@@ -17,6 +18,7 @@ mod decode;
 mod effects;
 mod escapes;
 mod expand;
+mod export;
 mod flow;
 mod follow;
 mod grammar;
@@ -24,6 +26,7 @@ mod interpreter;
 mod lexer;
 mod limits;
 mod loops;
+mod makefile;
 mod name_filter;
 mod operators;
 mod output;
@@ -43,6 +46,7 @@ mod vars;
 mod word;
 mod wrapper;
 mod xargs;
+mod zsh;
 
 pub use tree::{
     Command, CommandFlags, Outcome, Redirect, RedirectOp, Run, Span, Tree, UNKNOWN, Var, Via, Word,

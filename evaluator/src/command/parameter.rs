@@ -14,16 +14,19 @@ use super::{Span, WordFlags};
 pub(super) struct Target {
     pub quoted: bool,
     pub mode: Mode,
+    /// The same for lists, which zsh keeps apart where it does not split.
+    pub list_mode: Mode,
 }
 
 impl Shell<'_, '_> {
     /// From `${` on, behind the closing brace.
     pub fn braced_parameter(&mut self, quoted: bool, mode: Mode) -> Step {
         self.advance(2);
-        let place = Target { quoted, mode };
+        let mut place = self.target(quoted, mode);
         if matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'|')) && self.is_bash() {
             return self.braced_commands(place);
         }
+        let known = !self.is_zsh() || self.zsh_flags(&mut place);
         let length = self.peek() == Some(b'#') && self.names_follow(1);
         let indirect = self.peek() == Some(b'!') && self.names_follow(1);
         if length || indirect {
@@ -39,6 +42,9 @@ impl Shell<'_, '_> {
         }
         if length {
             value = self.length_of(value)?;
+        }
+        if !known {
+            value = Value::Unknown;
         }
         self.operator(name, value, place)
     }
@@ -82,7 +88,7 @@ impl Shell<'_, '_> {
     }
 
     /// `[…]` behind a name.
-    fn subscript(&mut self, value: Value) -> Step<Value> {
+    pub fn subscript(&mut self, value: Value) -> Step<Value> {
         self.advance(1);
         let index = self.operand(b"]", true)?;
         self.advance(1);
@@ -94,9 +100,18 @@ impl Shell<'_, '_> {
                 _ => Value::Unknown,
             });
         }
-        let number = pattern::number(text);
+        let mut number = pattern::number(text);
+        if self.is_zsh() {
+            // It counts from 1, and letters of a text.
+            number = number.map(|nth| if nth > 0 { nth.saturating_sub(1) } else { nth });
+            if matches!(value, Value::Text(_)) {
+                return Ok(Value::Unknown);
+            }
+        }
         Ok(match (value, number) {
             (Value::List(list), Some(nth)) if nth < i64::from(list.count) => {
+                // `-1` is the last.
+                let nth = if nth < 0 { nth.saturating_add(i64::from(list.count)) } else { nth };
                 let at = i64::from(list.first).saturating_add(nth.max(0));
                 match usize::try_from(at).ok().and_then(|at| self.words.get(at)) {
                     Some(word) => Value::Text(word),
@@ -159,6 +174,7 @@ impl Shell<'_, '_> {
         match value {
             Value::Text(word) => self.append(word.text, word.flags, place.quoted, place.mode),
             Value::List(list) => {
+                let place = Target { mode: place.list_mode, ..place };
                 let star = self.bytes(name) == b"*";
                 self.append_list(list, star, place.quoted, place.mode)
             }

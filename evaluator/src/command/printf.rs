@@ -8,6 +8,34 @@ use super::shell::{Dialect, Shell};
 use super::word::Building;
 use super::{Run, Span, UNKNOWN, Word};
 
+/// Longest field that is filled up.
+const MAX_WIDTH: u32 = 256;
+
+/// What stands between `%` and the letter of a conversion.
+#[derive(Default)]
+struct Field {
+    width: u32,
+    precision: Option<u32>,
+    zeros: bool,
+    left: bool,
+}
+
+impl Field {
+    fn add(&mut self, byte: u8) {
+        let digit = |value: u32| {
+            value.saturating_mul(10).saturating_add(u32::from(byte.wrapping_sub(b'0')))
+        };
+        match (byte, self.precision) {
+            (b'.', _) => self.precision = Some(0),
+            (b'0', None) if self.width == 0 => self.zeros = !self.left,
+            (b'0'..=b'9', None) => self.width = digit(self.width),
+            (b'0'..=b'9', Some(value)) => self.precision = Some(digit(value)),
+            (b'-', _) => (self.left, self.zeros) = (true, false),
+            _ => {}
+        }
+    }
+}
+
 impl Shell<'_, '_> {
     pub fn echo(&mut self, args: Run) -> Step {
         let (mut newline, mut escapes) = (true, self.place.dialect == Dialect::Posix);
@@ -101,20 +129,14 @@ impl Shell<'_, '_> {
     /// One conversion specification, from its `%` on.
     pub fn conversion(&mut self, values: &mut Run, taint: &mut Taint) -> Step {
         self.advance(1);
-        let mut precision = None;
+        let mut field = Field::default();
         while let Some(byte @ (b'0'..=b'9' | b'-' | b'+' | b' ' | b'#' | b'.' | b'*')) = self.peek()
         {
             self.advance(1);
-            match byte {
-                b'.' => precision = Some(0_u32),
-                b'0'..=b'9' => {
-                    precision = precision.map(|value| {
-                        value.saturating_mul(10).saturating_add(u32::from(byte.wrapping_sub(b'0')))
-                    });
-                }
-                b'*' => *values = rest(*values, 1),
-                _ => {}
+            if byte == b'*' {
+                *values = rest(*values, 1);
             }
+            field.add(byte);
         }
         let kind = self.peek().unwrap_or(b'%');
         self.advance(1);
@@ -126,10 +148,11 @@ impl Shell<'_, '_> {
         };
         *values = rest(*values, 1);
         *taint = taint.with(Taint::of(word.flags));
+        let top = self.text.top();
         match kind {
             b'b' => self.unescaped(word.text).map(|_| ()),
             b's' | b'c' => {
-                let limit = if kind == b'c' { Some(1) } else { precision };
+                let limit = if kind == b'c' { Some(1) } else { field.precision };
                 word.text.len = word.text.len.min(limit.unwrap_or(u32::MAX));
                 self.stack_span(word.text)
             }
@@ -139,7 +162,29 @@ impl Shell<'_, '_> {
                 *taint = taint.with(Taint::UNKNOWN);
                 self.text.stack(UNKNOWN)
             }
+        }?;
+        self.pad(top, &field)
+    }
+
+    /// Fills what is stacked from `top` on up to the width of its field.
+    fn pad(&mut self, top: usize, field: &Field) -> Step {
+        let len = self.text.top().saturating_sub(top);
+        let missing = (field.width.min(MAX_WIDTH) as usize).saturating_sub(len);
+        if missing == 0 {
+            return Ok(());
         }
+        let mut text = self.keep_text(top)?;
+        if field.zeros && self.bytes(text).first() == Some(&b'-') {
+            self.put(b'-')?;
+            text = Span { start: text.start.saturating_add(1), len: text.len.saturating_sub(1) };
+        }
+        if field.left {
+            self.stack_span(text)?;
+        }
+        for _ in 0..missing {
+            self.put(if field.zeros { b'0' } else { b' ' })?;
+        }
+        if field.left { Ok(()) } else { self.stack_span(text) }
     }
 
     pub fn in_radix(&mut self, word: Word, radix: u64) -> Step {

@@ -341,26 +341,6 @@ impl Shell<'_, '_> {
         }
         Ok(found)
     }
-
-    /// `make -f -`: recipes are shell text; `make --eval=…`.
-    fn run_make(&mut self, index: usize, words: Run) -> Step<bool> {
-        let mut stdin = false;
-        for nth in 1..words.count {
-            let next = nth.saturating_add(1);
-            let file = matches!(
-                self.bytes(self.arg(words, nth).unwrap_or_default().text),
-                b"-f" | b"--file" | b"--makefile"
-            );
-            let dash = self.arg_is(words, next, b"-") || self.arg_is(words, next, b"/dev/stdin");
-            stdin |= (file && dash)
-                || self.arg_is(words, nth, b"-f-")
-                || self.arg_is(words, nth, b"--file=-");
-        }
-        if !stdin {
-            return Ok(false);
-        }
-        self.run_stdin(index, Via::Stdin)
-    }
 }
 
 /// `word` without its first `skip` bytes.

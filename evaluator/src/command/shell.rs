@@ -70,10 +70,18 @@ pub(super) struct State {
     pub moved: bool,
     /// The positional parameters.
     pub args: Run,
+    /// They may have been shifted or set since.
+    pub args_unknown: bool,
     /// `$0`.
     pub arg0: Span,
     /// `$_`: the last word of the command before.
     pub last: Word,
+    /// Variables before this one are seen only if they were exported: the process is a new one.
+    pub own_vars: u32,
+    /// zsh was told to split the values of variables.
+    pub zsh_splits: bool,
+    /// `set -a`: every variable is exported.
+    pub exports_all: bool,
 }
 
 /// Which of several possible values of its variables a simple command is read with.
@@ -88,11 +96,24 @@ pub(super) struct Pick {
 /// Which shell reads a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Dialect {
-    /// bash, and what is near enough: zsh, ksh, mksh.
+    /// bash, and what is near enough: ksh, mksh.
     #[default]
     Bash,
+    /// zsh: what bash knows, and forms of its own.
+    Zsh,
     /// dash, busybox ash, POSIX `sh`.
     Posix,
+}
+
+impl Dialect {
+    /// That of the shell called `name`.
+    pub fn of(name: &[u8]) -> Self {
+        match name {
+            b"dash" | b"ash" | b"yash" | b"posh" => Self::Posix,
+            b"zsh" => Self::Zsh,
+            _ => Self::Bash,
+        }
+    }
 }
 
 /// What is put back after something was read elsewhere.

@@ -4,6 +4,7 @@ use super::flow::{Data, Taint};
 use super::follow::rest;
 use super::limits::Step;
 use super::shell::{Dialect, Place, Shell, State};
+use super::vars::kind;
 use super::{CommandFlags, Outcome, Run, Span, UNKNOWN, Via, Word, WordFlags};
 use crate::world::Answer;
 
@@ -30,30 +31,34 @@ impl Shell<'_, '_> {
     pub fn run_shell(&mut self, index: usize, words: Run) -> Step<bool> {
         let program = self.arg(words, 0).unwrap_or_default();
         let name = super::follow::basename(self.bytes(program.text));
-        let posix = matches!(name, b"dash" | b"ash" | b"yash" | b"posh");
+        let dialect = Dialect::of(name);
         let either = name == b"sh";
         let options = self.shell_options(words);
         let operands = options.operands;
         let first = self.arg(operands, 0);
         let outer = self.place;
-        self.place.dialect = if posix { Dialect::Posix } else { Dialect::Bash };
+        self.place.dialect = dialect;
+        self.run_startup_file(index)?;
         let done = match first {
             Some(word) if options.text => {
                 let state = State {
                     args: rest(operands, 2),
                     arg0: self.arg(operands, 1).unwrap_or(program).text,
+                    args_unknown: false,
                     ..self.state
                 };
                 self.run_shell_text(index, word, state, either)
             }
             Some(word) if !options.stdin => {
                 self.state.args = rest(operands, 1);
+                self.state.args_unknown = false;
                 self.state.arg0 = word.text;
                 self.run_file(index, word, Via::Script)
             }
             _ if options.text => Ok(()),
             _ => {
                 if options.stdin {
+                    self.state.args_unknown = false;
                     self.state.args = operands;
                 }
                 self.run_stdin(index, Via::Stdin).map(|_| ())
@@ -62,6 +67,18 @@ impl Shell<'_, '_> {
         self.place = outer;
         done?;
         Ok(true)
+    }
+
+    /// The file that `BASH_ENV` or `ENV` names is read before anything else.
+    fn run_startup_file(&mut self, index: usize) -> Step {
+        for name in [&b"BASH_ENV"[..], b"ENV"] {
+            if let Some(entry) = self.find(kind::VARIABLE, name)
+                && entry.value.text.len > 0
+            {
+                self.subshell(|shell| shell.run_file(index, entry.value, Via::Script))?;
+            }
+        }
+        Ok(())
     }
 
     fn shell_options(&self, words: Run) -> Options {
@@ -244,12 +261,12 @@ impl Shell<'_, '_> {
         if !shell {
             return Ok(());
         }
-        let posix = matches!(name, b"dash" | b"ash");
+        let dialect = Dialect::of(name);
         let words = self.commands.get(index).unwrap_or_default().words;
         self.state.args = rest(words, 1);
         self.state.arg0 = file;
         let outer: Place = self.place;
-        self.place.dialect = if posix { Dialect::Posix } else { Dialect::Bash };
+        self.place.dialect = dialect;
         let word = Word { text: file, flags: WordFlags::default() };
         let done = self.run_file(index, word, Via::Script);
         self.place = outer;

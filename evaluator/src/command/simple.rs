@@ -122,6 +122,9 @@ impl Shell<'_, '_> {
             if self.declares(reading) && self.assignment()? {
                 continue;
             }
+            if self.is_zsh() && self.keyword(b"}").is_some() {
+                break;
+            }
             if !self.word(Mode::Args)? {
                 break;
             }
@@ -195,7 +198,7 @@ impl Shell<'_, '_> {
         self.follow_settings(index)?;
         for at in reading.vars..reading.command_vars {
             if let Some(entry) = self.vars.get(at) {
-                self.set(entry.scope, entry.name, entry.value)?;
+                self.set(entry.scope | kind::EXPORTED, entry.name, entry.value)?;
             }
         }
         let done = self.nested(|shell| shell.follow(index, Reader::Shell));

@@ -41,6 +41,7 @@ const TABLE: &str = concat!(
     "choom cpulimit|wrapper|argv|-npleic|\n",
     "proxychains proxychains4|wrapper|argv|-f|\n",
     "command builtin|wrapper|@command||\n",
+    "noglob nocorrect -|wrapper|argv||\n",
     "exec|wrapper|argv|-a|\n",
     "nice|wrapper|argv|-n adjustment|\n",
     "ionice|wrapper|argv|-cnpPu class classdata pid pgid uid|\n",

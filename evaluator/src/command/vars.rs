@@ -37,6 +37,12 @@ pub(super) mod kind {
     pub const HIDDEN: u32 = 64;
     /// A function read by a POSIX shell.
     pub const POSIX: u32 = 32;
+    /// A function read by zsh.
+    pub const ZSH: u32 = 512;
+    /// A variable that stands for the one its value names (`declare -n`).
+    pub const REFERENCE: u32 = 128;
+    /// A variable that the processes which are started get, too.
+    pub const EXPORTED: u32 = 256;
 }
 
 /// What a name stands for.
@@ -54,7 +60,7 @@ pub(super) enum Value {
 
 /// Variables of the environment whose value may be shown: it ends up in verdicts and records.
 /// The values of all others stay unknown, since they may be secrets.
-const SHOWN: [&[u8]; 19] = [
+pub(super) const SHOWN: [&[u8]; 19] = [
     b"HOME",
     b"PWD",
     b"OLDPWD",
@@ -82,13 +88,27 @@ impl Shell<'_, '_> {
         if self.dry {
             return Ok(());
         }
-        self.vars.push(Var { name, value, scope })?;
+        let name = match scope & kind::MASK {
+            kind::VARIABLE | kind::ARRAY if scope & kind::REFERENCE == 0 => self.referent(name),
+            _ => name,
+        };
+        let all = if self.state.exports_all { kind::EXPORTED } else { 0 };
+        self.vars.push(Var { name, value, scope: scope | all })?;
         Ok(())
+    }
+
+    /// The variable that `name` is a reference to, else `name`.
+    fn referent(&self, name: Span) -> Span {
+        let found = self.find(kind::VARIABLE, self.bytes(name));
+        match found.filter(|entry| entry.scope & kind::REFERENCE != 0) {
+            Some(entry) => entry.value.text,
+            None => name,
+        }
     }
 
     /// Whether the text itself unset `name`.
     fn was_unset(&self, name: Span) -> bool {
-        let unset = |entry: &Var| entry.scope & !kind::MASK == kind::UNSET;
+        let unset = |entry: &Var| entry.scope & !(kind::MASK | kind::EXPORTED) == kind::UNSET;
         self.entries(kind::VARIABLE, self.bytes(name)).next().is_some_and(|entry| unset(&entry))
     }
 
@@ -123,16 +143,20 @@ impl Shell<'_, '_> {
     }
 
     fn entries<'a>(&'a self, wanted: u32, name: &'a [u8]) -> impl Iterator<Item = Var> + 'a {
+        let floor = if wanted == kind::VARIABLE { self.state.own_vars as usize } else { 0 };
         self.vars
             .run(0, self.vars.len())
             .iter()
+            .enumerate()
             .rev()
-            .filter(move |entry| {
+            .filter(move |(at, entry)| {
                 let same = entry.scope & kind::MASK == wanted
                     || (wanted == kind::VARIABLE && entry.scope & kind::MASK == kind::ARRAY);
-                same && entry.name.len as usize == name.len() && self.bytes(entry.name) == name
+                same && entry.name.len as usize == name.len()
+                    && self.bytes(entry.name) == name
+                    && (*at >= floor || self.is_exported(entry))
             })
-            .copied()
+            .map(|(_, entry)| *entry)
     }
 
     /// The entry of `name`, one of several in turn where several are possible.
@@ -171,6 +195,10 @@ impl Shell<'_, '_> {
             return self.special(first, name);
         }
         if let Some(entry) = self.choose(kind::VARIABLE, name)? {
+            if entry.scope & kind::REFERENCE != 0 {
+                let other = entry.value.text;
+                return self.nested(|shell| shell.value(other));
+            }
             if entry.scope & kind::MASK == kind::ARRAY {
                 return Ok(Value::List(Run {
                     first: entry.value.text.start,
@@ -222,6 +250,10 @@ impl Shell<'_, '_> {
     /// Positional and special parameters.
     fn special(&mut self, first: u8, name: Span) -> Step<Value> {
         let args = self.state.args;
+        let positional = matches!(first, b'@' | b'*' | b'#' | b'1'..=b'9');
+        if self.state.args_unknown && positional && args.count > 0 {
+            return Ok(Value::Unknown);
+        }
         Ok(match first {
             b'@' | b'*' => Value::List(args),
             b'#' => Value::Text(self.number(u64::from(args.count))?),
@@ -294,8 +326,11 @@ impl Shell<'_, '_> {
         let star = self.bytes(name) == b"*";
         let all = star || self.bytes(name) == b"@";
         match self.value(name)? {
-            Value::Text(word) => self.append(word.text, word.flags, quoted, mode),
-            Value::List(list) if all => self.append_list(list, star, quoted, mode),
+            Value::Text(word) => {
+                let mode = self.target(quoted, mode).mode;
+                self.append(word.text, word.flags, quoted, mode)
+            }
+            Value::List(list) if all || self.is_zsh() => self.append_list(list, star, quoted, mode),
             Value::List(list) => {
                 let first = Run { count: list.count.min(1), ..list };
                 self.append_list(first, false, quoted, mode)

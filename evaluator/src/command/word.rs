@@ -147,6 +147,14 @@ impl Shell<'_, '_> {
                     }
                     self.build.braced = true;
                 }
+                b'=' if self.pos == start && mode == Mode::Args && self.is_zsh() => {
+                    // `=rm` is the file that `rm` means; `=(…)` one with what is printed.
+                    if self.peek_at(1) == Some(b'(') {
+                        self.process_substitution(b'<')?;
+                    } else {
+                        self.advance(1);
+                    }
+                }
                 b'*' | b'?' | b'[' => {
                     self.add_flags(WordFlags::GLOB);
                     self.advance(1);
@@ -170,6 +178,9 @@ impl Shell<'_, '_> {
             self.process_substitution(byte)?;
             return Ok(true);
         }
+        if until.is_none() && self.is_zsh() && self.zsh_meta(byte, mode)? {
+            return Ok(true);
+        }
         if byte == b'(' && until.is_none() && self.text.top() > self.build.start {
             let last = self.text.get(self.text.top().saturating_sub(1));
             if matches!(last, Some(b'?' | b'*' | b'+' | b'@' | b'!')) && self.is_bash() {
@@ -191,7 +202,12 @@ impl Shell<'_, '_> {
 
     /// Whether the text is read by something that knows bash's extensions.
     pub fn is_bash(&self) -> bool {
-        self.place.dialect == Dialect::Bash
+        self.place.dialect != Dialect::Posix
+    }
+
+    /// Whether the text is read by zsh.
+    pub fn is_zsh(&self) -> bool {
+        self.place.dialect == Dialect::Zsh
     }
 
     /// `@(a|b)` and the like, from its `(` on: the bytes are kept as they are.
@@ -333,6 +349,9 @@ impl Shell<'_, '_> {
             Some(byte) if is_name_start(byte) => {
                 self.advance(1);
                 let name = self.take_name();
+                if self.is_zsh() && self.peek() == Some(b'[') {
+                    return self.zsh_element(name, quoted, mode);
+                }
                 self.expand_name(name, quoted, mode)
             }
             Some(b'0'..=b'9' | b'@' | b'*' | b'#' | b'?' | b'-' | b'$' | b'!') => {

@@ -118,7 +118,7 @@ impl Shell<'_, '_> {
     /// `NAME=value` in front of a command: the command's shell text may use it.
     fn environment_word(&mut self, word: Word) -> Step {
         match self.assignment_parts(word) {
-            Some((name, value)) => self.set(kind::VARIABLE, name, value),
+            Some((name, value)) => self.set(kind::VARIABLE | kind::EXPORTED, name, value),
             None => Ok(()),
         }
     }

@@ -8,6 +8,17 @@ use super::shell::Shell;
 use super::table::Wrapper;
 use super::{Run, Span, UNKNOWN, Via, Word, WordFlags};
 
+/// What one command gets of what `xargs` reads.
+#[derive(Clone, Copy)]
+struct Items {
+    /// So many items.
+    each: u32,
+    /// An item is a line of several words (`-L`).
+    whole: bool,
+    /// An item is one line, as it is (`-0`, `-d`).
+    lines: bool,
+}
+
 impl Shell<'_, '_> {
     /// `xargs [options] COMMAND …`.
     pub fn run_xargs(&mut self, index: usize, wrapper: Wrapper, words: Run) -> Step<bool> {
@@ -20,7 +31,10 @@ impl Shell<'_, '_> {
         let stdin = core::mem::take(&mut self.place.stdin);
         let done = match self.replacement(words, walk.rest) {
             Some(mark) => self.xargs_lines(index, walk.rest, mark, stdin),
-            None => self.xargs_append(index, walk.rest, stdin),
+            None => {
+                let items = self.items(words, walk.rest);
+                self.xargs_append(index, walk.rest, items, stdin)
+            }
         };
         self.place.stdin = stdin;
         done?;
@@ -59,6 +73,43 @@ impl Shell<'_, '_> {
             }
         }
         None
+    }
+
+    /// How many items a command gets, and what separates them.
+    fn items(&self, words: Run, command: Run) -> Items {
+        let mut items = Items { each: u32::MAX, whole: false, lines: false };
+        // Letters without a value, as they may stand before others.
+        let zeros = |text: &[u8]| {
+            let known = |letter: &&u8| matches!(letter, b'0' | b'r' | b't' | b'p' | b'x' | b'o');
+            let dashed = text.first() == Some(&b'-');
+            dashed && text.iter().skip(1).take_while(known).any(|letter| *letter == b'0')
+        };
+        let options = command.first.saturating_sub(words.first);
+        for nth in 1..options {
+            let word = self.arg(words, nth).unwrap_or_default();
+            let next = self.arg(words, nth.saturating_add(1)).unwrap_or_default();
+            let next = self.bytes(next.text);
+            let text = self.bytes(word.text);
+            items.lines |= matches!(text, b"--null" | b"-d" | b"--delimiter")
+                || text.starts_with(b"-d")
+                || text.starts_with(b"--delimiter=")
+                || zeros(text);
+            let attached = |start: &[u8]| text.strip_prefix(start).filter(|v| !v.is_empty());
+            let (value, whole) = match text {
+                b"-n" | b"--max-args" => (Some(next), false),
+                b"-L" | b"-l" | b"--max-lines" => (Some(next), true),
+                _ if text.starts_with(b"--max-args=") => (attached(b"--max-args="), false),
+                _ if text.starts_with(b"-n") => (attached(b"-n"), false),
+                _ if text.starts_with(b"-L") => (attached(b"-L"), true),
+                _ => continue,
+            };
+            let number = value.and_then(super::pattern::number);
+            if let Some(number) = number.and_then(|number| u32::try_from(number).ok()) {
+                items.each = number.max(1);
+                items.whole = whole;
+            }
+        }
+        items
     }
 
     /// One command for every line, with the line in place of the mark.
@@ -117,30 +168,100 @@ impl Shell<'_, '_> {
         Word { text, flags }
     }
 
-    /// The command with everything that is read behind it.
-    pub fn xargs_append(&mut self, index: usize, command: Run, stdin: Data) -> Step {
-        let top = self.words.top();
-        for nth in 0..command.count {
-            let word = self.arg(command, nth).unwrap_or_default();
-            self.words.stack(word)?;
+    /// The command with everything that is read behind it, `-n` or `-L` items at a time.
+    fn xargs_append(&mut self, index: usize, command: Run, items: Items, stdin: Data) -> Step {
+        // Items that end with NUL come from `find` as lines. In other text the NULs are lost: it is
+        // one item, or some that are not known.
+        let text = self.bytes(stdin.text);
+        let split = text.iter().any(|byte| matches!(*byte, b'\n' | UNKNOWN));
+        if items.lines && !split && !text.is_empty() {
+            self.xargs_append(index, command, Items { lines: false, ..items }, Data::default())?;
         }
-        let before = self.words.top();
-        if stdin.taint.has(Taint::SOME) && stdin.text.len > 0 {
-            let build = core::mem::take(&mut self.build);
-            self.begin_word();
-            let mode = super::word::Mode::Args;
-            let done = self.append(stdin.text, stdin.taint.word_flags(), false, mode);
-            let done = done.and_then(|()| self.end_word());
-            self.build = build;
-            done?;
+        let mut from = 0_u32;
+        for round in 0..MAX_ITEMS {
+            let top = self.words.top();
+            for nth in 0..command.count {
+                let word = self.arg(command, nth).unwrap_or_default();
+                self.words.stack(word)?;
+            }
+            let before = self.words.top();
+            // What is left in the last round comes in one piece.
+            let last = round.saturating_add(1) == MAX_ITEMS;
+            let each = if last { u32::MAX } else { items.each };
+            self.xargs_items(Items { each, ..items }, stdin, &mut from)?;
+            if self.words.top() == before {
+                if round > 0 {
+                    self.words.unstack(top);
+                    break;
+                }
+                let mut word = self.unknown_word()?;
+                word.flags = word.flags.with(WordFlags::SPLITS);
+                self.words.stack(word)?;
+            }
+            let words = self.keep_words(top)?;
+            self.child(index, words, Via::Batch)?;
         }
-        if self.words.top() == before {
-            let mut word = self.unknown_word()?;
-            word.flags = word.flags.with(WordFlags::SPLITS);
-            self.words.stack(word)?;
+        Ok(())
+    }
+
+    /// Stacks the next items of what flows; goes behind them.
+    fn xargs_items(&mut self, items: Items, stdin: Data, from: &mut u32) -> Step {
+        if !stdin.taint.has(Taint::SOME) {
+            return Ok(());
         }
-        let words = self.keep_words(top)?;
-        self.child(index, words, Via::Batch)
+        for _ in 0..items.each {
+            if items.lines || items.whole {
+                let Some(line) = self.line_at(stdin, from) else {
+                    return Ok(());
+                };
+                if items.lines {
+                    self.words.stack(line)?;
+                    continue;
+                }
+                let mut start = 0;
+                let data = Data { text: line.text, ..stdin };
+                while self.xargs_word(data, &mut start)? {}
+            } else if !self.xargs_word(stdin, from)? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Stacks the next word of what flows, without its quotes and backslashes. Whether there was
+    /// one.
+    fn xargs_word(&mut self, data: Data, from: &mut u32) -> Step<bool> {
+        let build = core::mem::take(&mut self.build);
+        self.begin_word();
+        let top = self.build.start;
+        let cursor = self.enter(super::rules::tail(self.data_word(data), *from as usize).text);
+        let mut quote = None;
+        let mut done = Ok(());
+        while let (Ok(()), Some(byte)) = (done, self.peek()) {
+            self.advance(1);
+            match (byte, quote) {
+                (UNKNOWN, _) => done = self.put_unknown(quote.is_none()),
+                (b' ' | b'\t' | b'\n', None) if self.build.some => break,
+                (b' ' | b'\t' | b'\n', None) => {}
+                (b'"' | b'\'', None) => (quote, self.build.some) = (Some(byte), true),
+                (_, Some(open)) if open == byte => quote = None,
+                (b'\\', None) => {
+                    if let Some(next) = self.peek() {
+                        self.advance(1);
+                        done = self.put(next);
+                    }
+                }
+                _ => done = self.put(byte),
+            }
+        }
+        *from = (self.pos as u32).saturating_sub(data.text.start);
+        self.leave(cursor);
+        let some = self.build.some;
+        self.add_flags(data.taint.word_flags());
+        let done = done.and_then(|()| self.end_word());
+        self.text.unstack(top);
+        self.build = build;
+        done.map(|()| some)
     }
 
     /// `parallel [options] COMMAND … [::: ARG …]`.
