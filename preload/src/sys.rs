@@ -233,6 +233,28 @@ pub fn current_dir<const ROOM: usize>(out: &mut PathBytes<ROOM>) -> Result<&[u8]
     }
 }
 
+/// `symlinkat(2)`: a link at `path` that says `text`.
+pub fn make_link(text: &CStr, path: &CStr) -> Result<(), Errno> {
+    let args = [text.as_ptr() as usize, int(AT_FDCWD), path.as_ptr() as usize, 0, 0, 0];
+    // SAFETY: both are NUL-terminated.
+    unsafe { call(libc::SYS_symlinkat, args) }.map(drop)
+}
+
+/// `renameat2(2)` with `RENAME_EXCHANGE`: each gets what the other named.
+pub fn exchange(one: &CStr, other: &CStr) -> Result<(), Errno> {
+    let (one, other) = (one.as_ptr() as usize, other.as_ptr() as usize);
+    let args = [int(AT_FDCWD), one, int(AT_FDCWD), other, libc::RENAME_EXCHANGE as usize, 0];
+    // SAFETY: both are NUL-terminated.
+    unsafe { call(libc::SYS_renameat2, args) }.map(drop)
+}
+
+/// `unlinkat(2)`.
+pub fn remove(path: &CStr) -> Result<(), Errno> {
+    let args = [int(AT_FDCWD), path.as_ptr() as usize, 0, 0, 0, 0];
+    // SAFETY: `path` is NUL-terminated.
+    unsafe { call(libc::SYS_unlinkat, args) }.map(drop)
+}
+
 /// `mkdirat(2)`.
 pub fn make_dir(path: &CStr, mode: u32) -> Result<(), Errno> {
     let args = [int(AT_FDCWD), path.as_ptr() as usize, mode as usize, 0, 0, 0];

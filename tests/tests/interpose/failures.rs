@@ -182,6 +182,39 @@ fn a_full_disk_loses_events_and_nothing_else() {
     assert!(!mark(&guard).exists());
 }
 
+/// Warns in 40 trees, whose processes begin to warn at the same time, with a `/dev/shm` of its own.
+const MANY_TREES: &str = r#"
+mount -t tmpfs none /dev/shm || exit
+for tree in $(seq 40); do
+    mkdir -p "$A"; rm -f "$A"/*
+    LD_PRELOAD="$L" RAMPART_AUDIT_DIR="$A" RAMPART_IMAGE="$I" sh -c '
+        ln -sf /dev/null "$A/spool-$U.jsonl"
+        for child in 1 2 3 4 5 6; do /bin/true & done; wait' 2>&1 | grep -c 'rampart: warning: '
+done | sort | uniq -c
+ls -A /dev/shm/rampart-* | grep -v spool
+"#;
+
+#[test]
+fn one_warning_a_tree_leaves_a_bounded_number_of_markers() {
+    let Some(unshare) = find("unshare") else {
+        return println!("skipped: unshare is not installed");
+    };
+    let (guard, _) = guard(POLICY);
+    let mut command = guard.bare(unshare);
+    command.args(["-m", "/bin/sh"]).env("L", tests::library()).env("I", guard.image());
+    command.env("A", guard.audit()).env("U", effective_user());
+    let ran = run(&mut command, MANY_TREES);
+    if ran.stderr.contains("unshare: ") || ran.stderr.contains("mount: ") {
+        return println!("skipped: no private mount namespace here: {}", ran.stderr);
+    }
+    let (counts, markers) = ran.stdout.split_once('\n').unwrap();
+    assert_eq!(counts.split_whitespace().collect::<Vec<_>>(), ["40", "1"], "{ran:?}");
+    let names: Vec<_> = markers.lines().collect();
+    let is_marker =
+        |name: &&str| name.strip_prefix("warned-").is_some_and(|n| n.parse::<u8>().is_ok());
+    assert!(names.len() <= 16 && names.iter().all(is_marker), "{names:?}");
+}
+
 #[test]
 fn no_memory_for_a_verdict_is_a_denial() {
     let (guard, edge) = guard("");
