@@ -11,12 +11,16 @@ mod command;
 mod condition;
 mod cover;
 mod found;
+mod lines;
 mod paths;
+mod patterns;
 mod readings;
 mod request;
 mod response;
 mod spelling;
 mod statements;
+mod surroundings;
+mod target;
 mod text;
 
 use crate::action::Action;

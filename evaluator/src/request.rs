@@ -146,9 +146,12 @@ impl TargetKinds {
     pub const FILE_CAPS: Self = Self(128);
     /// Lies in a root directory (`chroot(2)`, a container) in which this library does not exist.
     pub const OTHER_ROOT: Self = Self(256);
+    /// Goes by a name that is not its own. Found by the evaluator, which knows the call and the
+    /// programs; nobody sets it.
+    pub const RENAMED: Self = Self(512);
 
     /// Name in policies and events, for each single kind.
-    pub const NAMES: [(Self, &'static str); 9] = [
+    pub const NAMES: [(Self, &'static str); 10] = [
         (Self::STATIC, "static"),
         (Self::SETID, "set-id"),
         (Self::SCRIPT, "script"),
@@ -158,6 +161,7 @@ impl TargetKinds {
         (Self::UNREADABLE, "unreadable"),
         (Self::FILE_CAPS, "file-caps"),
         (Self::OTHER_ROOT, "other-root"),
+        (Self::RENAMED, "renamed"),
     ];
 
     /// Both sets together.

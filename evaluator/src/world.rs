@@ -23,6 +23,38 @@ pub trait World {
     /// than `out`, no regular file, or may not be read.
     fn read<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]>;
 
+    /// Bytes of the regular file at `path` (absolute) from `offset` on, as many as there are and
+    /// fit into `out`; empty at its end. `Unavailable` if it is no regular file or may not be read.
+    fn read_at<'b>(&self, path: &[u8], offset: u64, out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        let _ = (path, offset, out);
+        Answer::Unavailable
+    }
+
+    /// The SHA-256 of the file at `path` (absolute). Costs as much as reading it, so it is asked
+    /// last, and only a party that keeps the answers knows it.
+    fn digest(&self, path: &[u8]) -> Answer<[u8; 32]> {
+        let _ = path;
+        Answer::Unavailable
+    }
+
+    /// The user that the call runs as (`getuid(2)`).
+    fn user(&self) -> Answer<u32> {
+        Answer::Unavailable
+    }
+
+    /// The executable file of the program that asks: before an exec the one that calls, in a new
+    /// process its parent. `Absent` if it cannot be named any more.
+    fn parent<'b>(&self, out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        let _ = out;
+        Answer::Unavailable
+    }
+
+    /// The name of this machine (`uname(2)`, nodename).
+    fn host<'b>(&self, out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        let _ = out;
+        Answer::Unavailable
+    }
+
     /// The time in seconds since the Unix epoch, for rules that expire. Where it is not known,
     /// grants with an end have ended and restrictions have not.
     fn now(&self) -> Answer<u64> {
@@ -45,6 +77,9 @@ impl World for NoWorld {
         Answer::Absent
     }
     fn read<'b>(&self, _path: &[u8], _out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        Answer::Absent
+    }
+    fn read_at<'b>(&self, _path: &[u8], _at: u64, _out: &'b mut [u8]) -> Answer<&'b [u8]> {
         Answer::Absent
     }
 }

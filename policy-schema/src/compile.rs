@@ -156,8 +156,15 @@ impl Builder {
         if self.operator && rule.action == Action::Allow {
             flags |= rule_flag::OPERATOR;
         }
+        if rule.condition.any_part(&Condition::looks_at_text) {
+            flags |= rule_flag::TEXT;
+        }
         if !rule.condition.any_part(&Condition::looks_at_commands) {
-            flags |= rule_flag::REQUEST_ONLY;
+            flags |= if rule.condition.any_part(&Condition::looks_at_either) {
+                rule_flag::EITHER
+            } else {
+                rule_flag::REQUEST_ONLY
+            };
         }
         let root = match &rule.condition {
             Condition::Always => NO_CONDITION,

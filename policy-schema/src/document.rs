@@ -29,12 +29,24 @@ pub struct Document {
     pub on_unparseable: Option<Action>,
     /// Which verdicts are recorded.
     pub record: Option<Record>,
+    /// The shipped packs that the file takes in; `None` if it does not say. Whoever loads the
+    /// file finds them.
+    pub packs: Option<Packs>,
     /// The policies, in file order.
     pub policies: Vec<Policy>,
     /// Whom to tell.
     pub notify: Option<Notify>,
     /// Test cases that the file brings; metadata for `rampart policy test`.
     pub tests: Vec<TestCase>,
+}
+
+/// Which shipped packs a file takes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Packs {
+    /// Every one.
+    All,
+    /// These, in file order; none if empty.
+    Named(Vec<At<String>>),
 }
 
 /// Which verdicts are recorded.
@@ -250,6 +262,19 @@ impl Condition {
             }
     }
 
+    /// Whether this part looks at the text of a command.
+    pub fn looks_at_text(&self) -> bool {
+        matches!(self, Self::Matches { node: node::COMMAND_GLOB | node::COMMAND_CONTAINS, .. })
+    }
+
+    /// Whether this part looks at one command at a time, but at the call where that runs nothing.
+    pub fn looks_at_either(&self) -> bool {
+        let Self::Matches { node, .. } = self else {
+            return false;
+        };
+        matches!(*node, node::CWD | node::ENV | node::USER)
+    }
+
     /// Whether this part itself, not what it groups, looks at one command at a time.
     pub fn looks_at_commands(&self) -> bool {
         match self {
@@ -260,11 +285,15 @@ impl Condition {
                     | node::PROGRAM
                     | node::FLAG
                     | node::OPERAND
-                    | node::WRITES_TO
-                    | node::READS_FROM
+                    | node::READS
+                    | node::WRITES
+                    | node::REDIRECTS_TO
                     | node::PIPES_INTO
                     | node::ENV_ASSIGNS
                     | node::SUBCOMMAND
+                    | node::EXE_PATH
+                    | node::EXE_SHA256
+                    | node::CONTEXT
             ),
             Self::Inside(_) | Self::Fact(_) | Self::Sql(_) => true,
             _ => false,

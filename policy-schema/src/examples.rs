@@ -117,6 +117,28 @@ impl World for ExampleWorld {
     fn read<'b>(&self, _path: &[u8], _out: &'b mut [u8]) -> Answer<&'b [u8]> {
         Answer::Absent
     }
+    fn read_at<'b>(&self, _path: &[u8], _at: u64, _out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        Answer::Absent
+    }
+    fn digest(&self, _path: &[u8]) -> Answer<[u8; 32]> {
+        Answer::Absent
+    }
+    fn user(&self) -> Answer<u32> {
+        Answer::Value(1000)
+    }
+    fn parent<'b>(&self, _out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        Answer::Absent
+    }
+    fn host<'b>(&self, out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        let name = b"localhost";
+        match out.get_mut(..name.len()) {
+            Some(out) => {
+                out.copy_from_slice(name);
+                Answer::Value(out)
+            }
+            None => Answer::Unavailable,
+        }
+    }
     /// Before every `expires_at`.
     fn now(&self) -> Answer<u64> {
         Answer::Value(0)

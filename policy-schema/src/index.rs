@@ -2,7 +2,7 @@
 //!
 //! A rule's condition is taken apart into alternatives, and each is filed by itself: one that is
 //! *sure* to need certain programs under their names, any other under every program. So a rule
-//! that says `any: [{program: mv, …}, {writes_to: …}]` costs other programs one test. Nothing is
+//! that says `any: [{program: mv, …}, {writes: …}]` costs other programs one test. Nothing is
 //! ever lost: the alternatives of a rule in all buckets are together its condition. A verdict on
 //! a program whose name is not wholly known looks at all rules.
 

@@ -10,7 +10,7 @@ use crate::document::{Condition, Pattern};
 use crate::read_patterns::{checked, nonempty, patterns};
 use crate::reader::{Fields, Reader};
 use crate::yaml::Node;
-use crate::{limits, time};
+use crate::{limits, read_lists, read_surroundings, time};
 
 /// Every key of a condition.
 pub const KEYS: &[&str] = &[
@@ -35,10 +35,18 @@ pub const KEYS: &[&str] = &[
     "flags",
     "operands",
     "operand_matches",
-    "writes_to",
-    "reads_from",
+    "reads",
+    "writes",
+    "redirects_to",
     "pipes_into",
     "inside",
+    "env",
+    "user",
+    "cwd_matches",
+    "agent",
+    "parent",
+    "exe_path",
+    "exe_sha256",
     "target",
     "fact",
     "sql",
@@ -49,13 +57,13 @@ pub const KEYS: &[&str] = &[
 
 const HINTS: &[(&str, &str)] = &[
     ("tool", "`tool` belongs to the policy's `match`"),
-    ("agent", "`agent` belongs to the policy's `match`"),
+    ("session", "write `session_matches`"),
+    ("cwd", "write `cwd_matches`"),
+    ("uid", "write `user`"),
     ("command", "write `program`, or `command_matches` for a text pattern"),
     ("path", "write `path_matches`, or `operands` for the arguments of a command"),
-    ("redirects_to", "write `writes_to`"),
-    ("writes", "write `writes_to`"),
-    ("reads", "write `reads_from`"),
-    ("env", "write `command_env_assignments`"),
+    ("writes_to", "write `writes`"),
+    ("reads_from", "write `reads`"),
 ];
 
 /// Conditions whose value is one or more patterns: key, kind of node, its flags, class of the
@@ -70,9 +78,15 @@ const PATTERNED: &[(&str, u8, u8, u8, bool)] = &[
     ("subcommand", node::SUBCOMMAND, 0, pattern::PATH_GLOB, false),
     ("operands", node::OPERAND, 1, pattern::PATH_GLOB, false),
     ("operand_matches", node::OPERAND, 0, pattern::GLOB, false),
-    ("writes_to", node::WRITES_TO, 0, pattern::PATH_GLOB, false),
-    ("reads_from", node::READS_FROM, 0, pattern::PATH_GLOB, false),
+    ("reads", node::READS, 0, pattern::PATH_GLOB, false),
+    ("writes", node::WRITES, 0, pattern::PATH_GLOB, false),
+    ("redirects_to", node::REDIRECTS_TO, 0, pattern::PATH_GLOB, false),
     ("pipes_into", node::PIPES_INTO, 0, pattern::PATH_GLOB, true),
+    ("agent", node::AGENT, 0, pattern::GLOB, false),
+    ("parent", node::PARENT, 0, pattern::PATH_GLOB, true),
+    ("cwd_matches", node::CWD, 0, pattern::PATH_GLOB, false),
+    ("exe_path", node::EXE_PATH, 0, pattern::PATH_GLOB, false),
+    ("user", node::USER, 0, pattern::LITERAL, false),
 ];
 
 /// Reads the mapping `when`; `None` if nothing of it can be used.
@@ -88,6 +102,7 @@ pub fn read(reader: &mut Reader<'_>, when: &Node, restrictive: bool) -> Option<C
         }
     }
     flags(reader, &fields, &mut all);
+    all.extend(read_surroundings::environment(reader, &fields));
     sets(reader, &fields, &mut all);
     numbers(reader, &fields, &mut all);
     params(reader, &fields, &mut all);
@@ -97,6 +112,8 @@ pub fn read(reader: &mut Reader<'_>, when: &Node, restrictive: bool) -> Option<C
     }
     groups(reader, &fields, restrictive, &mut all);
     exclusions(reader, &fields, &mut all);
+    // The one test that costs as much as reading the file comes last.
+    all.extend(read_surroundings::digests(reader, &fields));
     Some(match all.len() {
         0 => Condition::Always,
         1 => all.pop().unwrap_or(Condition::Always),
@@ -245,8 +262,8 @@ fn response(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Conditio
     let mut regexes = |key: &str| {
         let node = fields.get(key)?;
         let mut found = Vec::new();
-        for node in reader.items(node) {
-            let text = reader.text(node, &format!("a pattern of `{key}`"))?;
+        for node in read_lists::entries(reader, node) {
+            let text = reader.text(&node, &format!("a pattern of `{key}`"))?;
             if text.value.chars().count() > limits::REGEX {
                 let message =
                     format!("a regular expression longer than {} characters", limits::REGEX);

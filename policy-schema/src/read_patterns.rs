@@ -3,9 +3,9 @@
 use evaluator::image::format::pattern;
 
 use crate::document::{At, Pattern};
-use crate::limits;
 use crate::reader::Reader;
 use crate::yaml::{Kind, Node};
+use crate::{limits, read_lists};
 
 /// One or more patterns; mistakes are reported and left out.
 pub fn patterns(
@@ -17,8 +17,8 @@ pub fn patterns(
 ) -> Vec<(At<String>, Pattern)> {
     nonempty(reader, value, key);
     let mut found = Vec::new();
-    for node in reader.items(value) {
-        if let Some(text) = reader.text(node, &format!("a pattern of `{key}`"))
+    for node in read_lists::entries(reader, value) {
+        if let Some(text) = reader.text(&node, &format!("a pattern of `{key}`"))
             && limits::check(reader, &text, class)
         {
             let pattern = pattern_of(&text.value, class, fold_case);
@@ -46,11 +46,16 @@ pub fn checked(
 ) -> Vec<Pattern> {
     for (text, _) in &patterns {
         let value = text.value.as_str();
-        if matches!(key, "program" | "pipes_into" | "subcommand") && value.contains(['/', ' ']) {
+        if matches!(key, "program" | "pipes_into" | "subcommand" | "parent")
+            && value.contains(['/', ' '])
+        {
             let help = "write the name alone, as `rm`; arguments go into `flags` and `operands`";
             reader.error(&text.range, format!("`{value}` is no name for `{key}`"), help);
         }
-        let is_path = matches!(key, "operands" | "writes_to" | "reads_from");
+        let is_path = matches!(
+            key,
+            "operands" | "writes" | "reads" | "redirects_to" | "cwd_matches" | "exe_path"
+        );
         let dots = value.split('/').any(|part| matches!(part, "." | ".."));
         if is_path && (dots || value.contains("//")) {
             let help = "paths are compared after resolving: write it without `.`, `..` and `//`";

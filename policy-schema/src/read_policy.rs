@@ -7,10 +7,10 @@ use evaluator::Action;
 use evaluator::image::format::pattern;
 
 use crate::diagnostic::{Diagnostic, Source};
-use crate::document::{At, Document, Notify, Pattern, Policy, Record, Scope, TestCase};
+use crate::document::{At, Document, Notify, Packs, Pattern, Policy, Record, Scope, TestCase};
 use crate::reader::{Fields, Reader};
-use crate::yaml::{self, Node};
-use crate::{limits, read_rule};
+use crate::yaml::{self, Kind, Node};
+use crate::{limits, read_lists, read_rule};
 
 const DOCUMENT: &[&str] = &[
     "version",
@@ -19,6 +19,8 @@ const DOCUMENT: &[&str] = &[
     "on_too_complex",
     "on_unparseable",
     "record",
+    "packs",
+    "lists",
     "policies",
     "notify",
     "tests",
@@ -61,6 +63,15 @@ pub fn read(source: &Source<'_>) -> (Document, Vec<Diagnostic>) {
     };
     let mut found = reader.found;
     found.sort_by_key(|item| (item.line, item.column));
+    // A mistake in a named list is found wherever the list is used.
+    let mut seen = Vec::new();
+    found.retain(|item| {
+        let is_new = !seen.contains(item);
+        if is_new {
+            seen.push(item.clone());
+        }
+        is_new
+    });
     (document, found)
 }
 
@@ -88,11 +99,14 @@ fn document(reader: &mut Reader<'_>, node: &Node) -> Document {
     document.on_too_complex = setting(reader, &fields, "on_too_complex", FALLBACKS);
     document.on_unparseable = setting(reader, &fields, "on_unparseable", FALLBACKS);
     document.record = setting(reader, &fields, "record", RECORDS);
+    document.packs = fields.get("packs").and_then(|node| packs(reader, node));
+    read_lists::read(reader, &fields);
     if let Some(policies) = fields.get("policies") {
         for node in reader.list(policies, "`policies`") {
             document.policies.extend(policy(reader, node));
         }
     }
+    read_lists::report_unused(reader, &fields);
     document.notify = fields.get("notify").and_then(|node| notify(reader, node));
     if let Some(tests) = fields.get("tests") {
         for node in reader.list(tests, "`tests`") {
@@ -116,6 +130,29 @@ pub fn setting<T: Copy>(
 /// The text of a field; empty if it is absent.
 pub fn string(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> String {
     reader.optional(fields, key).map(|text| text.value).unwrap_or_default()
+}
+
+/// The shipped packs that the file takes in: `all`, or names.
+fn packs(reader: &mut Reader<'_>, node: &Node) -> Option<Packs> {
+    if matches!(&node.kind, Kind::Text(text) if text == "all") {
+        return Some(Packs::All);
+    }
+    let mut names: Vec<At<String>> = Vec::new();
+    for item in reader.items(node) {
+        let Some(name) = reader.text(item, "a pack") else {
+            continue;
+        };
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if name.value.is_empty() || !name.value.chars().all(plain) || name.value == "all" {
+            let help = "write `packs: all`, or names as in `packs: [git, databases]`";
+            reader.error(&name.range, format!("`{}` is no name of a pack", name.value), help);
+        } else if names.iter().any(|known| known.value == name.value) {
+            reader.error(&name.range, format!("pack `{}` stands twice", name.value), "");
+        } else {
+            names.push(name);
+        }
+    }
+    Some(Packs::Named(names))
 }
 
 fn policy(reader: &mut Reader<'_>, node: &Node) -> Option<Policy> {
@@ -168,8 +205,8 @@ fn scope(reader: &mut Reader<'_>, node: &Node) -> Scope {
     scope.agent = glob_field(reader, &fields, "agent");
     scope.session = glob_field(reader, &fields, "session");
     if let Some(tools) = fields.get("tool") {
-        for node in reader.items(tools) {
-            if let Some(text) = reader.text(node, "a tool")
+        for node in read_lists::entries(reader, tools) {
+            if let Some(text) = reader.text(&node, "a tool")
                 && limits::check(reader, &text, pattern::GLOB)
             {
                 scope.tools.push(glob(text.value));

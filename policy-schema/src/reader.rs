@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::diagnostic::{Diagnostic, Level, Source, did_you_mean};
 use crate::document::At;
+use crate::read_lists::Lists;
 use crate::yaml::{Kind, Node, range};
 
 /// Reads nodes of one source and collects what is wrong with them.
@@ -12,6 +13,8 @@ pub struct Reader<'s> {
     source: Source<'s>,
     /// Everything found so far, in reading order.
     pub found: Vec<Diagnostic>,
+    /// The named lists read so far.
+    pub lists: Lists,
 }
 
 /// The entries of a mapping whose keys are known.
@@ -44,7 +47,7 @@ impl<'n> Fields<'n> {
 impl<'s> Reader<'s> {
     /// A reader of `source` that has found nothing.
     pub fn new(source: Source<'s>) -> Self {
-        Self { source, found: Vec::new() }
+        Self { source, found: Vec::new(), lists: Lists::default() }
     }
 
     /// Reports an error at `range`.

@@ -45,7 +45,7 @@ impl Sections {
         self.features |= match kind {
             node::COMMAND_GLOB | node::COMMAND_CONTAINS => feature::TEXT,
             node::OPERAND if flags & 1 != 0 => feature::PATHS,
-            node::WRITES_TO | node::READS_FROM => feature::PATHS,
+            node::READS | node::WRITES | node::REDIRECTS_TO => feature::PATHS,
             _ => 0,
         };
     }

@@ -39,6 +39,16 @@ fn documents() {
         ("default_action: webhook\n", 1, 17, "`webhook` is no value", "one of: allow, watch"),
         ("on_no_approver: ask\n", 1, 17, "`ask` is no value of `on_no_approver`", "allow, deny"),
         ("on_too_complex: watch\n", 1, 17, "`watch` is no value", "allow, ask, deny"),
+        ("packs: [Git]\n", 1, 9, "`Git` is no name of a pack", "packs: all"),
+        ("packs: [git, all]\n", 1, 14, "`all` is no name of a pack", "packs: all"),
+        ("packs: [git, git]\n", 1, 14, "pack `git` stands twice", ""),
+        ("lists: [a]\n", 1, 8, "`lists` must be a mapping", ""),
+        ("lists: {a: x}\n", 1, 12, "list `a` must be a list", ""),
+        ("lists: {a: []}\n", 1, 9, "list `a` is empty", ""),
+        ("lists: {a: [{list: b}], b: [x]}\n", 1, 20, "there is no list `b`", "lists: {name"),
+        ("lists: {a: [x], b: [{list: aa}]}\n", 1, 28, "there is no list `aa`", "did you mean `a`?"),
+        ("lists: {a: [x], a: [y]}\n", 1, 17, "`a` stands twice", ""),
+        ("lists: {a: [[x]]}\n", 1, 13, "an entry of list `a` must be text", ""),
         ("record: some\n", 1, 9, "`some` is no value of `record`", "all, notable"),
         ("policies: {}\n", 1, 11, "`policies` must be a list, not a mapping", ""),
         ("default_action: deny\ndefault_action: allow\n", 2, 1, "stands twice", "remove one"),
@@ -93,7 +103,7 @@ fn rules() {
         ("when: {program: [/bin/rm]}", 26, "`/bin/rm` is no name for `program`", "the name alone"),
         ("when: {flags: [r]}", 24, "`r` is no flag", "with its dashes"),
         ("when: {operands: [../passwd]}", 27, "can never match a resolved path", "without `.`"),
-        ("when: {writes_to: [/etc//x]}", 28, "can never match a resolved path", "`//`"),
+        ("when: {writes: [/etc//x]}", 25, "can never match a resolved path", "`//`"),
         ("when: {inside: [sudoo]}", 25, "`sudoo` is no value of `inside`", "did you mean `sudo`?"),
         ("when: {target: [statick]}", 25, "`statick`", "did you mean `static`?"),
         ("when: {fact: [evil]}", 23, "`evil` is no value of `fact`", "unknown-code"),
@@ -107,7 +117,14 @@ fn rules() {
         ("when: {not: [x]}", 21, "a condition must be a mapping", ""),
         ("when: {command_matches: ['**a**b**']}", 34, "a pattern with 3 `**`", "split it"),
         ("when: {command_contains: ['  ']}", 35, "an empty pattern", ""),
-        ("when: {path_matches: {a: b}}", 30, "must be text, not a mapping", ""),
+        ("when: {path_matches: {a: b}}", 31, "unknown key `a` in an entry", "known keys: list"),
+        ("when: {path_matches: {list: none}}", 37, "there is no list `none`", "lists: {name"),
+        ("when: {writes_to: [/x]}", 16, "unknown key `writes_to`", "write `writes`"),
+        ("when: {reads_from: [/x]}", 16, "unknown key `reads_from`", "write `reads`"),
+        ("when: {env: ['A*=x']}", 22, "`A*` is no name of a variable", "wildcards stand in the value"),
+        ("when: {exe_sha256: abc}", 28, "`abc` is no SHA-256", "sha256sum"),
+        ("when: {cwd_matches: [a/../b]}", 30, "can never match a resolved path", "without `.`"),
+        ("when: {parent: [/bin/sh]}", 25, "`/bin/sh` is no name for `parent`", "the name alone"),
         ("when: {tool_param_matches: [x]}", 36, "must be a mapping, not a list", ""),
         ("when: {program: *rm}", 25, "anchor", "must be quoted"),
     ];
@@ -234,4 +251,14 @@ fn examples_refuse_a_policy() {
             assert!(first.message.contains(message), "{first}");
         }
     }
+}
+
+#[test]
+fn a_mistake_in_a_named_list_is_told_once() {
+    let text = "lists: {a: ['**a**b**', x], b: [y]}\npolicies: [{name: p, rules: [{action: deny, when: {operands: {list: a}}}, {action: ask, when: {command_matches: {list: a}}}]}]\n";
+    let found = compile(&[source(text)], &Options::default()).expect_err(text);
+    let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(found.len(), 2, "{lines:#?}");
+    assert!(found[0].message.contains("3 `**`"), "{lines:#?}");
+    assert!(found[1].message.contains("list `b` is not used"), "{lines:#?}");
 }

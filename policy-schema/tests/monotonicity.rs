@@ -21,7 +21,7 @@ const WHENS: [&str; 12] = [
     "{any: [{program: rm}, {flags: --force}]}",
     "{default: true}",
     "{subcommand: push}",
-    "{writes_to: ['/etc/**']}",
+    "{writes: ['/etc/**']}",
 ];
 const ACTIONS: [&str; 5] = ["allow", "watch", "ask", "deny", "allow"];
 const LINES: [&str; 8] = [

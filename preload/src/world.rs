@@ -7,16 +7,22 @@ use core::ffi::CStr;
 use evaluator::{Answer, World};
 use libc::{AT_FDCWD, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY};
 
+use crate::observe::Stage;
 use crate::strings::{LongPath, PathBytes};
 use crate::sys::{self, Errno, Fd};
 
 /// The file system as this process sees it.
-#[derive(Default)]
 pub struct Files {
     lacked_room: Cell<bool>,
+    is_start: bool,
 }
 
 impl Files {
+    /// What a call at this point of a program's start sees.
+    pub const fn at(stage: Stage) -> Self {
+        Self { lacked_room: Cell::new(false), is_start: stage.is_start() }
+    }
+
     /// Whether some answer was "unavailable" only because the evaluator's buffer was too small.
     pub fn lacked_room(&self) -> bool {
         self.lacked_room.get()
@@ -69,6 +75,55 @@ impl World for Files {
             return self.too_small();
         }
         read_whole(&fd, size, out).map_or(Answer::Unavailable, Answer::Value)
+    }
+
+    fn read_at<'b>(&self, path: &[u8], offset: u64, out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        let mut buffer = LongPath::new();
+        let Some(path) = buffer.push(path) else {
+            return Answer::Absent;
+        };
+        let fd = match Fd::open(AT_FDCWD, path.as_c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY, 0) {
+            Ok(fd) => fd,
+            Err(errno) if is_out_of_reach(errno) => return Answer::Absent,
+            Err(_) => return Answer::Unavailable,
+        };
+        if !fd.stat().is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFREG) {
+            return Answer::Unavailable;
+        }
+        let count = fd.read_at(out, offset).ok();
+        count.and_then(|count| out.get(..count)).map_or(Answer::Unavailable, Answer::Value)
+    }
+
+    fn user(&self) -> Answer<u32> {
+        Answer::Value(sys::real_user())
+    }
+
+    fn parent<'b>(&self, out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        let mut link = PathBytes::<40>::new();
+        // A new process took the place of whoever called: its parent is what can still be named.
+        let named = if self.is_start {
+            link.push(b"/proc/").and_then(|link| link.push_number(sys::parent_id()))
+        } else {
+            link.push(b"/proc/self")
+        };
+        let Some(link) = named.and_then(|link| link.push(b"/exe")) else {
+            return Answer::Unavailable;
+        };
+        let (at, room) = (out.as_mut_ptr(), out.len());
+        // SAFETY: `out` is valid for writes of its length.
+        match unsafe { sys::read_link_raw(link.as_c_str(), at, room) } {
+            Ok(len) if len == room => self.too_small(),
+            Ok(len) => out.get(..len).map_or(Answer::Unavailable, Answer::Value),
+            Err(_) if self.is_start => Answer::Absent,
+            Err(_) => Answer::Unavailable,
+        }
+    }
+
+    fn host<'b>(&self, out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        match sys::node_name(out) {
+            Some(name) => Answer::Value(name),
+            None => self.too_small(),
+        }
     }
 
     fn now(&self) -> Answer<u64> {

@@ -30,7 +30,7 @@ fn a_shell_s_own_redirection_is_not_judged_again_by_the_kernel() {
     // The text of `sh -c` is judged, and a rule on what it writes holds; a script that comes
     // through standard input is never an argument of anything.
     let policy = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: \
-        [{action: deny, when: {writes_to: ['**/victim']}}]}]";
+        [{action: deny, when: {writes: ['**/victim']}}]}]";
     let guard = Guard::new(policy);
     let victim = guard.path("victim");
     let text = format!("echo overwritten > '{}'", victim.display());

@@ -1,6 +1,6 @@
 //! Tests that look at one command of the tree.
 
-use crate::command::{Command, RedirectOp, Via, Word, WordFlags};
+use crate::command::{Command, Via, Word, WordFlags};
 use crate::image::Image;
 use crate::image::format::{NodeRecord, node};
 use crate::path::file_name;
@@ -8,6 +8,7 @@ use crate::request::Call;
 
 use super::condition::{At, Judge, Tri, matches, patterns};
 use super::found::Fault;
+use super::paths::Files;
 
 /// Builtins whose operands `NAME=value` are assignments too.
 const ASSIGNERS: [&[u8]; 7] =
@@ -17,13 +18,13 @@ const ASSIGNERS: [&[u8]; 7] =
 const SYSTEM_DIRECTORIES: [&[u8]; 6] =
     [b"/bin/", b"/sbin/", b"/usr/bin/", b"/usr/sbin/", b"/usr/local/bin/", b"/usr/local/sbin/"];
 
-impl Judge<'_, '_> {
+impl<'j> Judge<'j, '_> {
     /// Evaluates a test of the command `at`.
     pub fn command_test(
         &mut self,
         image: &Image<'_>,
         record: &NodeRecord,
-        at: At<'_>,
+        at: At<'j>,
     ) -> Result<Tri, Fault> {
         let (index, command) = at;
         match record.kind {
@@ -33,14 +34,11 @@ impl Judge<'_, '_> {
             node::SUBCOMMAND => self.subcommand(image, record, command),
             node::OPERAND if record.flags & 1 != 0 => self.path_operands(image, record, command),
             node::OPERAND => self.text_operands(image, record, command),
-            node::WRITES_TO => {
-                let writes = [RedirectOp::Write, RedirectOp::Append, RedirectOp::ReadWrite];
-                self.redirected(image, record, command, &writes, true)
-            }
-            node::READS_FROM => {
-                let reads = [RedirectOp::Read, RedirectOp::ReadWrite];
-                self.redirected(image, record, command, &reads, false)
-            }
+            node::READS => self.touched(image, record, command, Files::Read),
+            node::WRITES => self.touched(image, record, command, Files::Written),
+            node::REDIRECTS_TO => self.touched(image, record, command, Files::Redirected),
+            node::EXE_PATH => self.executable(image, record, at),
+            node::EXE_SHA256 => self.digest(image, record, at),
             node::PIPES_INTO => self.pipes_into(image, record, command),
             node::INSIDE => Ok(Tri::from(self.inside(record.number, command))),
             node::ENV_ASSIGNS => self.assigns(image, record, command),
@@ -120,7 +118,7 @@ impl Judge<'_, '_> {
     }
 
     /// Whether the file that was named lies where only root writes.
-    fn is_system_file(&self) -> bool {
+    pub fn is_system_file(&self) -> bool {
         let Call::Exec { file, .. } = self.request.call else {
             return false;
         };
@@ -129,7 +127,7 @@ impl Judge<'_, '_> {
     }
 
     /// The program word, unless nothing of it is known.
-    fn program_word(&self, command: &Command) -> Option<&Word> {
+    pub fn program_word(&self, command: &Command) -> Option<&Word> {
         let (word, _) = self.tree.program(command)?;
         (!word.flags.has(WordFlags::DYNAMIC)).then_some(word)
     }

@@ -5,11 +5,10 @@ use core::cell::Cell;
 
 use crate::action::Action;
 use crate::command::{Command, Tree};
-use crate::glob;
 use crate::image::Image;
 use crate::image::format::{
-    BucketRecord, FOLD_CASE, NO_CONDITION, NodeRecord, PatternRecord, PolicyRecord, RuleRecord,
-    Section, node, pattern, program_hash, rule_flag,
+    BucketRecord, NO_CONDITION, NodeRecord, PolicyRecord, RuleRecord, Section, node, program_hash,
+    rule_flag,
 };
 use crate::path::file_name;
 use crate::request::{Call, Request};
@@ -18,6 +17,7 @@ use crate::world::{Answer, World};
 
 use super::cover;
 use super::found::{Fault, Found};
+pub use super::patterns::{Tri, matches, one, patterns};
 use super::spelling::Spellings;
 use super::text::Forms;
 
@@ -40,40 +40,6 @@ fn tests_for(request: &Request<'_>) -> u64 {
         Call::Nothing => 0,
     };
     TESTS.saturating_add(TESTS_PER_BYTE.saturating_mul(bytes as u64))
-}
-
-/// Whether a condition holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tri {
-    /// It does not.
-    No,
-    /// Cannot be known here.
-    Unknown,
-    /// It does.
-    Yes,
-}
-
-impl From<bool> for Tri {
-    fn from(holds: bool) -> Self {
-        if holds { Self::Yes } else { Self::No }
-    }
-}
-
-impl From<Option<bool>> for Tri {
-    fn from(holds: Option<bool>) -> Self {
-        holds.map_or(Self::Unknown, Self::from)
-    }
-}
-
-impl Tri {
-    /// The stronger of two answers that stand for alternatives.
-    pub fn or(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
-            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
-            (Self::No, Self::No) => Self::No,
-        }
-    }
 }
 
 /// What every test looks at, and the memory it works in.
@@ -194,9 +160,11 @@ impl<'j, 't> Judge<'j, 't> {
         for entry in bucket.first..bucket.first.saturating_add(bucket.count) {
             let entry = image.entry(entry).ok_or(Fault::Corrupt)?;
             let rule = image.rule(entry.rule).ok_or(Fault::Corrupt)?;
-            let request_only =
-                rule.node == NO_CONDITION || rule.flags & rule_flag::REQUEST_ONLY != 0;
-            if request_only == at.is_none() && rule.flags & rule_flag::RESPONSE == 0 {
+            let whole_text = self.is_whole_text(at) && rule.flags & rule_flag::TEXT == 0;
+            if self.is_about_request(&rule) == at.is_none()
+                && !whole_text
+                && rule.flags & rule_flag::RESPONSE == 0
+            {
                 self.try_rule(image, (position, entry.rule), (&rule, entry.node), at, found)?;
             }
         }
@@ -222,6 +190,19 @@ impl<'j, 't> Judge<'j, 't> {
         let (image, number) = place;
         let action = rule.action.into();
         found.add(RuleMatch { image, rule: number, command, action, hits, last: command })
+    }
+
+    /// Whether a rule is tried once for the request, not for each command.
+    pub fn is_about_request(&self, rule: &RuleRecord) -> bool {
+        // Where nothing is run there is no command to look at.
+        let either =
+            rule.flags & rule_flag::EITHER != 0 && matches!(self.request.call, Call::Nothing);
+        either || rule.node == NO_CONDITION || rule.flags & rule_flag::REQUEST_ONLY != 0
+    }
+
+    /// Whether the command at hand is the root of shell text: not a command, but all of them.
+    fn is_whole_text(&self, at: Option<At<'j>>) -> bool {
+        at.is_some_and(|(index, _)| index == 0) && matches!(self.request.call, Call::Shell(_))
     }
 
     /// Whether the part `node` of `rule` holds for the command at hand (or for the request, where
@@ -358,7 +339,10 @@ impl<'j, 't> Judge<'j, 't> {
         record: &NodeRecord,
         at: Option<At<'j>>,
     ) -> Result<Tri, Fault> {
-        if let Some(tri) = self.request_test(image, record)? {
+        if matches!(record.kind, node::CWD | node::ENV | node::USER) && self.is_whole_text(at) {
+            return Ok(Tri::No);
+        }
+        if let Some(tri) = self.request_test(image, record, at)? {
             return Ok(tri);
         }
         match at {
@@ -366,35 +350,4 @@ impl<'j, 't> Judge<'j, 't> {
             None => Ok(Tri::No),
         }
     }
-}
-
-/// Whether `value` matches pattern `index`.
-pub fn one(image: &Image<'_>, index: u32, value: &[u8]) -> Result<Tri, Fault> {
-    let (record, text) = image.pattern(index).ok_or(Fault::Corrupt)?;
-    matches(&record, text, value)
-}
-
-/// Whether `value` matches some pattern of a run.
-pub fn patterns(image: &Image<'_>, first: u32, count: u32, value: &[u8]) -> Result<Tri, Fault> {
-    let mut any = Tri::No;
-    for index in first..first.saturating_add(count) {
-        any = any.or(one(image, index, value)?);
-        if any == Tri::Yes {
-            break;
-        }
-    }
-    Ok(any)
-}
-
-/// Whether `value` matches one pattern.
-pub fn matches(record: &PatternRecord, text: &[u8], value: &[u8]) -> Result<Tri, Fault> {
-    let fold = record.flags & FOLD_CASE != 0;
-    Ok(match record.class {
-        pattern::LITERAL if fold => Tri::from(value.eq_ignore_ascii_case(text)),
-        pattern::LITERAL => Tri::from(value == text),
-        pattern::GLOB => Tri::from(glob::command(text, value, fold)),
-        pattern::PATH_GLOB => Tri::from(glob::path(text, value, fold)),
-        pattern::SUBSTRING => Tri::from(glob::find(value, text, fold).is_some()),
-        _ => return Err(Fault::Corrupt),
-    })
 }

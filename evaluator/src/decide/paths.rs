@@ -13,6 +13,7 @@ use crate::world::Answer;
 use super::command::is_option;
 use super::condition::{Judge, Tri, matches};
 use super::found::Fault;
+use super::surroundings::is_listed;
 
 /// Longest path that the kernel takes, its NUL included (`limits.h`).
 const PATH_MAX: usize = 4096;
@@ -26,11 +27,25 @@ const CANNOT_LOAD: TargetKinds = TargetKinds::STATIC
     .with(TargetKinds::OTHER_ROOT)
     .with(TargetKinds::UNREADABLE);
 
-/// Programs that write to their last operand.
-const WRITE_LAST: [&[u8]; 5] = [b"cp", b"mv", b"install", b"ln", b"rsync"];
+/// Programs that read all operands but the last and write to that.
+const COPY: &[u8] = b" cp mv install ln rsync scp ";
 
 /// Programs that write to every operand.
-const WRITE_ALL: [&[u8]; 3] = [b"tee", b"truncate", b"shred"];
+const WRITE_ALL: &[u8] = b" tee truncate shred ";
+
+/// Programs that read every operand (or what is in it), apart from an expression before them.
+const READ_ALL: &[u8] = b" cat tac head tail less more most bat nl od xxd hexdump strings base32 base64 wc sort uniq cut paste tr rev fold column cmp diff comm md5sum sha1sum sha224sum sha256sum sha384sum sha512sum b2sum cksum grep egrep fgrep zgrep rg ag ack sed awk gawk mawk nawk jq yq tar zip gzip bzip2 xz zstd zcat bzcat xzcat source . ";
+
+/// What a test on files looks at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Files {
+    /// What is read.
+    Read,
+    /// What is written.
+    Written,
+    /// What output is redirected to.
+    Redirected,
+}
 
 impl<'j> Judge<'j, '_> {
     /// Whether some operand, or the path in some `name=path`, `@path` or `file://path`, matches.
@@ -64,16 +79,21 @@ impl<'j> Judge<'j, '_> {
         Ok(any)
     }
 
-    /// Whether a redirection by one of `ops` goes to or comes from a matching path; with `writes`
-    /// also what programs that are known to write would write.
-    pub fn redirected(
+    /// Whether a redirection goes to or comes from a matching path; also what programs that are
+    /// known to read or write would, unless only redirections count.
+    pub fn touched(
         &mut self,
         image: &Image<'_>,
         record: &NodeRecord,
         command: &Command,
-        ops: &[RedirectOp],
-        writes: bool,
+        files: Files,
     ) -> Result<Tri, Fault> {
+        let ops: &[RedirectOp] = match files {
+            Files::Read => &[RedirectOp::Read, RedirectOp::ReadWrite],
+            Files::Written | Files::Redirected => {
+                &[RedirectOp::Write, RedirectOp::Append, RedirectOp::ReadWrite]
+            }
+        };
         let tree = self.tree;
         let cwd = self.cwd(command);
         let mut any = Tri::No;
@@ -83,32 +103,38 @@ impl<'j> Judge<'j, '_> {
                 any = any.or(self.spelled(image, record, text, cwd, false)?);
             }
         }
+        if files == Files::Redirected || any == Tri::Yes {
+            return Ok(any);
+        }
         let name = tree.program(command).map_or(&b""[..], |(_, text)| file_name(text));
         let words = tree.words(command.words);
         let operands = || words.iter().skip(1).filter(|word| !is_option(tree.bytes(word.text)));
+        let reads = files == Files::Read;
         if name == b"dd" {
-            let prefix: &[u8] = if writes { b"of=" } else { b"if=" };
+            let prefix: &[u8] = if reads { b"if=" } else { b"of=" };
             for path in operands().filter_map(|word| tree.bytes(word.text).strip_prefix(prefix)) {
                 any = any.or(self.spelled(image, record, path, cwd, false)?);
             }
         }
-        if writes {
-            let skip = if WRITE_LAST.contains(&name) {
-                operands().count().saturating_sub(1)
-            } else if WRITE_ALL.contains(&name) {
-                0
-            } else {
-                usize::MAX
-            };
-            for word in operands().skip(skip).filter(|word| !word.flags.has(WordFlags::DYNAMIC)) {
-                any = any.or(self.spelled(image, record, tree.bytes(word.text), cwd, false)?);
+        let last = || operands().count().saturating_sub(1);
+        let (skip, take) = if is_listed(COPY, name) {
+            if reads { (0, last()) } else { (last(), 1) }
+        } else if is_listed(if reads { READ_ALL } else { WRITE_ALL }, name) {
+            (0, usize::MAX)
+        } else {
+            return Ok(any);
+        };
+        for word in operands().skip(skip).take(take) {
+            if !word.flags.has(WordFlags::DYNAMIC) {
+                let glob = reads && word.flags.has(WordFlags::GLOB);
+                any = any.or(self.spelled(image, record, tree.bytes(word.text), cwd, glob)?);
             }
         }
         Ok(any)
     }
 
     /// The directory that a command's relative paths start at.
-    fn cwd(&self, command: &Command) -> Cwd<'j> {
+    pub fn cwd(&self, command: &Command) -> Cwd<'j> {
         if command.cwd.len != 0 {
             Cwd::Known(self.tree.bytes(command.cwd))
         } else if command.flags.has(CommandFlags::CWD_CHANGED) {

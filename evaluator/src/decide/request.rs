@@ -5,21 +5,27 @@ use crate::image::format::{NodeRecord, node};
 use crate::request::TargetKinds;
 use crate::world::Answer;
 
-use super::condition::{Judge, Tri, one, patterns};
+use super::condition::{At, Judge, Tri, one, patterns};
 use super::found::Fault;
 
-impl Judge<'_, '_> {
-    /// Evaluates a test of the request; `None` if the node is a test of commands.
+impl<'j> Judge<'j, '_> {
+    /// Evaluates a test of the request, or of what surrounds the command at hand; `None` if the
+    /// node is a test of commands.
     pub fn request_test(
         &mut self,
         image: &Image<'_>,
         record: &NodeRecord,
+        at: Option<At<'j>>,
     ) -> Result<Option<Tri>, Fault> {
         let some = |value: &[u8]| patterns(image, record.first, record.count, value);
         let request = self.request;
         Ok(Some(match record.kind {
             node::ALWAYS => Tri::Yes,
-            node::TARGET => Tri::from(request.target.kinds.intersects(TargetKinds(record.number))),
+            node::TARGET => self.target(TargetKinds(record.number)),
+            node::CWD => self.directory(image, record, at)?,
+            node::ENV => self.environment(image, record, at)?,
+            node::USER => self.user(image, record, at)?,
+            node::PARENT => self.parent(image, record)?,
             node::SESSION => some(request.caller.session)?,
             node::AGENT => some(request.caller.agent)?,
             node::AGENT_DEPTH => {

@@ -84,7 +84,7 @@ where
                 continue;
             }
             let place = (position, number);
-            if rule.flags & rule_flag::REQUEST_ONLY != 0 {
+            if self.is_about_request(&rule) {
                 self.try_rule(image, place, (&rule, rule.node), None, found)?;
                 continue;
             }

@@ -71,7 +71,8 @@ impl<'j> Spellings<'j> {
         })
     }
 
-    const fn forget(&mut self) {
+    /// Forgets every path, so that one that lies elsewhere by now is not taken for another.
+    pub const fn forget(&mut self) {
         (self.used, self.count) = (0, 0);
     }
 

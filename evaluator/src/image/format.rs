@@ -16,7 +16,7 @@
 pub const MAGIC: [u8; 8] = *b"RAMPART\0";
 
 /// Version of this format. An image of another version is refused.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Size of [`Header`] plus the section table, in bytes: where the first section may start.
 pub const FIRST_SECTION: usize = Header::SIZE + Section::COUNT * SectionEntry::SIZE;
@@ -215,6 +215,11 @@ pub mod rule_flag {
     /// An allow that a person wrote for this very case (`rampart allow`): it beats ask, webhook,
     /// watch and the default, never a deny.
     pub const OPERATOR: u8 = 64;
+    /// Its conditions look at commands only where there are any (*either* in [`super::node`]).
+    pub const EITHER: u8 = 8;
+    /// Some condition looks at the text of commands. Only such a rule looks at shell text as a
+    /// whole, which is no command of its own.
+    pub const TEXT: u8 = 16;
 }
 
 record! {
@@ -235,71 +240,9 @@ record! {
     }
 }
 
-/// Kinds of condition node. The tests marked *command* look at one command of the tree at a time;
-/// the others at the request.
-pub mod node {
-    /// Every child holds. Children are nodes `first .. first + count`.
-    pub const ALL: u8 = 1;
-    /// Some child holds.
-    pub const ANY: u8 = 2;
-    /// The one child (`first`) does not hold.
-    pub const NOT: u8 = 3;
-    /// Holds always.
-    pub const ALWAYS: u8 = 4;
-    /// *command*: its text form matches a glob.
-    pub const COMMAND_GLOB: u8 = 5;
-    /// *command*: its text form contains a pattern.
-    pub const COMMAND_CONTAINS: u8 = 6;
-    /// *command*: the program's name (last path component, lower case) matches a pattern.
-    pub const PROGRAM: u8 = 7;
-    /// *command*: has a flag among the patterns, in any spelling: `-r` also in a cluster `-xr`,
-    /// `--name` also as `--name=value` and as an unambiguous prefix of three letters or more.
-    pub const FLAG: u8 = 8;
-    /// *command*: some operand (a word that is no flag) matches. `flags` bit 0: patterns are
-    /// paths, and the operand is resolved first.
-    pub const OPERAND: u8 = 9;
-    /// *command*: some redirection that writes goes to a path that matches.
-    pub const WRITES_TO: u8 = 10;
-    /// *command*: its output flows, possibly through others, into a program that matches.
-    pub const PIPES_INTO: u8 = 11;
-    /// *command*: `number` is a bit set (1 << `Via`); some step of its provenance is in it.
-    pub const INSIDE: u8 = 12;
-    /// The file to be executed is of a kind in `number` (`TargetKinds`).
-    pub const TARGET: u8 = 13;
-    /// *command*: a name assigned before or by the command matches; a pattern with `=` looks at
-    /// the whole `name=value`.
-    pub const ENV_ASSIGNS: u8 = 14;
-    /// The request's path matches.
-    pub const PATH: u8 = 15;
-    /// The request's URL matches.
-    pub const URL: u8 = 16;
-    /// The host of the request's URL matches.
-    pub const DOMAIN: u8 = 17;
-    /// The session label matches.
-    pub const SESSION: u8 = 18;
-    /// The agent's name matches.
-    pub const AGENT: u8 = 19;
-    /// The agent depth compares (`flags`: 1 ≥, 2 ≤, 3 =) with `number`.
-    pub const AGENT_DEPTH: u8 = 20;
-    /// A parameter matches: patterns alternate name (literal) and value (glob).
-    pub const PARAM: u8 = 21;
-    /// The call count of the tool in the window is at least `number`. Never known in process.
-    /// Patterns, all literal: the window in decimal seconds, then the tool if it is not the
-    /// call's own.
-    pub const CALL_COUNT: u8 = 22;
-    /// *command*: has a flag of `command::CommandFlags` in `number`.
-    pub const COMMAND_FACT: u8 = 23;
-    /// *command*: some redirection that reads comes from a path that matches.
-    pub const READS_FROM: u8 = 24;
-    /// *command*: the first operand equals a pattern (`push` in `git push`), options before it
-    /// skipped.
-    pub const SUBCOMMAND: u8 = 25;
-    /// *command*: SQL among its arguments or in what flows into it does something in `number`
-    /// (`sql::effect`).
-    pub const SQL: u8 = 26;
-    /// What the tool put out matches a regular expression. Only `decide::response` knows.
-    pub const RESPONSE: u8 = 60;
-}
+pub mod node;
+
+pub mod context;
 
 record! {
     /// A pattern.

@@ -220,7 +220,8 @@ fn deliberate(
     let is_attempt = full.is_none();
     // With a long directory before them, paths need more room.
     let quick = quick.as_mut().filter(|_| cwd_len <= QUICK_CWD);
-    let verdict = verdict(layers.images(), &request, quick, full.as_mut())?;
+    let world = Files::at(call.stage);
+    let verdict = verdict(layers.images(), &request, &world, quick, full.as_mut())?;
     let settled = settle(&verdict, snapshot.fail_open);
     judged.permitted = settled.permitted || snapshot.mode == Mode::Monitor;
     if !judged.permitted && is_attempt {
@@ -256,12 +257,12 @@ fn deliberate(
 fn verdict<'a>(
     images: &[Image<'a>],
     request: &Request<'_>,
+    world: &Files,
     quick: Option<&'a mut Scratch<'_>>,
     full: Option<&'a mut Scratch<'_>>,
 ) -> Option<Verdict<'a>> {
-    let world = Files::default();
     if let Some(quick) = quick {
-        let verdict = decide(images, request, &world, quick);
+        let verdict = decide(images, request, world, quick);
         let is_final = verdict.tree.outcome != command::Outcome::TooComplex
             && !matches!(verdict.reason, Reason::TooComplex | Reason::NoMemory)
             && !world.lacked_room();
@@ -269,7 +270,7 @@ fn verdict<'a>(
             return Some(verdict);
         }
     }
-    Some(decide(images, request, &world, full?))
+    Some(decide(images, request, world, full?))
 }
 
 /// The working directory, where it is known: spawn file actions may change it before the exec.

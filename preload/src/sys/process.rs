@@ -36,6 +36,19 @@ fn identity(number: i64) -> u32 {
     unsafe { call6(number, [0; 6]) as u32 }
 }
 
+/// The machine's name (`uname(2)`); `None` if it does not fit.
+pub fn node_name(out: &mut [u8]) -> Option<&[u8]> {
+    /// Length of each of the six names, its NUL included (`__NEW_UTS_LEN`).
+    const NAME: usize = 65;
+    let mut names = [0_u8; 6 * NAME];
+    // SAFETY: `names` has the size of `struct new_utsname`.
+    unsafe { call(libc::SYS_uname, [names.as_mut_ptr() as usize, 0, 0, 0, 0, 0]) }.ok()?;
+    let name = names.get(NAME..2 * NAME)?.split(|byte| *byte == 0).next()?;
+    let out = out.get_mut(..name.len())?;
+    out.iter_mut().zip(name).for_each(|(to, from)| *to = *from);
+    Some(out)
+}
+
 /// Microseconds since the Unix epoch.
 pub fn wall_time() -> u64 {
     let (seconds, nanos) = clock(CLOCK_REALTIME);

@@ -7,11 +7,13 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Mode, OFlags};
+use sha2::{Digest, Sha256};
 
 /// How many answers are kept, so that a long input cannot fill the memory.
 const KEPT: usize = 1024;
@@ -21,6 +23,7 @@ const KEPT: usize = 1024;
 #[derive(Debug, Default)]
 pub struct FileSystem {
     resolved: RefCell<HashMap<Vec<u8>, Resolved>>,
+    digests: RefCell<HashMap<Vec<u8>, Answer<[u8; 32]>>>,
 }
 
 /// Where a path leads.
@@ -30,6 +33,7 @@ impl FileSystem {
     /// Forgets what was looked up: time has passed.
     pub fn forget(&self) {
         self.resolved.borrow_mut().clear();
+        self.digests.borrow_mut().clear();
     }
 
     fn resolved(&self, path: &[u8]) -> Resolved {
@@ -52,16 +56,53 @@ impl FileSystem {
 impl World for FileSystem {
     fn resolve<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
         match self.resolved(path) {
-            Answer::Value(found) => match out.get_mut(..found.len()) {
-                Some(out) => {
-                    out.copy_from_slice(&found);
-                    Answer::Value(out)
-                }
-                None => Answer::Unavailable,
-            },
+            Answer::Value(found) => copied(&found, out),
             Answer::Absent => Answer::Absent,
             Answer::Unavailable => Answer::Unavailable,
         }
+    }
+
+    fn read_at<'b>(&self, path: &[u8], offset: u64, out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        match read_piece(Path::new(OsStr::from_bytes(path)), offset, out) {
+            Ok(Some(length)) => out.get(..length).map_or(Answer::Unavailable, Answer::Value),
+            Ok(None) => Answer::Unavailable,
+            Err(error) => missing(&error),
+        }
+    }
+
+    fn digest(&self, path: &[u8]) -> Answer<[u8; 32]> {
+        if let Some(known) = self.digests.borrow().get(path) {
+            return *known;
+        }
+        let answer = match digest_of(Path::new(OsStr::from_bytes(path))) {
+            Ok(Some(digest)) => Answer::Value(digest),
+            Ok(None) => Answer::Unavailable,
+            Err(error) => missing(&error),
+        };
+        let mut digests = self.digests.borrow_mut();
+        if digests.len() >= KEPT {
+            digests.clear();
+        }
+        digests.insert(path.to_vec(), answer);
+        answer
+    }
+
+    fn user(&self) -> Answer<u32> {
+        Answer::Value(rustix::process::getuid().as_raw())
+    }
+
+    fn parent<'b>(&self, out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        let Some(parent) = rustix::process::getppid() else {
+            return Answer::Absent;
+        };
+        match fs::read_link(format!("/proc/{}/exe", parent.as_raw_nonzero())) {
+            Ok(path) => copied(path.as_os_str().as_bytes(), out),
+            Err(_) => Answer::Unavailable,
+        }
+    }
+
+    fn host<'b>(&self, out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        copied(rustix::system::uname().nodename().to_bytes(), out)
     }
 
     fn read<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
@@ -78,6 +119,16 @@ impl World for FileSystem {
     }
 }
 
+fn copied<'b>(bytes: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
+    match out.get_mut(..bytes.len()) {
+        Some(out) => {
+            out.copy_from_slice(bytes);
+            Answer::Value(out)
+        }
+        None => Answer::Unavailable,
+    }
+}
+
 fn missing<T>(error: &io::Error) -> Answer<T> {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Answer::Absent,
@@ -85,14 +136,48 @@ fn missing<T>(error: &io::Error) -> Answer<T> {
     }
 }
 
-/// Reads a whole regular file; `None` if it is none or does not fit. Never waits: a FIFO is not
-/// opened for long enough.
-fn read_into(path: &Path, out: &mut [u8]) -> io::Result<Option<usize>> {
+/// Opens a regular file; `None` if it is none. Never waits: a FIFO is not opened for long enough.
+fn open(path: &Path) -> io::Result<Option<File>> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let mut file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    if !file.metadata()?.is_file() {
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    Ok(file.metadata()?.is_file().then_some(file))
+}
+
+/// Reads what there is from `offset` on; `None` if it is no regular file.
+fn read_piece(path: &Path, offset: u64, out: &mut [u8]) -> io::Result<Option<usize>> {
+    let Some(file) = open(path)? else {
         return Ok(None);
+    };
+    loop {
+        match file.read_at(out, offset) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            count => return count.map(Some),
+        }
     }
+}
+
+/// The SHA-256 of a regular file; `None` if it is none.
+fn digest_of(path: &Path) -> io::Result<Option<[u8; 32]>> {
+    let Some(mut file) = open(path)? else {
+        return Ok(None);
+    };
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(Some(hash.finalize().into())),
+            Ok(count) => hash.update(buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Reads a whole regular file; `None` if it is none or does not fit.
+fn read_into(path: &Path, out: &mut [u8]) -> io::Result<Option<usize>> {
+    let Some(mut file) = open(path)? else {
+        return Ok(None);
+    };
     let mut length = 0;
     loop {
         let rest = out.get_mut(length..).unwrap_or_default();
