@@ -117,6 +117,15 @@ pub fn ulid(time_ms: u64, random: [u8; 10]) -> [u8; 26] {
     out
 }
 
+/// A time as events have it: RFC 3339 in UTC with microseconds, from microseconds since the Unix
+/// epoch (before the year 10000).
+#[must_use]
+pub fn timestamp(us: u64) -> [u8; 27] {
+    let mut out = [b' '; 32];
+    Json::new(&mut out).moment(us);
+    out.first_chunk().copied().unwrap_or([b' '; 27])
+}
+
 /// Writes `event` as one line with its newline into `out` and returns its length. `out` should be
 /// 64 KiB. Arguments beyond that are counted (`argv_len`); if the rest does not fit either, the
 /// line is `compacted`: the verdict without the call. Returns 0 if not even that fits.

@@ -2,8 +2,8 @@
 
 use crate::failure::Failure;
 use crate::verbs::{
-    audit_tail, check, doctor, policy_compile, policy_lint, policy_show, policy_test, rules, run,
-    score,
+    audit_tail, audit_verify, check, doctor, policy_compile, policy_lint, policy_show, policy_test,
+    rules, run, score,
 };
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -47,6 +47,9 @@ enum PolicyVerb {
 #[derive(Subcommand, Debug)]
 enum AuditVerb {
     Tail(audit_tail::Arguments),
+    Verify(audit_verify::Verify),
+    Seal(audit_verify::Seal),
+    Anchor(audit_verify::Anchor),
 }
 
 /// Reads the command line and runs its verb. Wrong usage ends here with exit status 2.
@@ -64,6 +67,11 @@ pub fn run() -> ExitCode {
         Verb::Policy(PolicyVerb::Show(arguments)) => policy_show::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::List) => policy_show::list().map(done),
         Verb::Audit(AuditVerb::Tail(arguments)) => audit_tail::run(&arguments).map(done),
+        Verb::Audit(AuditVerb::Verify(arguments)) => audit_verify::run(&arguments),
+        Verb::Audit(AuditVerb::Seal(arguments)) => audit_verify::seal(&arguments).map(done),
+        Verb::Audit(AuditVerb::Anchor(arguments)) => {
+            audit_verify::print_anchor(&arguments).map(done)
+        }
         Verb::Doctor(arguments) => doctor::run(&arguments),
     };
     match result {

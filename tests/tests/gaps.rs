@@ -41,7 +41,7 @@ fn a_shell_s_own_redirection_is_not_judged_again_by_the_kernel() {
 }
 
 #[test]
-fn the_same_user_can_rewrite_the_audit_file() {
+fn the_same_user_can_rewrite_what_is_not_merged_yet() {
     let guard = Guard::new(NO_REMOVAL);
     let ran = run(
         guard

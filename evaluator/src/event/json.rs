@@ -222,11 +222,18 @@ impl<'b> Json<'b> {
     /// A member that is a time: RFC 3339 in UTC with microseconds, from microseconds since the
     /// Unix epoch.
     pub fn time(&mut self, name: &str, us: u64) {
+        self.key(name);
+        self.put(b"\"");
+        self.moment(us);
+        self.put(b"\"");
+        self.comma = true;
+    }
+
+    /// A time, without quotes.
+    pub fn moment(&mut self, us: u64) {
         let (seconds, micros) = (us / 1_000_000, us % 1_000_000);
         let (days, second) = (seconds / 86_400, seconds % 86_400);
         let (year, month, day) = civil(days);
-        self.key(name);
-        self.put(b"\"");
         for (value, width, after) in [
             (year, 4, b"-"),
             (month, 2, b"-"),
@@ -239,8 +246,6 @@ impl<'b> Json<'b> {
             self.digits(value, width);
             self.put(after);
         }
-        self.put(b"\"");
-        self.comma = true;
     }
 
     /// Ends the line; returns its length, or `None` if something did not fit.

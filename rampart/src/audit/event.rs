@@ -41,6 +41,11 @@ impl Event {
         wanted.len() >= SHORT_ID && id.ends_with(&wanted.to_ascii_uppercase())
     }
 
+    /// Whether it has a member of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
     /// Whether something was stopped, or would have been in another mode.
     pub fn is_denial(&self) -> bool {
         matches!(self.text("outcome"), "denied" | "not-enforced")

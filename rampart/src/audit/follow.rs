@@ -1,6 +1,6 @@
 //! Reading on at the end of files that grow, shrink, vanish and come back.
 
-use super::spool::{self, LONGEST_LINE};
+use super::spool::LONGEST_LINE;
 use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -11,9 +11,13 @@ use std::path::{Path, PathBuf};
 /// How many bytes before the position are compared: enough for a time and an id to differ.
 const REMEMBERED: usize = 1024;
 
-/// The new lines of all spool files of some directories.
+/// Names the files of a directory that are followed.
+pub type List = fn(&Path) -> Result<Vec<PathBuf>, Failure>;
+
+/// The new lines of some files of some directories.
 pub struct Follower {
     directories: Vec<PathBuf>,
+    list: List,
     files: BTreeMap<PathBuf, Followed>,
 }
 
@@ -37,8 +41,11 @@ impl Follower {
     ///
     /// # Errors
     /// If a directory or a file cannot be read.
-    pub fn new(directories: Vec<PathBuf>) -> Result<(Self, Vec<(PathBuf, u64)>), Failure> {
-        let mut follower = Self { directories, files: BTreeMap::new() };
+    pub fn new(
+        directories: Vec<PathBuf>,
+        list: List,
+    ) -> Result<(Self, Vec<(PathBuf, u64)>), Failure> {
+        let mut follower = Self { directories, list, files: BTreeMap::new() };
         let mut ends = Vec::new();
         for path in follower.present()? {
             if let Some(followed) =
@@ -54,7 +61,7 @@ impl Follower {
     fn present(&self) -> Result<Vec<PathBuf>, Failure> {
         let mut all = Vec::new();
         for directory in &self.directories {
-            all.extend(spool::files(directory)?);
+            all.extend((self.list)(directory)?);
         }
         Ok(all)
     }
@@ -177,6 +184,7 @@ fn before(file: &File, position: u64) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::spool;
     use super::*;
     use std::fs::OpenOptions;
     use std::io::Write;
@@ -191,7 +199,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("spool-0.jsonl");
         append(&path, b"old\n");
-        let (mut follower, ends) = Follower::new(vec![root.path().to_owned()]).unwrap();
+        let (mut follower, ends) =
+            Follower::new(vec![root.path().to_owned()], spool::files).unwrap();
         assert_eq!(ends, [(path.clone(), 4)]);
         type Step<'a> = (&'a str, &'a dyn Fn(), &'a [&'a [u8]]);
         let moved = root.path().join("rotated");
@@ -224,7 +233,7 @@ mod tests {
     fn a_line_without_end_does_not_fill_the_memory() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("spool-0.jsonl");
-        let (mut follower, _) = Follower::new(vec![root.path().to_owned()]).unwrap();
+        let (mut follower, _) = Follower::new(vec![root.path().to_owned()], spool::files).unwrap();
         append(&path, &vec![b'x'; 3 * LONGEST_LINE]);
         append(&path, b"\nnext\n");
         let lines = follower.poll().unwrap();

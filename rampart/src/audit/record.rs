@@ -66,7 +66,8 @@ pub fn conclude(
     Err(Failure::with(status::NOT_EXECUTABLE, text))
 }
 
-fn stamp() -> ([u8; 26], u64) {
+/// A new id, and the time in microseconds since the Unix epoch.
+pub fn stamp() -> ([u8; 26], u64) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut random = [0u8; 10];
     // Ids only have to differ; without randomness the time does that.

@@ -1,18 +1,22 @@
 //! `rampart audit tail`: what was judged, latest last.
 
 use crate::audit::event::Event;
-use crate::audit::follow::Follower;
+use crate::audit::follow::{Follower, List};
+use crate::audit::merge::merge;
 use crate::audit::spool::{FromEnd, LONGEST_LINE};
+use crate::audit::{self};
 use crate::directories::Directories;
 use crate::failure::{Failure, reason};
 use crate::output::Output;
-use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How often new lines are looked for. Short enough to feel immediate to a person.
 const POLL: Duration = Duration::from_millis(200);
+
+/// How many events beyond those asked for are looked at, to show the latest in the order of time.
+const UNORDERED: usize = 1000;
 
 /// Shows the last events of the audit log, the latest last
 ///
@@ -46,13 +50,15 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.id.as_ref().is_some_and(|id| id.len() < 4) {
         return Err(Failure::usage("an id has at least four characters, such as 7F3K"));
     }
-    let places = Directories::from_environment();
-    let main = places.audit()?;
-    let mut directories = vec![main.clone()];
-    if !places.is_audit_chosen() {
-        directories.extend(substitutes(&main));
+    let places = audit::places(&Directories::from_environment())?;
+    let main = places.first().cloned().unwrap_or_default();
+    // Without the right to write to the log, what was not merged is read where it is.
+    let merged = merge(&places);
+    if let Err(failure) = &merged {
+        eprintln!("rampart: warning: {}", failure.message);
     }
-    let (mut follower, ends) = Follower::new(directories)?;
+    let list: List = if merged.is_ok() { audit::chain_files } else { audit::all_files };
+    let (mut follower, ends) = Follower::new(places.clone(), list)?;
     let mut view = View { arguments, output: Output::new(), foreign: 0, shown: 0 };
     view.last_events(&ends)?;
     view.report_foreign();
@@ -61,6 +67,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         return view.report_nothing(&main);
     }
     loop {
+        if merged.is_ok() {
+            merge(&places)?;
+        }
         for line in follower.poll()? {
             view.new_line(&line)?;
         }
@@ -68,22 +77,6 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         view.report_foreign();
         std::thread::sleep(POLL);
     }
-}
-
-/// Where the library writes if the audit directory cannot be used (DESIGN §6), as far as those
-/// directories are there, are ours, and nobody else can write to them.
-fn substitutes(main: &Path) -> Vec<PathBuf> {
-    let own = rustix::process::getuid().as_raw();
-    let temporary = std::env::var_os("TMPDIR").map(PathBuf::from);
-    let roots = [temporary, Some(PathBuf::from("/dev/shm"))];
-    let found = roots.into_iter().flatten().map(|root| root.join(format!("rampart-{own}")));
-    let private = |path: &PathBuf| {
-        fs::symlink_metadata(path)
-            .is_ok_and(|found| found.is_dir() && found.uid() == own && found.mode() & 0o022 == 0)
-    };
-    let mut all: Vec<PathBuf> = found.filter(|path| path != main).filter(private).collect();
-    all.dedup();
-    all
 }
 
 struct View<'a> {
@@ -104,7 +97,8 @@ impl View<'_> {
             };
             let file = File::open(path).map_err(|error| failed(&error))?;
             let mut lines = FromEnd::new(file, *end);
-            let mut wanted = self.arguments.count;
+            // Spools were merged one after the other: the latest may not be the last.
+            let mut wanted = self.arguments.count.saturating_add(UNORDERED);
             while wanted > 0 {
                 let Some(line) = lines.next_line().map_err(|error| failed(&error))? else {
                     break;
@@ -132,7 +126,11 @@ impl View<'_> {
 
     /// The event on `line` if it is one and is asked for.
     fn parse(&mut self, line: &[u8]) -> Option<Event> {
-        if line.is_empty() {
+        if line.starts_with(b"{\"note\":\"foreign\"") {
+            self.foreign += 1;
+            return None;
+        }
+        if line.is_empty() || line.starts_with(b"{\"note\":") {
             return None;
         }
         let event = (line.len() <= LONGEST_LINE).then(|| Event::parse(line)).flatten();

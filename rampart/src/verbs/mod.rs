@@ -1,6 +1,7 @@
 //! The verbs of the command line, one module each.
 
 pub mod audit_tail;
+pub mod audit_verify;
 pub mod check;
 pub mod check_jsonl;
 pub mod doctor;

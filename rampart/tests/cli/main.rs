@@ -10,6 +10,7 @@
 )]
 
 mod audit;
+mod audit_verify;
 mod check;
 mod doctor;
 mod jsonl;
