@@ -47,6 +47,9 @@ fn pieces_in_order(pattern: &[u8], value: &[u8], fold: bool) -> bool {
 /// Whether `value` matches the path glob `pattern`; `None` if it would take too many steps.
 #[must_use]
 pub fn path(pattern: &[u8], value: &[u8], fold: bool) -> Option<bool> {
+    if differs_early(pattern, value, fold) {
+        return Some(false);
+    }
     let anywhere = pattern.strip_prefix(b"**/");
     let end = literal_end(anywhere.unwrap_or(pattern));
     if pattern.is_empty() || !ends_with(value, end, fold) {
@@ -192,6 +195,18 @@ const fn same(left: u8, right: u8, fold: bool) -> bool {
 fn starts_with(value: &[u8], prefix: &[u8], fold: bool) -> bool {
     value.len() >= prefix.len()
         && value.iter().zip(prefix).all(|(left, right)| same(slashed(*left), slashed(*right), fold))
+}
+
+/// Whether the first two bytes already say no: most patterns are about other directories.
+fn differs_early(pattern: &[u8], value: &[u8], fold: bool) -> bool {
+    let ([first, second, ..], [other_first, other_second, ..]) = (pattern, value) else {
+        return false;
+    };
+    let differs = |wanted: u8, byte: u8| {
+        !matches!(wanted, b'*' | b'?' | b'[') && !same(slashed(wanted), slashed(byte), fold)
+    };
+    !matches!(first, b'*' | b'?' | b'[')
+        && (differs(*first, *other_first) || differs(*second, *other_second))
 }
 
 /// What stands behind the last wildcard of `pattern`: every value that fits ends with it.

@@ -275,6 +275,33 @@ impl Condition {
         matches!(*node, node::CWD | node::ENV | node::USER)
     }
 
+    /// How much work a verdict has with this part, compared with others: a name is compared
+    /// before arguments, and these before paths and before the command's text is put together.
+    pub fn cost(&self) -> usize {
+        match self {
+            Self::All(parts) => parts.iter().map(Self::cost).min().unwrap_or(0),
+            Self::Any(parts) => parts.iter().map(Self::cost).sum(),
+            Self::Not(part) => part.cost(),
+            Self::Matches { node, flags, patterns } => {
+                let each = match *node {
+                    node::PROGRAM => 1,
+                    node::SUBCOMMAND | node::FLAG => 2,
+                    node::PIPES_INTO => 3,
+                    node::OPERAND if *flags & 1 == 0 => 4,
+                    node::WRITES | node::READS | node::ENV_ASSIGNS => 6,
+                    node::EXE_PATH | node::EXE_SHA256 => 4096,
+                    node::OPERAND | node::PATH => 16,
+                    node::COMMAND_GLOB | node::COMMAND_CONTAINS => 32,
+                    _ => 4,
+                };
+                each * patterns.len()
+            }
+            Self::Sql(_) => 64,
+            Self::Response { .. } => 1024,
+            _ => 0,
+        }
+    }
+
     /// Whether this part itself, not what it groups, looks at one command at a time.
     pub fn looks_at_commands(&self) -> bool {
         match self {

@@ -34,7 +34,8 @@ impl Index {
 
     /// The hash table: a power of two of buckets, and one more for "every program".
     pub fn table(&self) -> (Vec<BucketRecord>, Vec<EntryRecord>) {
-        let size = (self.named.len() * 2).next_power_of_two();
+        // Roomy: a rule that shares a bucket with a foreign name is tested for nothing.
+        let size = (self.named.len() * 8).next_power_of_two();
         let mut table: Vec<BTreeSet<(u32, u32)>> = vec![BTreeSet::new(); size];
         for (name, rules) in &self.named {
             let slot = program_hash(name.as_bytes()) as usize & (size - 1);

@@ -88,6 +88,7 @@ impl Shell<'_, '_> {
     pub fn process_substitution(&mut self, direction: u8) -> Step {
         self.advance(2);
         let stdin = self.place.stdin;
+        let begin = self.commands.len();
         if direction == b'>' && !stdin.taint.has(Taint::SOME) {
             self.place.stdin.taint = Taint::SOME.with(Taint::UNKNOWN);
         }
@@ -109,8 +110,23 @@ impl Shell<'_, '_> {
         self.next_fd = self.next_fd.saturating_sub(1).max(10);
         let name = self.keep_text(name)?;
         if direction == b'<' {
+            self.flows_up(begin);
             self.set(kind::FILE, name, self.data_word(data))?;
         }
         self.append(name, WordFlags::default(), true, Mode::One)
+    }
+
+    /// What was found since `begin` in `<( … )` prints into the command whose word this is.
+    fn flows_up(&mut self, begin: usize) {
+        let reader = self.place.parent;
+        for index in begin..self.commands.len() {
+            if let Some(command) = self.commands.get_mut(index)
+                && command.via == Via::Substitution
+                && command.parent == reader
+                && command.pipes_into == 0
+            {
+                command.pipes_into = reader;
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::image::Image;
 use crate::image::format::{NodeRecord, node};
-use crate::request::TargetKinds;
+use crate::request::{Cwd, TargetKinds};
 use crate::world::Answer;
 
 use super::condition::{At, Judge, Tri, one, patterns};
@@ -38,7 +38,7 @@ impl<'j> Judge<'j, '_> {
                 })
             }
             node::PATH => match request.path {
-                Some(path) => self.path_matches(image, record, path, request.cwd)?,
+                Some(path) => self.named_path(image, record, path)?,
                 None => Tri::No,
             },
             node::URL => request.url.map_or(Ok(Tri::No), some)?,
@@ -66,6 +66,23 @@ impl<'j> Judge<'j, '_> {
             });
         }
         Ok(any)
+    }
+
+    /// Whether the path that a tool was given matches. No shell was there to replace `~`; some
+    /// tools do it themselves, so restrictive rules try both.
+    fn named_path(
+        &mut self,
+        image: &Image<'_>,
+        record: &NodeRecord,
+        path: &[u8],
+    ) -> Result<Tri, Fault> {
+        let here = self.path_matches(image, record, path, self.request.cwd)?;
+        match (path.strip_prefix(b"~/"), self.home) {
+            (Some(below), Some(home)) if here != Tri::Yes && !self.grants => {
+                Ok(here.or(self.path_matches(image, record, below, Cwd::Known(home))?))
+            }
+            _ => Ok(here),
+        }
     }
 
     /// Whether some parameter matches: patterns alternate name and value.

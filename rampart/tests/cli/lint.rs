@@ -68,9 +68,8 @@ fn for_editors() {
 #[test]
 fn shipped_policies() {
     let user = User::new();
-    for profile in ["standard", "ci", "paranoid", "monitor"] {
-        let text = user.rampart(&["policy", "show", "--profile", profile]).stdout;
+    for (name, text) in policies::SOURCES.iter().chain(policies::PACK_SOURCES) {
         let found = user.rampart_with(&["policy", "lint", "--strict", "-"], text.as_bytes());
-        assert_eq!(found.status, 0, "{profile}: {}", found.stdout);
+        assert_eq!(found.status, 0, "{name}: {}", found.stdout);
     }
 }
