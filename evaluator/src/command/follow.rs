@@ -33,8 +33,7 @@ impl Shell<'_, '_> {
         };
         let script = target.kinds.intersects(TargetKinds::SCRIPT);
         if let (true, Some(interpreter)) = (script, target.interpreter) {
-            let interpreter = self.keep_bytes(interpreter)?;
-            return self.run_script_target(index, interpreter, file);
+            return self.run_script_target(index, interpreter, target.interpreter_arg, file);
         }
         let argv0 = self.arg(command.words, 0).unwrap_or_default().text;
         let name = basename(self.bytes(file));

@@ -3,7 +3,7 @@
 use super::flow::{Data, Taint};
 use super::follow::rest;
 use super::limits::Step;
-use super::shell::{Dialect, Place, Shell, State};
+use super::shell::{Dialect, Shell, State};
 use super::vars::kind;
 use super::{CommandFlags, Outcome, Run, Span, UNKNOWN, Via, Word, WordFlags};
 use crate::world::Answer;
@@ -254,22 +254,26 @@ impl Shell<'_, '_> {
         Ok(Some(Span { start: start as u32, len: read as u32 }))
     }
 
-    /// A script that the kernel starts by its `#!` line.
-    pub fn run_script_target(&mut self, index: usize, interpreter: Span, file: Span) -> Step {
-        let name = super::follow::basename(self.bytes(interpreter));
-        let shell = super::table::Wrapper::of(name).is_some_and(|w| w.payload == b"@shell");
-        if !shell {
-            return Ok(());
+    /// A script that the kernel starts by its `#!` line: what runs is the interpreter, with its
+    /// argument, the script and the script's arguments (`execve(2)`).
+    pub fn run_script_target(
+        &mut self,
+        index: usize,
+        interpreter: &[u8],
+        argument: Option<&[u8]>,
+        file: Span,
+    ) -> Step {
+        let given = rest(self.commands.get(index).unwrap_or_default().words, 1);
+        let first = self.words.len() as u32;
+        for part in [Some(interpreter), argument].into_iter().flatten() {
+            let text = self.keep_bytes(part)?;
+            self.words.push(Word { text, flags: WordFlags::default() })?;
         }
-        let dialect = Dialect::of(name);
-        let words = self.commands.get(index).unwrap_or_default().words;
-        self.state.args = rest(words, 1);
-        self.state.arg0 = file;
-        let outer: Place = self.place;
-        self.place.dialect = dialect;
-        let word = Word { text: file, flags: WordFlags::default() };
-        let done = self.run_file(index, word, Via::Script);
-        self.place = outer;
-        done
+        self.words.push(Word { text: file, flags: WordFlags::default() })?;
+        for nth in 0..given.count {
+            self.words.push(self.arg(given, nth).unwrap_or_default())?;
+        }
+        let count = (self.words.len() as u32).saturating_sub(first);
+        self.child(index, Run { first, count }, Via::Script)
     }
 }

@@ -44,9 +44,9 @@ pub struct Target<'p> {
     /// What `path` is.
     role: Role,
     path: &'p mut LongPath,
-    /// The `#!` line's interpreter; empty if there is none.
+    /// The interpreter that the `#!` line leads to; empty if there is none.
     pub interpreter: PathBytes<256>,
-    /// The `#!` line's argument; empty if there is none.
+    /// Its argument; empty if there is none.
     pub argument: PathBytes<256>,
 }
 
@@ -164,7 +164,8 @@ impl<'p> Target<'p> {
         }
     }
 
-    /// Set-ID bits. They cost us the new process only if they really change who it is.
+    /// Set-ID bits. They cost us the new process only if they really change who it is, which they
+    /// do not for a process that gave up new privileges.
     fn privileges(&mut self, stat: &libc::stat) {
         let sets_user = stat.st_mode & libc::S_ISUID != 0;
         let sets_group =
@@ -172,9 +173,9 @@ impl<'p> Target<'p> {
         if sets_user || sets_group {
             self.add(TargetKinds::SETID);
         }
-        if (sets_user && stat.st_uid != sys::real_user())
-            || (sets_group && stat.st_gid != sys::real_group())
-        {
+        let changes = (sets_user && stat.st_uid != sys::real_user())
+            || (sets_group && stat.st_gid != sys::real_group());
+        if changes && !sys::has_no_new_privileges() {
             self.loads_us = false;
         }
     }
@@ -182,7 +183,7 @@ impl<'p> Target<'p> {
     /// Looks at the file, and at its interpreters if it is a script.
     fn follow(&mut self, file: Fd) {
         let mut file = file;
-        for depth in 0..=CHAIN {
+        for _ in 0..=CHAIN {
             let mut head = [0; HEAD];
             let read = file.read_at(&mut head, 0).unwrap_or(0);
             let head = head.get(..read).unwrap_or(&[]);
@@ -191,10 +192,13 @@ impl<'p> Target<'p> {
                 return;
             };
             self.add(TargetKinds::SCRIPT);
-            if depth == 0 {
-                let _ = self.interpreter.push(interpreter);
-                let _ = self.argument.push(argument);
-            }
+            // An interpreter that is a script itself becomes an argument of the next one, which is
+            // what runs in the end. If that has an argument of its own, there is room for one only.
+            self.argument.truncate(0);
+            let operand = if argument.is_empty() { self.interpreter.as_bytes() } else { argument };
+            let _ = self.argument.push(operand);
+            self.interpreter.truncate(0);
+            let _ = self.interpreter.push(interpreter);
             let mut path = PathBytes::<257>::new();
             let opened = path.push(interpreter).map(|path| {
                 Fd::open(AT_FDCWD, path.as_c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY, 0)

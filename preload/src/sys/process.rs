@@ -31,6 +31,13 @@ pub fn effective_user() -> u32 {
     identity(libc::SYS_geteuid)
 }
 
+/// `PR_GET_NO_NEW_PRIVS` of `prctl(2)`.
+pub fn has_no_new_privileges() -> bool {
+    let args = [int(libc::PR_GET_NO_NEW_PRIVS), 0, 0, 0, 0, 0];
+    // SAFETY: touches no memory.
+    matches!(unsafe { call(libc::SYS_prctl, args) }, Ok(1))
+}
+
 fn identity(number: i64) -> u32 {
     // SAFETY: these calls take no arguments and cannot fail.
     unsafe { call6(number, [0; 6]) as u32 }
