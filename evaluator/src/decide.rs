@@ -9,7 +9,9 @@
 
 mod command;
 mod condition;
+mod context;
 mod cover;
+mod exceptions;
 mod found;
 mod lines;
 mod paths;
@@ -79,7 +81,7 @@ fn search(
     rest: &mut [u8],
     found: &mut Found<'_>,
 ) -> Result<(), Fault> {
-    let mut judge = Judge::new(request, world, tree, rest);
+    let mut judge = Judge::new(images, request, world, tree, rest);
     for (position, image) in (0_u32..).zip(images) {
         judge.search(image, position, found)?;
     }

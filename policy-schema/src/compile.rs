@@ -4,6 +4,8 @@
 //! The bytes depend on nothing but the sources and the options, so that two builds of a policy
 //! can be compared.
 
+mod exceptions;
+
 use std::collections::BTreeMap;
 
 use evaluator::Action;
@@ -57,6 +59,7 @@ pub fn compile_with_warnings(
     if options.layer == Layer::Project {
         checks::project_limits(sources, &documents, &mut found);
     }
+    checks::exceptions(sources, &documents, options.layer, &mut found);
     let is_error = |found: &Vec<Diagnostic>| found.iter().any(|item| item.level == Level::Error);
     if is_error(&found) {
         return Err(found);
@@ -112,6 +115,9 @@ impl Builder {
         for (source, policy) in in_order(documents) {
             builder.operator = sources.get(source).is_some_and(|it| options.is_operator(it));
             builder.policy(policy);
+        }
+        for document in documents {
+            builder.exceptions(document);
         }
         builder.sections.place(&builder.index);
         let header = header(sources, documents, options);

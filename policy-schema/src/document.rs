@@ -32,12 +32,49 @@ pub struct Document {
     /// The shipped packs that the file takes in; `None` if it does not say. Whoever loads the
     /// file finds them.
     pub packs: Option<Packs>,
+    /// The rules that it switches off.
+    pub disable: Vec<Disable>,
+    /// The rules that no layer may switch off.
+    pub lock: Vec<RuleName>,
     /// The policies, in file order.
     pub policies: Vec<Policy>,
     /// Whom to tell.
     pub notify: Option<Notify>,
     /// Test cases that the file brings; metadata for `rampart policy test`.
     pub tests: Vec<TestCase>,
+}
+
+/// A rule of some layer, `policy/rule`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleName {
+    /// The policy.
+    pub policy: String,
+    /// The rule; `None` for every one of the policy (`policy/*`).
+    pub rule: Option<String>,
+    /// Where it stands.
+    pub range: Range<usize>,
+}
+
+/// One entry of `disable`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disable {
+    /// What is switched off.
+    pub name: RuleName,
+    /// For which command; for every one if `None`.
+    pub command: Option<ExactCommand>,
+    /// Seconds since the epoch after which it is void.
+    pub expires_at: Option<u64>,
+    /// Used up by the first call that it lets through.
+    pub once: bool,
+}
+
+/// One command and no other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExactCommand {
+    /// By its text: what a shell is given, or words joined by single blanks.
+    Text(String),
+    /// By its words.
+    Words(Vec<String>),
 }
 
 /// Which shipped packs a file takes in.

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use evaluator::image::format::{BucketRecord, EntryRecord, node, pattern, program_hash};
+use evaluator::image::format::{BucketRecord, EntryRecord, context, node, pattern, program_hash};
 
 use crate::document::{Condition, Pattern};
 
@@ -129,6 +129,12 @@ fn programs(condition: &Condition) -> Option<BTreeSet<String>> {
             .collect(),
         Condition::Matches { node: node::COMMAND_GLOB, patterns, .. } => {
             patterns.iter().map(first_word).collect()
+        }
+        // A context is about the programs that would act on it.
+        Condition::Matches { node: node::CONTEXT, flags, .. } => {
+            let names = std::str::from_utf8(context::programs(*flags)).unwrap_or_default();
+            let names: BTreeSet<String> = names.split_whitespace().map(str::to_owned).collect();
+            (!names.is_empty()).then_some(names)
         }
         _ => None,
     }

@@ -5,7 +5,7 @@
 //! | stage | module | in → out |
 //! | --- | --- | --- |
 //! | parse | [`yaml`] | text → nodes that know their place |
-//! | read | [`read_policy`], `read_rule`, `read_condition`, `read_lists`, `read_surroundings`, [`limits`] | nodes → [`document::Document`] and diagnostics |
+//! | read | [`read_policy`], `read_rule`, `read_condition`, `read_lists`, `read_exceptions`, `read_surroundings`, [`limits`] | nodes → [`document::Document`] and diagnostics |
 //! | compile | `compile`, `index`, `sections` | documents of one layer → image bytes |
 //! | lint | [`mod@lint`] | documents and nodes → what is probably not meant |
 //! | try | `examples` | the rules' own examples against the image |
@@ -24,6 +24,7 @@ mod index;
 pub mod limits;
 pub mod lint;
 mod read_condition;
+mod read_exceptions;
 mod read_lists;
 mod read_patterns;
 pub mod read_policy;

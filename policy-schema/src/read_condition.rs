@@ -47,6 +47,7 @@ pub const KEYS: &[&str] = &[
     "parent",
     "exe_path",
     "exe_sha256",
+    "context",
     "target",
     "fact",
     "sql",
@@ -59,6 +60,10 @@ const HINTS: &[(&str, &str)] = &[
     ("tool", "`tool` belongs to the policy's `match`"),
     ("session", "write `session_matches`"),
     ("cwd", "write `cwd_matches`"),
+    ("kube_context", "write `context: {kube_context: …}`"),
+    ("aws_profile", "write `context: {aws_profile: …}`"),
+    ("git_branch", "write `context: {git_branch: …}`"),
+    ("host", "write `context: {host: …}`"),
     ("uid", "write `user`"),
     ("command", "write `program`, or `command_matches` for a text pattern"),
     ("path", "write `path_matches`, or `operands` for the arguments of a command"),
@@ -103,6 +108,7 @@ pub fn read(reader: &mut Reader<'_>, when: &Node, restrictive: bool) -> Option<C
     }
     flags(reader, &fields, &mut all);
     all.extend(read_surroundings::environment(reader, &fields));
+    read_surroundings::context(reader, &fields, &mut all);
     sets(reader, &fields, &mut all);
     numbers(reader, &fields, &mut all);
     params(reader, &fields, &mut all);

@@ -10,7 +10,7 @@ use crate::diagnostic::{Diagnostic, Source};
 use crate::document::{At, Document, Notify, Packs, Pattern, Policy, Record, Scope, TestCase};
 use crate::reader::{Fields, Reader};
 use crate::yaml::{self, Kind, Node};
-use crate::{limits, read_lists, read_rule};
+use crate::{limits, read_exceptions, read_lists, read_rule};
 
 const DOCUMENT: &[&str] = &[
     "version",
@@ -21,6 +21,8 @@ const DOCUMENT: &[&str] = &[
     "record",
     "packs",
     "lists",
+    "disable",
+    "lock",
     "policies",
     "notify",
     "tests",
@@ -101,6 +103,7 @@ fn document(reader: &mut Reader<'_>, node: &Node) -> Document {
     document.record = setting(reader, &fields, "record", RECORDS);
     document.packs = fields.get("packs").and_then(|node| packs(reader, node));
     read_lists::read(reader, &fields);
+    read_exceptions::read(reader, &fields, &mut document);
     if let Some(policies) = fields.get("policies") {
         for node in reader.list(policies, "`policies`") {
             document.policies.extend(policy(reader, node));

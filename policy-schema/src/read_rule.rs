@@ -95,7 +95,8 @@ pub fn read(reader: &mut Reader<'_>, node: &Node, position: usize) -> Option<Rul
     })
 }
 
-fn point_in_time(reader: &mut Reader<'_>, text: &At<String>, what: &str) -> Option<u64> {
+/// Seconds since the epoch; anything else is reported.
+pub fn point_in_time(reader: &mut Reader<'_>, text: &At<String>, what: &str) -> Option<u64> {
     let at = time::timestamp(&text.value);
     if at.is_none() {
         let help = "write it as in 2027-01-31T12:00:00Z";

@@ -1,11 +1,12 @@
 //! Reads the conditions on what surrounds a command: its environment, its file, and what it would
 //! act on.
 
-use evaluator::image::format::{node, pattern};
+use evaluator::image::format::{context as kinds, node, pattern};
 
 use crate::document::{Condition, Pattern};
 use crate::read_patterns::patterns;
 use crate::reader::{Fields, Reader};
+use crate::yaml::Kind;
 
 fn some(node: u8, flags: u8, patterns: Vec<Pattern>) -> Option<Condition> {
     (!patterns.is_empty()).then_some(Condition::Matches { node, flags, patterns })
@@ -33,6 +34,39 @@ pub fn environment(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Condi
         pairs.push(Pattern { class, fold_case: false, text: glob.to_owned() });
     }
     some(node::ENV, 0, pairs)
+}
+
+/// `context`: what the command would act on. Names of machines have no case.
+pub fn context(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>) {
+    let Some(node) = fields.get("context") else {
+        return;
+    };
+    let known = kinds::NAMES.map(|(name, _)| name);
+    let hints = [
+        ("namespace", "write `kube_namespace`"),
+        ("profile", "write `aws_profile`"),
+        ("account", "write `aws_account`"),
+        ("project", "write `gcloud_project`"),
+        ("workspace", "write `terraform_workspace`"),
+        ("remote", "write `git_remote`"),
+        ("branch", "write `git_branch`"),
+        ("hostname", "write `host`"),
+    ];
+    let Some(inner) = reader.fields(node, "`context`", &known, &hints) else {
+        return;
+    };
+    if matches!(&node.kind, Kind::Map(entries) if entries.is_empty()) {
+        let help = "say what of it, as in `context: {kube_context: ['*prod*']}`";
+        reader.error(&node.range, "`context` is empty: it would match everything", help);
+    }
+    for (name, kind) in kinds::NAMES {
+        if let Some(value) = inner.get(name) {
+            let fold = matches!(kind, kinds::DATABASE_HOST | kinds::HOST);
+            let found = patterns(reader, value, name, pattern::GLOB, fold);
+            let patterns = found.into_iter().map(|(_, pattern)| pattern).collect();
+            all.extend(some(node::CONTEXT, kind, patterns));
+        }
+    }
 }
 
 /// `exe_sha256`: digests in hexadecimal.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use evaluator::image::format::{
-    self, BucketRecord, EntryRecord, Header, MAGIC, NodeRecord, PatternRecord, PolicyRecord,
-    RuleRecord, Section, SectionEntry, VERSION, feature, node,
+    self, BucketRecord, EntryRecord, ExceptionRecord, Header, MAGIC, NodeRecord, PatternRecord,
+    PolicyRecord, RuleRecord, Section, SectionEntry, VERSION, feature, node,
 };
 
 use crate::index::Index;
@@ -20,6 +20,8 @@ pub struct Sections {
     pub nodes: Vec<NodeRecord>,
     /// Patterns of a node side by side.
     pub patterns: Vec<PatternRecord>,
+    /// In file order.
+    pub exceptions: Vec<ExceptionRecord>,
     buckets: Vec<BucketRecord>,
     entries: Vec<EntryRecord>,
     text: Vec<u8>,
@@ -67,6 +69,7 @@ pub fn write_image(mut header: Header, sections: &Sections) -> Vec<u8> {
     body.section(&sections.patterns, PatternRecord::encode);
     body.section(&sections.buckets, BucketRecord::encode);
     body.section(&sections.entries, EntryRecord::encode);
+    body.section(&sections.exceptions, ExceptionRecord::encode);
     body.section(&sections.text, |byte, put| put(&[*byte]));
     debug_assert_eq!(body.table.len(), Section::COUNT);
     let Body { mut bytes, table } = body;

@@ -37,6 +37,7 @@ impl<'j> Judge<'j, '_> {
             node::READS => self.touched(image, record, command, Files::Read),
             node::WRITES => self.touched(image, record, command, Files::Written),
             node::REDIRECTS_TO => self.touched(image, record, command, Files::Redirected),
+            node::CONTEXT => self.context(image, record, at),
             node::EXE_PATH => self.executable(image, record, at),
             node::EXE_SHA256 => self.digest(image, record, at),
             node::PIPES_INTO => self.pipes_into(image, record, command),

@@ -44,6 +44,8 @@ fn tests_for(request: &Request<'_>) -> u64 {
 
 /// What every test looks at, and the memory it works in.
 pub struct Judge<'j, 't> {
+    /// The layers, lowest first.
+    pub images: &'j [Image<'j>],
     /// The call.
     pub request: &'j Request<'j>,
     /// Answers about the world.
@@ -74,6 +76,7 @@ pub type At<'t> = (usize, &'t Command);
 impl<'j, 't> Judge<'j, 't> {
     /// A judge that works in `memory`.
     pub fn new(
+        images: &'j [Image<'j>],
         request: &'j Request<'j>,
         world: &'j dyn World,
         tree: &'j Tree<'t>,
@@ -87,6 +90,7 @@ impl<'j, 't> Judge<'j, 't> {
         let home = home.filter(|home| home.first() == Some(&b'/'));
         let forms = Forms::new(text);
         Self {
+            images,
             request,
             world,
             tree,
@@ -180,7 +184,7 @@ impl<'j, 't> Judge<'j, 't> {
         at: Option<At<'j>>,
         found: &mut Found<'_>,
     ) -> Result<(), Fault> {
-        if !self.holds(image, rule, node, at)? {
+        if !self.holds(image, rule, node, at)? || self.is_disabled(image, rule, at)? {
             return Ok(());
         }
         let (command, hits) = at.map_or((cover::first(self.tree), u32::MAX), |(index, command)| {

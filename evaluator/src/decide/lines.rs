@@ -1,6 +1,7 @@
 //! Small text files of the world, line by line, in memory of a fixed size: what a tool's own
 //! configuration says. A file is read in pieces, so that a long one needs no more memory.
 
+use crate::path::clean;
 use crate::world::{Answer, World};
 
 /// Files longer than this are not read to their end: then nothing is known.
@@ -32,6 +33,12 @@ impl<const ROOM: usize> Text<ROOM> {
     pub fn set(&mut self, text: &[u8]) -> Option<()> {
         self.len = 0;
         self.push(text).map(drop)
+    }
+
+    /// Replaces what is there by the clean form of `path`, relative to `base`.
+    pub fn set_path(&mut self, base: &[u8], path: &[u8]) -> Option<()> {
+        self.len = clean(base, path, &mut self.bytes).map_or(0, <[u8]>::len);
+        (self.len > 0).then_some(())
     }
 
     /// What is there.
@@ -99,9 +106,55 @@ pub fn lines(
     }
 }
 
+/// Takes a section, a key and a value; `true` ends the reading.
+pub type EachSetting<'c> = dyn FnMut(&[u8], &[u8], &[u8]) -> bool + 'c;
+
+/// Gives each `key = value` of a file of sections (`[name]`) to `each`, with the name of its
+/// section, until that answers `true`. Comments begin with `#` or `;`. Quotes around a value are
+/// taken away. `Unavailable` also if a line that was looked at is too long.
+pub fn settings(
+    world: &dyn World,
+    path: &[u8],
+    buffer: &mut [u8],
+    each: &mut EachSetting<'_>,
+) -> Answer<()> {
+    let mut section = Text::<256>::new();
+    let mut known = true;
+    let answer = lines(world, path, buffer, &mut |line, whole| {
+        let line = line.trim_ascii_start();
+        match line {
+            [] | [b'#' | b';', ..] => false,
+            [b'[', rest @ ..] => {
+                let end = rest.iter().rposition(|byte| *byte == b']').unwrap_or(rest.len());
+                known &= whole && section.set(rest.get(..end).unwrap_or(&[])).is_some();
+                !known
+            }
+            _ => {
+                let Some(at) = line.iter().position(|byte| *byte == b'=') else {
+                    return false;
+                };
+                let (key, value) = line.split_at_checked(at).unwrap_or((line, &[]));
+                let value = value.get(1..).unwrap_or(&[]).trim_ascii();
+                known &= whole;
+                !known || each(section.get(), key.trim_ascii_end(), unquoted(value))
+            }
+        }
+    });
+    if known { answer } else { Answer::Unavailable }
+}
+
+/// `text` without the quotes around it.
+pub fn unquoted(text: &[u8]) -> &[u8] {
+    match text {
+        [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] => inner,
+        _ => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::borrow::ToOwned;
     use std::vec::Vec;
 
     struct One(&'static [u8]);
@@ -152,5 +205,17 @@ mod tests {
         assert_eq!(read(b"x", 0).1, Answer::Unavailable);
         let world = One(b"");
         assert_eq!(lines(&world, b"/g", &mut [0; 8], &mut |_, _| false), Answer::Absent);
+    }
+
+    #[test]
+    fn sections() {
+        let text = b"top = 1\n# c = 2\n[a \"b\"]\n\tkey=\"v w\"\n;x=1\n[c]\nkey = 'q'\nalone\n";
+        let mut found = Vec::new();
+        let answer = settings(&One(text), b"/f", &mut [0; 32], &mut |section, key, value| {
+            found.push([section, key, value].map(|b| std::str::from_utf8(b).unwrap().to_owned()));
+            false
+        });
+        assert_eq!(answer, Answer::Value(()));
+        assert_eq!(found, [["", "top", "1"], ["a \"b\"", "key", "v w"], ["c", "key", "q"]]);
     }
 }

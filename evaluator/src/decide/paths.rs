@@ -144,6 +144,14 @@ impl<'j> Judge<'j, '_> {
         }
     }
 
+    /// Whether a command's directory is only known once its process has started, and that judges
+    /// itself.
+    pub fn waits_for_directory(&self, command: &Command) -> bool {
+        self.cwd(command) == Cwd::Unknown
+            && self.request.cwd == Cwd::Unknown
+            && !self.request.target.kinds.intersects(CANNOT_LOAD)
+    }
+
     /// Whether one spelling of a path matches.
     fn spelled(
         &mut self,
@@ -210,11 +218,8 @@ impl<'j> Judge<'j, '_> {
             Cwd::Unknown if path.first() == Some(&b'/') => b"/",
             // A target that loads the library is judged again where the directory is known.
             Cwd::Unknown => {
-                return Ok(if self.request.target.kinds.intersects(CANNOT_LOAD) {
-                    Tri::Unknown
-                } else {
-                    Tri::No
-                });
+                let waits = !self.request.target.kinds.intersects(CANNOT_LOAD);
+                return Ok(if waits { Tri::No } else { Tri::Unknown });
             }
         };
         let Some(at) = self.spellings.remember(base, path) else {

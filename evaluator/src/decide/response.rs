@@ -35,7 +35,7 @@ pub fn decide_response<'a>(
     };
     let (tree, rest) = understand(request, world, parts);
     let mut found = Found::new(&mut *scratch.matches);
-    let mut judge = Judge::new(request, world, &tree, rest);
+    let mut judge = Judge::new(images, request, world, &tree, rest);
     let searched = (0_u32..)
         .zip(images)
         .try_for_each(|(position, image)| judge.search_response(image, position, &mut found));

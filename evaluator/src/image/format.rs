@@ -141,13 +141,15 @@ pub enum Section {
     Buckets,
     /// [`EntryRecord`]s, ascending by rule inside each bucket.
     Entries,
+    /// [`ExceptionRecord`]s: what `disable` and `lock` say.
+    Exceptions,
     /// Bytes of names, messages and patterns.
     Text,
 }
 
 impl Section {
     /// How many there are.
-    pub const COUNT: usize = 7;
+    pub const COUNT: usize = 8;
 }
 
 record! {
@@ -297,6 +299,42 @@ record! {
         /// parts of a rule in all its buckets are alternatives: together they are the rule's own.
         node: u32,
     }
+}
+
+record! {
+    /// One entry of `disable` or `lock`.
+    ExceptionRecord {
+        /// A code of [`exception`].
+        kind: u8,
+        /// 1 for what is used up by the first call (`once`).
+        flags: u8,
+        /// Always 0.
+        reserved: u16,
+        /// Name of the policy: offset in the text section.
+        policy: u32,
+        /// Its length.
+        policy_len: u32,
+        /// Name of the rule: offset in the text section.
+        rule: u32,
+        /// Its length; 0 for every rule of the policy.
+        rule_len: u32,
+        /// First pattern of the one command that it is about, all literal: its words, or its text.
+        first: u32,
+        /// Number of them; 0 for every command.
+        count: u32,
+        /// Seconds since the epoch after which it is void; 0 for never.
+        expires_at: u64,
+    }
+}
+
+/// Kinds of [`ExceptionRecord`].
+pub mod exception {
+    /// The rule does not hold, for one command by its words.
+    pub const DISABLE_WORDS: u8 = 1;
+    /// The rule does not hold, for one command by its text, or for all.
+    pub const DISABLE: u8 = 2;
+    /// No layer may disable the rule. Only the system's layer says so.
+    pub const LOCK: u8 = 3;
 }
 
 /// The hash of a program name (last path component), ASCII case folded: 32-bit FNV-1a.

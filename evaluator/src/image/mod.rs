@@ -5,8 +5,8 @@ pub mod format;
 
 use crate::action::Action;
 use format::{
-    BucketRecord, EntryRecord, Header, MAGIC, NodeRecord, PatternRecord, PolicyRecord, RuleRecord,
-    Section, SectionEntry, VERSION,
+    BucketRecord, EntryRecord, ExceptionRecord, Header, MAGIC, NodeRecord, PatternRecord,
+    PolicyRecord, RuleRecord, Section, SectionEntry, VERSION,
 };
 
 /// A compiled policy layer. Opening checks the header and the section table; everything else is
@@ -152,6 +152,12 @@ impl<'a> Image<'a> {
 
     fn bucket_at(&self, index: u32) -> Option<BucketRecord> {
         BucketRecord::decode(self.record(Section::Buckets, index, BucketRecord::SIZE)?)
+    }
+
+    /// What `disable` or `lock` says, at `index`.
+    #[must_use]
+    pub fn exception(&self, index: u32) -> Option<ExceptionRecord> {
+        ExceptionRecord::decode(self.record(Section::Exceptions, index, ExceptionRecord::SIZE)?)
     }
 
     /// The entry at `index`.

@@ -13,6 +13,7 @@ mod audit;
 mod audit_search;
 mod audit_verify;
 mod check;
+mod context;
 mod doctor;
 mod jsonl;
 mod lint;

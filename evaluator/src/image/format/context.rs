@@ -34,3 +34,24 @@ pub const NAMES: [(&str, u8); 10] = [
     ("database_host", DATABASE_HOST),
     ("host", HOST),
 ];
+
+/// Programs whose commands a kind of context is about, with a blank on both sides of each name;
+/// empty for every program.
+#[must_use]
+pub const fn programs(kind: u8) -> &'static [u8] {
+    match kind {
+        KUBE_CONTEXT | KUBE_NAMESPACE => {
+            b" kubectl oc helm helmfile k9s kustomize stern istioctl linkerd flux argocd argo skaffold tilt kubectx kubens velero cmctl k "
+        }
+        AWS_PROFILE | AWS_ACCOUNT => {
+            b" aws sam cdk eksctl eb copilot amplify serverless sls chalice s3cmd s5cmd ecs-cli aws-vault terraform tofu terragrunt pulumi packer "
+        }
+        GCLOUD_PROJECT => b" gcloud gsutil bq firebase terraform tofu terragrunt pulumi packer ",
+        TERRAFORM_WORKSPACE => b" terraform tofu terragrunt ",
+        GIT_REMOTE | GIT_BRANCH => b" git ",
+        DATABASE_HOST => {
+            b" psql pg_dump pg_dumpall pg_restore createdb dropdb createuser dropuser vacuumdb reindexdb clusterdb pgcli pgbench mysql mysqldump mysqladmin mysqlimport mysqlcheck mysqlsh mycli mariadb mariadb-dump mariadb-admin redis-cli valkey-cli keydb-cli mongosh mongo mongodump mongorestore mongoimport mongoexport "
+        }
+        _ => b"",
+    }
+}
