@@ -1,7 +1,7 @@
 //! The calls of other languages that matter, one table a language. A call is said as the command
 //! that does the same (`shutil.rmtree("/")` is `rm -rf /`), so that rules need be written only once.
 
-use super::name_filter::Filter;
+use super::name_index::Index;
 
 /// A language, or a group of them that differ in nothing that counts here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,40 +118,35 @@ impl Family {
     }
 
     /// The table of the language.
-    fn calls(self) -> (&'static str, &'static Filter) {
+    fn calls(self) -> (&'static str, &'static Index) {
         match self {
-            Self::Python => (PYTHON, const { &Filter::of(PYTHON) }),
-            Self::Script => (SCRIPT, const { &Filter::of(SCRIPT) }),
-            Self::Perl => (PERL, const { &Filter::of(PERL) }),
-            Self::Ruby => (RUBY, const { &Filter::of(RUBY) }),
-            Self::Php => (PHP, const { &Filter::of(PHP) }),
-            Self::Lua => (LUA, const { &Filter::of(LUA) }),
-            Self::Awk => (AWK, const { &Filter::of(AWK) }),
-            Self::R => (R, const { &Filter::of(R) }),
-            Self::Lisp => (LISP, const { &Filter::of(LISP) }),
-            Self::Erlang => (ERLANG, const { &Filter::of(ERLANG) }),
-            Self::Tcl => ("", const { &Filter::of("") }),
-            Self::Julia => (JULIA, const { &Filter::of(JULIA) }),
-            Self::Groovy => (GROOVY, const { &Filter::of(GROOVY) }),
+            Self::Python => (PYTHON, const { &Index::of(PYTHON) }),
+            Self::Script => (SCRIPT, const { &Index::of(SCRIPT) }),
+            Self::Perl => (PERL, const { &Index::of(PERL) }),
+            Self::Ruby => (RUBY, const { &Index::of(RUBY) }),
+            Self::Php => (PHP, const { &Index::of(PHP) }),
+            Self::Lua => (LUA, const { &Index::of(LUA) }),
+            Self::Awk => (AWK, const { &Index::of(AWK) }),
+            Self::R => (R, const { &Index::of(R) }),
+            Self::Lisp => (LISP, const { &Index::of(LISP) }),
+            Self::Erlang => (ERLANG, const { &Index::of(ERLANG) }),
+            Self::Tcl => ("", const { &Index::of("") }),
+            Self::Julia => (JULIA, const { &Index::of(JULIA) }),
+            Self::Groovy => (GROOVY, const { &Index::of(GROOVY) }),
         }
     }
 
     /// What the call of `name` does, and the words of which one has to occur in the code for that.
     /// `None` costs next to nothing for nearly every name.
     pub fn call(self, name: &[u8]) -> Option<(&'static [u8], Effect)> {
-        let (table, filter) = self.calls();
-        if !filter.may_hold(name) {
-            return None;
-        }
-        for line in table.as_bytes().split(|byte| *byte == b'\n') {
+        let (table, index) = self.calls();
+        index.lines(table.as_bytes(), name).find_map(|line| {
+            let line = line.split(|byte| *byte == b'\n').next()?;
             let mut fields = line.split(|byte| *byte == b'|');
-            let mut names = items(fields.next()?);
-            if names.any(|known| known == name) {
-                let needs = fields.next()?;
-                return Some((needs, Effect::of(fields.next()?)?));
-            }
-        }
-        None
+            items(fields.next()?).find(|known| *known == name)?;
+            let needs = fields.next()?;
+            Some((needs, Effect::of(fields.next()?)?))
+        })
     }
 }
 

@@ -12,7 +12,7 @@ impl Shell<'_, '_> {
         self.one_word(Mode::One)?;
         self.expect_keyword(b"in")?;
         let before = self.mark();
-        let mut shifted = false;
+        let (mut shifted, mut since) = (false, before.vars());
         loop {
             self.newlines()?;
             if self.take_keyword(b"esac") {
@@ -25,7 +25,8 @@ impl Shell<'_, '_> {
             let more = self.take(b";;&") || self.take(b";;") || self.take(b";&");
             shifted |= self.state.args != before.state().args;
             if !falls {
-                self.instead(before);
+                self.instead(before, since);
+                since = self.vars.len();
             }
             if !more {
                 self.expect_keyword(b"esac")?;
@@ -33,7 +34,7 @@ impl Shell<'_, '_> {
             }
         }
         self.state.args_unknown |= shifted;
-        self.join(before);
+        self.join_since(before, since);
         Ok(())
     }
 

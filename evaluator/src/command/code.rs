@@ -1,7 +1,7 @@
 //! Reading code of other languages: one lexer for all, which knows strings, comments, patterns and
 //! calls, and evaluates what is constant. It is no parser: what it does not know, it goes over.
 
-use super::calls::{Effect, Family, holds};
+use super::calls::{Effect, Family};
 use super::code_strings::closing;
 use super::flow::Taint;
 use super::lexer::{is_name, is_name_start};
@@ -22,6 +22,14 @@ pub(super) enum Until {
     Argument,
 }
 
+/// Whether some code mentions a word.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Mention {
+    text: Span,
+    word: &'static [u8],
+    there: bool,
+}
+
 /// The code that is being read.
 #[derive(Clone, Copy)]
 pub(super) struct Code {
@@ -39,6 +47,8 @@ impl Shell<'_, '_> {
         self.begin_word();
         let start = self.build.start;
         let code = Code { family, text };
+        // Other code may have lain in the same place.
+        self.mentions = Default::default();
         let done = if family == Family::Tcl {
             self.commands_of_lines(index, text)
         } else {
@@ -192,10 +202,32 @@ impl Shell<'_, '_> {
             self.burn(100)?;
             return Ok(Some(effect));
         }
-        self.burn((code.text.len as usize / 8).saturating_add(100))?;
-        let text = self.bytes(code.text);
-        let there = needs.split(|byte| *byte == b' ').any(|word| holds(text, word));
-        Ok(there.then_some(effect))
+        self.burn(100)?;
+        for word in needs.split(|byte| *byte == b' ') {
+            if self.mentions(code, word)? {
+                return Ok(Some(effect));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the code mentions `word`. Answers are remembered for as long as the code is read.
+    pub fn mentions(&mut self, code: Code, word: &'static [u8]) -> Step<bool> {
+        let known = self
+            .mentions
+            .iter()
+            .find(|known| known.text == code.text && core::ptr::eq(known.word, word));
+        if let Some(known) = known {
+            return Ok(known.there);
+        }
+        self.burn(code.text.len as usize / 8)?;
+        let there = crate::glob::find(self.bytes(code.text), word, false).is_some();
+        let slot = self.next_mention as usize % self.mentions.len().max(1);
+        self.next_mention = self.next_mention.wrapping_add(1);
+        if let Some(slot) = self.mentions.get_mut(slot) {
+            *slot = Mention { text: code.text, word, there };
+        }
+        Ok(there)
     }
 
     fn ends(&self, byte: u8, until: Until) -> bool {

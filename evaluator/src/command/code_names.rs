@@ -144,7 +144,7 @@ impl Shell<'_, '_> {
         if keyword {
             return Ok(false);
         }
-        if effect == Some(Effect::Code) && self.code_fetches(code) {
+        if effect == Some(Effect::Code) && self.mentions(code, b"://")? {
             self.build.flags = self.build.flags.with(WordFlags::FETCHED);
             let index = (self.place.parent as usize).saturating_sub(1);
             let flags = super::CommandFlags::UNKNOWN_CODE.with(super::CommandFlags::FETCHED_CODE);
@@ -152,11 +152,6 @@ impl Shell<'_, '_> {
         }
         self.put_unknown(false)?;
         Ok(true)
-    }
-
-    /// Whether the code fetches anything.
-    pub fn code_fetches(&self, code: Code) -> bool {
-        super::calls::holds(self.bytes(code.text), b"://")
     }
 
     /// Adds the home directory.

@@ -193,6 +193,7 @@ impl Shell<'_, '_> {
     fn condition(&mut self) -> Step {
         self.take_keyword(b"if");
         let before = self.mark();
+        let mut since = before.vars();
         self.some_list()?;
         if self.braced_branches()? {
             self.join(before);
@@ -202,31 +203,39 @@ impl Shell<'_, '_> {
         self.some_list()?;
         loop {
             if self.take_keyword(b"elif") {
-                self.instead(before);
+                self.instead(before, since);
+                since = self.vars.len();
                 self.some_list()?;
                 self.expect_keyword(b"then")?;
                 self.some_list()?;
             } else if self.take_keyword(b"else") {
-                self.instead(before);
+                self.instead(before, since);
+                since = self.vars.len();
                 self.some_list()?;
             } else {
                 break;
             }
         }
-        self.join(before);
+        self.join_since(before, since);
         self.expect_keyword(b"fi")
     }
 
-    /// What follows runs if what was read since `before` did not.
-    pub fn instead(&mut self, before: Mark) {
-        self.maybe_since(before.vars());
+    /// What follows runs if what was read since `before` did not; `since` that, what was set was
+    /// certain.
+    pub fn instead(&mut self, before: Mark, since: usize) {
+        self.maybe_since(since);
         let state = before.state();
         (self.state.args, self.state.args_unknown) = (state.args, state.args_unknown);
     }
 
     /// What was set or changed since `before` may not have been.
     pub fn join(&mut self, before: Mark) {
-        self.maybe_since(before.vars());
+        self.join_since(before, before.vars());
+    }
+
+    /// As [`Shell::join`], where what was set until `since` is marked.
+    pub fn join_since(&mut self, before: Mark, since: usize) {
+        self.maybe_since(since);
         let state = before.state();
         self.state.args_unknown |= self.state.args != state.args || state.args_unknown;
         if self.state.dir != state.dir || self.state.moved != state.moved {

@@ -2,7 +2,7 @@
 
 use super::limits::Step;
 use super::shell::Shell;
-use super::vars::{SHOWN, kind};
+use super::vars::{MAX_VALUES, SHOWN, kind};
 use super::{Run, Var};
 
 impl Shell<'_, '_> {
@@ -20,17 +20,19 @@ impl Shell<'_, '_> {
         for nth in 0..args.count {
             let word = self.arg(args, nth).unwrap_or_default();
             let name = self.assignment_parts(word).map_or(word.text, |(name, _)| name);
-            for at in (0..self.vars.len()).rev() {
-                let Some(entry) = self.vars.get(at) else {
+            let mut found = [0_usize; MAX_VALUES];
+            let entries = self.named(kind::VARIABLE, self.bytes(name));
+            let mut count = 0_usize;
+            for ((at, entry), slot) in entries.zip(found.iter_mut()) {
+                *slot = at;
+                count = count.saturating_add(1);
+                if entry.scope & kind::MAYBE == 0 {
                     break;
-                };
-                let same = matches!(entry.scope & kind::MASK, kind::VARIABLE | kind::ARRAY)
-                    && self.bytes(entry.name) == self.bytes(name);
-                if let (true, Some(slot)) = (same, self.vars.get_mut(at)) {
-                    slot.scope |= kind::EXPORTED;
-                    if slot.scope & kind::MAYBE == 0 {
-                        break;
-                    }
+                }
+            }
+            for at in found.iter().take(count) {
+                if let Some(entry) = self.vars.get_mut(*at) {
+                    entry.scope |= kind::EXPORTED;
                 }
             }
         }

@@ -120,19 +120,7 @@ impl Shell<'_, '_> {
     fn call_functions(&mut self, index: usize, name: Span, words: Run) -> Step<bool> {
         let mut bodies = [Var::default(); MAX_BODIES];
         let mut count = 0_usize;
-        for at in (0..self.vars.len()).rev() {
-            let Some(entry) = self.vars.get(at) else {
-                break;
-            };
-            let same = entry.scope & kind::MASK == kind::FUNCTION
-                && entry.name.len == name.len
-                && self.bytes(entry.name) == self.bytes(name);
-            if !same {
-                continue;
-            }
-            let Some(slot) = bodies.get_mut(count) else {
-                break;
-            };
+        for (entry, slot) in self.entries(kind::FUNCTION, self.bytes(name)).zip(bodies.iter_mut()) {
             *slot = entry;
             count = count.saturating_add(1);
             if entry.scope & kind::MAYBE == 0 {
@@ -176,7 +164,9 @@ impl Shell<'_, '_> {
             self.state.arg0 = self.arg(words, 0).unwrap_or_default().text;
         }
         let cursor = self.enter(body.value.text);
+        self.again = self.again.saturating_add(1);
         let done = self.command();
+        self.again = self.again.saturating_sub(1);
         self.leave(cursor);
         (self.state.args, self.state.arg0) = (args, arg0);
         self.state.args_unknown = args_unknown;

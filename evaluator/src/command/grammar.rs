@@ -118,7 +118,7 @@ impl Shell<'_, '_> {
     /// Pipelines joined by `&&` and `||`.
     pub fn and_or(&mut self) -> Step {
         let first = self.commands.len();
-        let mut uncertain = None;
+        let (mut uncertain, mut marked) = (None, 0);
         self.pipeline()?;
         loop {
             self.blanks()?;
@@ -129,7 +129,8 @@ impl Shell<'_, '_> {
             let since = *uncertain.get_or_insert(self.vars.len());
             if otherwise {
                 // What stands before the `||` need not have run to its end.
-                self.maybe_since(since);
+                self.maybe_since(since.max(marked));
+                marked = self.vars.len();
             }
             self.newlines()?;
             if self.closes() {
@@ -154,7 +155,7 @@ impl Shell<'_, '_> {
         }
         let first = self.commands.len();
         let (outer, stdin) = (self.capture, self.place.stdin);
-        let (state, vars) = (self.state, self.vars.len());
+        let (state, mut vars) = (self.state, self.vars.len());
         let mut elements = 0_u32;
         loop {
             let start = self.text.top();
@@ -181,6 +182,8 @@ impl Shell<'_, '_> {
             self.flows_on(begin);
             self.state = state;
             self.drop_vars(vars);
+            // Only files are left, and these stay.
+            vars = self.vars.len();
             self.newlines()?;
             while self.take_keyword(b"!") {
                 self.blanks()?;

@@ -6,10 +6,12 @@
 //! more than once (loops, functions) are remembered as pieces of text and read again.
 
 use super::arena::Store;
+use super::code::Mention;
 use super::flow::{Capture, Data};
 use super::limits::{BASE_FUEL, FUEL_PER_BYTE, MAX_DEPTH, Step, Stop};
+use super::names::Names;
 use super::word::Building;
-use super::{Command, CommandFlags, Outcome, Parts, Redirect, Run, Span, Tree, Var, Via, Word};
+use super::{Command, CommandFlags, Outcome, Parts, Redirect, Run, Span, Tree, Via, Word};
 use super::{UNKNOWN, WordFlags};
 use crate::request::{Argv, Call, Cwd, Env};
 use crate::{Request, World};
@@ -20,7 +22,7 @@ pub(super) struct Shell<'r, 's> {
     pub words: Store<'s, Word>,
     pub commands: Store<'s, Command>,
     pub redirects: Store<'s, Redirect>,
-    pub vars: Store<'s, Var>,
+    pub vars: Names<'s>,
     pub outcome: Outcome,
     pub world: &'r dyn World,
     pub env: &'r dyn Env,
@@ -47,6 +49,11 @@ pub(super) struct Shell<'r, 's> {
     /// Bodies of the functions that are being followed.
     pub active: [u32; 8],
     pub active_len: usize,
+    /// More than 0: what is read now was read before.
+    pub again: u32,
+    /// What is known of the code that is being read.
+    pub mentions: [Mention; 8],
+    pub next_mention: u8,
 }
 
 /// Where commands that are found now belong.
@@ -132,7 +139,7 @@ impl<'r, 's> Shell<'r, 's> {
             words: Store::new(scratch.words, 3),
             commands: Store::new(scratch.commands, 0),
             redirects: Store::new(scratch.redirects, 2),
-            vars: Store::new(scratch.vars, 0),
+            vars: Names::new(scratch.vars),
             outcome: Outcome::Complete,
             world,
             env: request.env,
@@ -157,6 +164,9 @@ impl<'r, 's> Shell<'r, 's> {
             next_fd: 63,
             active: [0; 8],
             active_len: 0,
+            again: 0,
+            mentions: [Mention::default(); 8],
+            next_mention: 0,
         }
     }
 
@@ -226,6 +236,7 @@ impl<'r, 's> Shell<'r, 's> {
     #[inline]
     pub fn burn(&mut self, units: usize) -> Step {
         let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let units = units.saturating_add(self.vars.take_walked() / 4);
         self.fuel = self.fuel.checked_sub(units).ok_or(Stop::Limit)?;
         Ok(())
     }

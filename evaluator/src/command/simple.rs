@@ -47,7 +47,9 @@ impl Shell<'_, '_> {
             (self.pos, self.here) = (start, here);
             self.pick = Pick { number, total: 1 };
             let vars = self.vars.len();
+            self.again = self.again.saturating_add(u32::from(number > 0));
             done = self.simple_once();
+            self.again = self.again.saturating_sub(u32::from(number > 0));
             if number > 0 {
                 self.maybe_since(vars);
             }
@@ -60,7 +62,8 @@ impl Shell<'_, '_> {
     }
 
     fn simple_once(&mut self) -> Step {
-        self.burn(8)?;
+        // What is read again costs no byte of the text.
+        self.burn(if self.again > 0 { 64 } else { 8 })?;
         let start = self.pos;
         let outer = self.place;
         let mut reading = Reading {
@@ -263,12 +266,15 @@ impl Shell<'_, '_> {
             let Some(entry) = self.vars.get(at) else {
                 break;
             };
+            self.burn(2)?;
             let name = self.bytes(entry.name);
-            let before = (0..reading.vars).rev().filter_map(|at| self.vars.get(at)).find(|old| {
+            let before = self.vars.older(entry).find(|(_, old)| {
                 old.scope & kind::MASK == kind::VARIABLE && self.bytes(old.name) == name
             });
             let again = match before {
-                Some(old) => (old.scope, old.value),
+                // The one before stood before the same command.
+                Some((at, _)) if at >= reading.vars => continue,
+                Some((_, old)) => (old.scope, old.value),
                 None => (kind::UNSET | kind::HIDDEN, Word::default()),
             };
             self.set(again.0, entry.name, again.1)?;
@@ -303,6 +309,8 @@ impl Shell<'_, '_> {
         if words.count == 0 {
             return Ok(());
         }
+        // Each of its words is looked at once more: a chain of wrappers with many ends here.
+        self.burn((words.count as usize).saturating_mul(8))?;
         let above = self.commands.get(parent).unwrap_or_default();
         let index = self.commands.push(Command {
             words,

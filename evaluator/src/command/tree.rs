@@ -252,8 +252,10 @@ pub struct Var {
     pub name: Span,
     /// Its value; see [`Word`].
     pub value: Word,
-    /// Scope depth at which it was set, and other bookkeeping of the parser.
+    /// What it names and how it was set: bookkeeping of the parser.
     pub scope: u32,
+    /// The entry before whose name has the same hash: bookkeeping of the parser.
+    pub link: u32,
 }
 
 /// How far a text could be understood.

@@ -29,6 +29,13 @@ pub(super) mod kind {
     pub const NAME: u32 = 6;
     /// The bits above.
     pub const MASK: u32 = 7;
+    /// What is looked up together: a variable may be an array.
+    pub const fn group(scope: u32) -> u32 {
+        match scope & MASK {
+            ARRAY => VARIABLE,
+            kind => kind,
+        }
+    }
     /// It may be that this was never set.
     pub const MAYBE: u32 = 8;
     /// It was unset.
@@ -44,6 +51,9 @@ pub(super) mod kind {
     /// A variable that the processes which are started get, too.
     pub const EXPORTED: u32 = 256;
 }
+
+/// So many possible values of a variable are looked for.
+pub(super) const MAX_VALUES: usize = 16;
 
 /// What a name stands for.
 #[derive(Clone, Copy)]
@@ -93,8 +103,9 @@ impl Shell<'_, '_> {
             _ => name,
         };
         let all = if self.state.exports_all { kind::EXPORTED } else { 0 };
-        self.vars.push(Var { name, value, scope: scope | all })?;
-        Ok(())
+        self.burn(name.len as usize / 8)?;
+        let text = self.text.run(name.start as usize, name.len as usize);
+        self.vars.push(kind::group(scope), text, Var { name, value, scope: scope | all, link: 0 })
     }
 
     /// The variable that `name` is a reference to, else `name`.
@@ -123,18 +134,7 @@ impl Shell<'_, '_> {
 
     /// Forgets what was set since there were `since` entries, but for files: these stay.
     pub fn drop_vars(&mut self, since: usize) {
-        let mut kept = since;
-        for index in since..self.vars.len() {
-            let entry = self.vars.get(index).unwrap_or_default();
-            if entry.scope & kind::MASK != kind::FILE {
-                continue;
-            }
-            if let Some(slot) = self.vars.get_mut(kept) {
-                *slot = entry;
-                kept = kept.saturating_add(1);
-            }
-        }
-        self.vars.truncate(kept);
+        self.vars.retain(since, |entry| entry.scope & kind::MASK == kind::FILE);
     }
 
     /// The latest entry of `name`.
@@ -142,37 +142,51 @@ impl Shell<'_, '_> {
         self.entries(wanted, name).next().filter(|entry| entry.scope & kind::UNSET == 0)
     }
 
-    fn entries<'a>(&'a self, wanted: u32, name: &'a [u8]) -> impl Iterator<Item = Var> + 'a {
+    /// The entries of `name` that are to be seen, the latest first.
+    pub fn entries<'a>(&'a self, wanted: u32, name: &'a [u8]) -> impl Iterator<Item = Var> + 'a {
         let floor = if wanted == kind::VARIABLE { self.state.own_vars as usize } else { 0 };
-        self.vars
-            .run(0, self.vars.len())
-            .iter()
-            .enumerate()
-            .rev()
-            .filter(move |(at, entry)| {
-                let same = entry.scope & kind::MASK == wanted
-                    || (wanted == kind::VARIABLE && entry.scope & kind::MASK == kind::ARRAY);
-                same && entry.name.len as usize == name.len()
-                    && self.bytes(entry.name) == name
-                    && (*at >= floor || self.is_exported(entry))
-            })
-            .map(|(_, entry)| *entry)
+        let seen = self.named(wanted, name);
+        seen.filter(move |(at, entry)| *at >= floor || self.is_exported(entry))
+            .map(|(_, entry)| entry)
+    }
+
+    /// All entries of `name` with their indices, the latest first.
+    pub fn named<'a>(
+        &'a self,
+        wanted: u32,
+        name: &'a [u8],
+    ) -> impl Iterator<Item = (usize, Var)> + 'a {
+        self.vars.chain(kind::group(wanted), name).filter(move |(_, entry)| {
+            let kind = entry.scope & kind::MASK;
+            let same = kind == wanted || (wanted == kind::VARIABLE && kind == kind::ARRAY);
+            same && entry.name.len as usize == name.len() && self.bytes(entry.name) == name
+        })
     }
 
     /// The entry of `name`, one of several in turn where several are possible.
     pub fn choose(&mut self, wanted: u32, name: Span) -> Step<Option<Var>> {
-        self.burn(self.vars.len() / 4)?;
-        let text = self.bytes(name);
-        let mut count = 0_u32;
-        for entry in self.entries(wanted, text) {
-            count = count.saturating_add(1);
+        self.burn(name.len as usize / 8)?;
+        let mut values = [Var::default(); MAX_VALUES];
+        let mut count = 0_usize;
+        for entry in self.entries(wanted, self.bytes(name)).take(MAX_VALUES) {
+            let same = |other: &Var| {
+                let set = other.scope & (kind::MASK | kind::UNSET);
+                set == entry.scope & (kind::MASK | kind::UNSET)
+                    && other.value.flags == entry.value.flags
+                    && self.bytes(other.value.text) == self.bytes(entry.value.text)
+            };
+            if !values.iter().take(count).any(same)
+                && let Some(slot) = values.get_mut(count)
+            {
+                *slot = entry;
+                count = count.saturating_add(1);
+            }
             if entry.scope & kind::MAYBE == 0 {
                 break;
             }
         }
-        let nth = self.choice(count);
-        let text = self.bytes(name);
-        let found = self.entries(wanted, text).nth(nth as usize);
+        let nth = self.choice(count as u32);
+        let found = values.get(nth as usize).filter(|_| count > 0).copied();
         Ok(found.filter(|entry| entry.scope & kind::UNSET == 0))
     }
 
