@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+mod hostile;
 mod memory;
 mod report;
 mod spawn;
@@ -29,6 +30,13 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["worker", rest @ ..] => spawn::work(rest),
+        ["hostile"] => match hostile_only() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                eprintln!("bench: {message}");
+                ExitCode::FAILURE
+            }
+        },
         [library] => match run(Path::new(library)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => {
@@ -41,6 +49,14 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// `bench hostile`: the costly inputs alone, for whoever makes them cheaper.
+fn hostile_only() -> Result<(), String> {
+    let mut report = Report::default();
+    hostile::measure(&mut report, 60)?;
+    report.print();
+    Ok(())
 }
 
 fn run(library: &Path) -> Result<(), String> {
@@ -58,6 +74,7 @@ fn run(library: &Path) -> Result<(), String> {
     spawn::measure(&setup, &mut report)?;
     memory::measure(&setup, &mut report)?;
     verdict::measure(&mut report)?;
+    hostile::measure(&mut report, 5)?;
     report.print();
     Ok(())
 }
