@@ -39,7 +39,7 @@ pub mod world;
 
 pub use action::Action;
 pub use decide::{decide, decide_response};
-pub use image::Image;
+pub use image::{Image, Images};
 pub use request::{Argv, Call, Caller, Cwd, Env, Params, Request, Target, TargetKinds};
 pub use scratch::{Scratch, ScratchLen};
 pub use settle::{Settled, settle};

@@ -95,6 +95,13 @@ pub fn placed(documents: &[Document]) -> Vec<Placed<'_>> {
         .collect()
 }
 
+/// An image that stands for the standard policy which its reader has compiled in.
+#[must_use]
+pub fn stand_in() -> Vec<u8> {
+    let header = Header { features: format::feature::STANDARD, ..Header::default() };
+    write_image(header, &Sections::default())
+}
+
 /// The sections of an image while they grow.
 #[derive(Default)]
 struct Builder {

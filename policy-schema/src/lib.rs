@@ -39,7 +39,7 @@ pub mod yaml;
 
 use sha2::{Digest, Sha256};
 
-pub use compile::{Compiled, compile, compile_with_warnings};
+pub use compile::{Compiled, compile, compile_with_warnings, stand_in};
 pub use diagnostic::{Diagnostic, Source};
 use evaluator::image::format::level;
 pub use read_suite::{Suite, read_suite};

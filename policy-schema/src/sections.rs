@@ -81,7 +81,7 @@ pub fn write_image(mut header: Header, sections: &Sections) -> Vec<u8> {
     header.magic = u64::from_le_bytes(MAGIC);
     header.version = VERSION;
     header.length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    header.features = sections.features;
+    header.features |= sections.features;
     header.checksum = format::checksum(bytes.get(Header::SIZE..).unwrap_or_default());
     front.clear();
     header.encode(&mut |field| front.extend_from_slice(field));

@@ -4,8 +4,8 @@
 
 use core::ffi::CStr;
 
-use evaluator::Image;
 use evaluator::image::format::{Section, level, record_events};
+use evaluator::{Image, Images};
 use libc::{AT_FDCWD, O_NOCTTY, O_NONBLOCK, O_RDONLY};
 
 use crate::snapshot::{MAX_IMAGES, Snapshot};
@@ -34,7 +34,7 @@ impl Identity {
     }
 }
 
-/// One layer as the process found it when it started.
+/// One file of layers as the process found it when it started.
 #[derive(Clone, Copy)]
 pub struct Slot {
     /// The file, absolute; empty for the compiled-in policy.
@@ -47,7 +47,8 @@ pub struct Slot {
 impl Slot {
     /// How many rules it holds.
     pub fn rules(&self) -> usize {
-        Image::open(self.bytes).map_or(0, |image| image.count(Section::Rules) as usize)
+        images(self.bytes)
+            .fold(0, |sum, image| sum.saturating_add(image.count(Section::Rules) as usize))
     }
 
     /// The compiled-in policy, which holds where no image is given.
@@ -63,6 +64,14 @@ impl Slot {
             Err(_) => Self { path, ..Self::built_in() },
         }
     }
+}
+
+/// The images in `bytes`, those that stand for the compiled-in policy replaced by it.
+fn images(bytes: &'static [u8]) -> impl Iterator<Item = Image<'static>> {
+    Images::of(bytes).map_while(|image| match image {
+        Ok(image) if image.is_stand_in() => Image::open(policies::STANDARD).ok(),
+        other => other.ok(),
+    })
 }
 
 /// Why a file is no usable image.
@@ -102,12 +111,19 @@ fn map(path: &CStr) -> Result<(&'static [u8], Identity), Problem> {
     // file that shrinks under the mapping is the owner's own doing (images are replaced by
     // rename, never rewritten).
     let bytes: &'static [u8] = unsafe { core::slice::from_raw_parts(start, len) };
-    if let Err(error) = Image::open(bytes) {
-        // SAFETY: mapped just above, and `bytes` is not used any more.
-        unsafe { sys::unmap(start, len) };
-        return Err(Problem::Format(error.text()));
-    }
-    Ok((bytes, Identity::of(&stat)))
+    let mut count = 0;
+    let broken = Images::of(bytes).find_map(|image| {
+        count += 1;
+        image.err()
+    });
+    let problem = match broken {
+        Some(error) => error.text(),
+        None if count > MAX_IMAGES => "holds more than 8 layers",
+        None => return Ok((bytes, Identity::of(&stat))),
+    };
+    // SAFETY: mapped just above, and `bytes` is not used any more.
+    unsafe { sys::unmap(start, len) };
+    Err(Problem::Format(problem))
 }
 
 /// The layers that one verdict is made from.
@@ -131,9 +147,8 @@ impl Layers {
             fresh: [&[]; MAX_IMAGES],
             is_fallback: false,
         };
-        let slots = snapshot.images().iter();
-        let targets = layers.images.iter_mut().zip(layers.fresh.iter_mut());
-        for (slot, (image, fresh)) in slots.zip(targets) {
+        let mut targets = layers.images.iter_mut();
+        for (slot, fresh) in snapshot.images().iter().zip(layers.fresh.iter_mut()) {
             let mut bytes = slot.bytes;
             if !slot.path.is_empty() && !is_unchanged(slot, is_fresh) {
                 match map(slot.path) {
@@ -147,8 +162,16 @@ impl Layers {
                     }
                 }
             }
-            *image = Image::open(bytes).ok()?;
-            layers.count = layers.count.saturating_add(1);
+            let mut is_empty = true;
+            for image in images(bytes) {
+                // More layers than there is room for: no verdict is better than one without them.
+                *targets.next()? = image;
+                layers.count = layers.count.saturating_add(1);
+                is_empty = false;
+            }
+            if is_empty {
+                return None;
+            }
         }
         Some(layers)
     }

@@ -2,8 +2,8 @@
 
 use crate::failure::Failure;
 use crate::verbs::{
-    audit_search, audit_tail, audit_verify, check, doctor, policy_compile, policy_lint,
-    policy_show, policy_test, report, rules, run, score,
+    audit_tail, audit_verify, check, doctor, policy_compile, policy_lint, policy_reload,
+    policy_show, policy_test, rules, run, score,
 };
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -29,7 +29,6 @@ enum Verb {
     /// Reads the audit log
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditVerb),
-    Report(report::Arguments),
     Doctor(doctor::Arguments),
 }
 
@@ -40,6 +39,7 @@ enum PolicyVerb {
     Test(policy_test::Arguments),
     /// Explains what the policy says about a call, as `check --explain`; exit status 0 whatever that is
     Explain(check::Arguments),
+    Reload(policy_reload::Arguments),
     Show(policy_show::Arguments),
     /// Names the shipped policies
     List,
@@ -48,7 +48,6 @@ enum PolicyVerb {
 #[derive(Subcommand, Debug)]
 enum AuditVerb {
     Tail(audit_tail::Arguments),
-    Search(audit_search::Arguments),
     Verify(audit_verify::Verify),
     Seal(audit_verify::Seal),
     Anchor(audit_verify::Anchor),
@@ -66,16 +65,15 @@ pub fn run() -> ExitCode {
         Verb::Policy(PolicyVerb::Test(arguments)) => policy_test::run(&arguments),
         Verb::Policy(PolicyVerb::Explain(arguments)) => check::explain(arguments).map(done),
         Verb::Rules(arguments) => rules::run(&arguments).map(done),
+        Verb::Policy(PolicyVerb::Reload(arguments)) => policy_reload::run(&arguments),
         Verb::Policy(PolicyVerb::Show(arguments)) => policy_show::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::List) => policy_show::list().map(done),
         Verb::Audit(AuditVerb::Tail(arguments)) => audit_tail::run(&arguments).map(done),
-        Verb::Audit(AuditVerb::Search(arguments)) => audit_search::run(&arguments),
         Verb::Audit(AuditVerb::Verify(arguments)) => audit_verify::run(&arguments),
         Verb::Audit(AuditVerb::Seal(arguments)) => audit_verify::seal(&arguments).map(done),
         Verb::Audit(AuditVerb::Anchor(arguments)) => {
             audit_verify::print_anchor(&arguments).map(done)
         }
-        Verb::Report(arguments) => report::run(&arguments).map(done),
         Verb::Doctor(arguments) => doctor::run(&arguments),
     };
     match result {

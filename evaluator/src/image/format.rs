@@ -113,6 +113,9 @@ pub mod feature {
     pub const TEXT: u16 = 1;
     /// Rules look at operands as paths.
     pub const PATHS: u16 = 2;
+    /// Holds nothing, and stands for the standard policy that the reader has compiled in: so the
+    /// most usual layer need not be mapped once more.
+    pub const STANDARD: u16 = 4;
 }
 
 record! {

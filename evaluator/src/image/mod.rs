@@ -19,6 +19,39 @@ pub struct Image<'a> {
     sections: [SectionEntry; Section::COUNT],
 }
 
+/// The images of a file: one, or several one behind the other, lowest layer first. A file that
+/// holds all layers is replaced as a whole, so that no verdict is made from a mixture.
+#[derive(Clone, Copy, Debug)]
+pub struct Images<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Images<'a> {
+    /// The images in `bytes`. The first that is none ends them.
+    #[must_use]
+    pub const fn of(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+}
+
+impl<'a> Iterator for Images<'a> {
+    type Item = Result<Image<'a>, ImageError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let length = Header::decode(self.rest).map_or(0, |header| header.length as usize);
+        let (first, rest) = match self.rest.split_at_checked(length) {
+            Some((first, rest)) if !first.is_empty() => (first, rest),
+            _ => (self.rest, &[][..]),
+        };
+        let image = Image::open(first);
+        self.rest = if image.is_ok() { rest } else { &[] };
+        Some(image)
+    }
+}
+
 /// Why bytes are no image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageError {
@@ -73,6 +106,18 @@ impl<'a> Image<'a> {
             return Err(ImageError::Corrupt);
         }
         Ok(Self { bytes, header, sections })
+    }
+
+    /// Whether it stands for the compiled-in standard policy ([`format::feature::STANDARD`]).
+    #[must_use]
+    pub const fn is_stand_in(&self) -> bool {
+        self.header.features & format::feature::STANDARD != 0
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 
     /// Whether the body is what was written (reads every byte).

@@ -81,7 +81,7 @@ fn implies(later: &Condition, earlier: &Condition, steps: &mut u32) -> bool {
             Matches { node: of, flags: with, patterns: covers },
         ) => {
             // These alternate names and values.
-            let pairs = *kind == node::PARAM || *kind == node::CALL_COUNT;
+            let pairs = *kind == node::PARAM || *kind == node::CALL_COUNT || *kind == node::ENV;
             *kind == *of
                 && *flags == *with
                 && (later == earlier

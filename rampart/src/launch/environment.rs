@@ -16,11 +16,17 @@ pub struct Environment {
 impl Environment {
     /// The environment that this process was started with (it never changes its own).
     pub fn own() -> Self {
-        let entries = match std::fs::read("/proc/self/environ") {
-            Ok(bytes) if !bytes.is_empty() => Self::of_block(&bytes),
-            _ => env::vars_os().map(|(name, value)| entry(&name, &value)).collect(),
-        };
-        Self { entries }
+        match std::fs::read("/proc/self/environ") {
+            Ok(bytes) if !bytes.is_empty() => Self::from_block(&bytes),
+            _ => {
+                Self { entries: env::vars_os().map(|(name, value)| entry(&name, &value)).collect() }
+            }
+        }
+    }
+
+    /// That of a block as in `/proc/PID/environ`.
+    pub fn from_block(bytes: &[u8]) -> Self {
+        Self { entries: Self::of_block(bytes) }
     }
 
     /// The entries of a block as in `/proc/PID/environ` (proc(5)): each ends with a NUL.
@@ -37,9 +43,13 @@ impl Environment {
 
     /// Whether the library is loaded in this very process, as a part of some guarded tree.
     pub fn is_guarded(&self) -> bool {
+        self.value("RAMPART_TREE").is_some_and(|tree| !tree.is_empty()) && self.has_library()
+    }
+
+    /// Whether the library is loaded into a program that is started with this environment.
+    pub fn has_library(&self) -> bool {
         let is_set = |value: &&OsStr| !value.is_empty();
-        let tree = self.value("RAMPART_TREE").filter(is_set);
-        let (Some(_), Some(preload)) = (tree, self.value("LD_PRELOAD")) else {
+        let Some(preload) = self.value("LD_PRELOAD") else {
             return false;
         };
         match self.value("RAMPART_LIB").filter(is_set) {
@@ -54,6 +64,16 @@ impl Environment {
             Some(b"1") => Some(true),
             Some(b"0") => Some(false),
             _ => None,
+        }
+    }
+
+    /// Takes over how the tree of `other` is guarded: its library and its `RAMPART_*`.
+    pub fn join_tree_of(&mut self, other: &Self) {
+        let is_ours = |entry: &[u8]| entry.starts_with(b"RAMPART_");
+        self.entries.retain(|entry| !is_ours(entry));
+        self.entries.extend(other.entries.iter().filter(|entry| is_ours(entry)).cloned());
+        if let Some(preload) = other.value("LD_PRELOAD") {
+            self.set("LD_PRELOAD", preload);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Where compiled policies lie for the library to map.
 //!
-//! A file is named after its digest and never changed in place: running trees have it mapped.
+//! A file is never changed in place, only replaced: running trees have it mapped.
 
 use crate::directories::Directories;
 use crate::failure::{Failure, reason};
@@ -10,17 +10,27 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Puts `image` into the user's store as `name` (`Layer::stored_name`) and returns its absolute
+/// Puts `image` into the user's store as `name` and returns its absolute
 /// path.
 ///
 /// # Errors
 /// If the store cannot be created or written.
 pub fn put(directories: &Directories, image: &[u8], name: &str) -> Result<PathBuf, Failure> {
     let path = directories.make_images()?.join(format!("{name}.img"));
-    if !is_there(&path, image) {
-        write_atomically(&path, image)?;
-    }
+    put_at(&path, image)?;
     Ok(path)
+}
+
+/// Makes `path` hold `bytes`; whether it did not before.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn put_at(path: &Path, bytes: &[u8]) -> Result<bool, Failure> {
+    let is_new = !is_there(path, bytes);
+    if is_new {
+        write_atomically(path, bytes)?;
+    }
+    Ok(is_new)
 }
 
 /// Whether `path` is a private file of ours that holds just these bytes.

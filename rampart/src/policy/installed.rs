@@ -1,11 +1,12 @@
 //! The policies that are in force where nothing was chosen: the shipped standard, then what the
 //! system, the user and the project add, lowest first.
 
-use super::{Layer, Origin, source};
+use super::last_good;
+use super::source::{self, Found};
+use crate::directories::Directories;
 use crate::failure::{Failure, reason};
 use crate::launch::environment::Environment;
 use policy_schema::Layer as Level;
-use std::borrow::Cow;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -14,35 +15,45 @@ use std::path::{Path, PathBuf};
 /// Where the system's administrator puts policies.
 const SYSTEM: &str = "/etc/rampart/policy.d";
 
-/// The installed layers. Directories hold `*.yaml` and `*.yml`, joined in the order of their
-/// names; the project's one file is `.rampart/policy.yaml` in the working directory or above it
-/// up to the root of the git work tree, and is left out if `RAMPART_NO_PROJECT_POLICY` is `1`.
+/// The layers that are installed over the standard profile: the system's, those in `user`, and the
+/// `project`'s file. Directories hold `*.yaml` and `*.yml`, joined in the order of their names.
 ///
 /// # Errors
-/// If a file or directory cannot be read or trusted, or a layer does not compile.
-pub fn layers(environment: &Environment) -> Result<Vec<Layer>, Failure> {
-    let mut all = vec![Layer {
-        origin: Origin::Profile("standard".to_owned()),
-        bytes: Cow::Borrowed(policies::STANDARD),
-    }];
-    let directories =
-        [(Level::System, Some(PathBuf::from(SYSTEM))), (Level::User, user_directory(environment))];
-    for (level, directory) in directories {
-        let files = directory.map_or(Ok(Vec::new()), |directory| policy_files(&directory))?;
-        if !files.is_empty() {
-            all.push(source::compile(&files, level)?);
-        }
+/// If a file or directory cannot be read or trusted, or a layer does not compile, and none of that
+/// place has been compiled before.
+pub fn layers(
+    directories: &Directories,
+    user: Option<&Path>,
+    project: Option<&Path>,
+) -> Result<Vec<Found>, Failure> {
+    let mut all = Vec::new();
+    for (level, directory) in [(Level::System, Some(Path::new(SYSTEM))), (Level::User, user)] {
+        let Some(directory) = directory else {
+            continue;
+        };
+        let compiled = policy_files(directory, level).and_then(|files| match files.as_slice() {
+            [] => Ok(None),
+            files => source::compile(files, level).map(Some),
+        });
+        all.extend(last_good::or(directories, directory, level, compiled)?);
     }
-    let ignored = environment.value("RAMPART_NO_PROJECT_POLICY").is_some_and(|value| value == "1");
-    let project = std::env::current_dir().ok().filter(|_| !ignored);
-    if let Some(file) = project.and_then(|start| project_file(&start)) {
-        all.push(source::compile(&[file], Level::Project)?);
+    if let Some(file) = project.filter(|file| file.exists()) {
+        let compiled = source::compile(&[file.to_owned()], Level::Project).map(Some);
+        all.extend(last_good::or(directories, file, Level::Project, compiled)?);
     }
     Ok(all)
 }
 
+/// The project's file: `.rampart/policy.yaml` in the working directory or above it up to the root of
+/// the git work tree; none if `RAMPART_NO_PROJECT_POLICY` is `1`.
+pub fn project(environment: &Environment) -> Option<PathBuf> {
+    let ignored = environment.value("RAMPART_NO_PROJECT_POLICY").is_some_and(|value| value == "1");
+    let start = std::env::current_dir().ok().filter(|_| !ignored)?;
+    project_file(&start)
+}
+
 /// `$XDG_CONFIG_HOME/rampart/policy.d`, else `~/.config/rampart/policy.d`.
-fn user_directory(environment: &Environment) -> Option<PathBuf> {
+pub fn user_directory(environment: &Environment) -> Option<PathBuf> {
     let absolute =
         |name: &str| environment.value(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let config = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
@@ -50,7 +61,7 @@ fn user_directory(environment: &Environment) -> Option<PathBuf> {
 }
 
 /// The policy files in `directory`, sorted; none if it does not exist.
-fn policy_files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
+fn policy_files(directory: &Path, level: Level) -> Result<Vec<PathBuf>, Failure> {
     let failed = |what: &str| {
         Failure::usage(format!("cannot use the policies in `{}`: {what}", directory.display()))
     };
@@ -64,6 +75,13 @@ fn policy_files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     let found = fs::metadata(directory).map_err(|error| failed(&reason(&error)))?;
     if found.mode() & 0o002 != 0 {
         return Err(failed("everybody may write to the directory; `chmod o-w` it"));
+    }
+    // Others could put a file there, or take one away.
+    let is_own = found.uid() == 0
+        || (level == Level::User && found.uid() == rustix::process::geteuid().as_raw());
+    if !is_own {
+        let owner = if level == Level::User { "you or root" } else { "root" };
+        return Err(failed(&format!("the directory must belong to {owner}; `chown` it")));
     }
     let mut files = Vec::new();
     for entry in entries {
@@ -123,10 +141,10 @@ mod tests {
         for name in ["b.yaml", "a.yml", "c.yaml.bak", ".hidden.yaml", "d.json"] {
             fs::write(at(name), "").unwrap();
         }
-        assert_eq!(policy_files(root.path()).unwrap(), [at("a.yml"), at("b.yaml")]);
-        assert_eq!(policy_files(&at("none")).unwrap(), Vec::<PathBuf>::new());
+        assert_eq!(policy_files(root.path(), Level::User).unwrap(), [at("a.yml"), at("b.yaml")]);
+        assert_eq!(policy_files(&at("none"), Level::User).unwrap(), Vec::<PathBuf>::new());
         fs::set_permissions(root.path(), Permissions::from_mode(0o777)).unwrap();
-        let failure = policy_files(root.path()).unwrap_err();
+        let failure = policy_files(root.path(), Level::User).unwrap_err();
         assert!(failure.message.contains("everybody may write"), "{failure}");
     }
 }

@@ -1,15 +1,20 @@
 //! Which policy is in force: from the command line, the environment or the installed files to
 //! images. One loading order for every verb.
 
+pub mod authority;
 pub mod image_store;
 pub mod installed;
 pub mod inventory;
+mod last_good;
+pub mod packs;
+pub mod recipe;
 pub mod source;
 
+use crate::directories::Directories;
 use crate::failure::{Failure, reason};
 use crate::launch::environment::Environment;
-use evaluator::Image;
-use sha2::{Digest, Sha256};
+use evaluator::{Image, Images};
+use recipe::Recipe;
 use std::borrow::Cow;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -24,6 +29,9 @@ pub struct Choice {
     /// Shipped policy to use in place of the installed ones (`rampart policy list` names them)
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
+    /// Shipped rules to add: git, cloud … or `all` (`rampart policy list` names them)
+    #[arg(long, value_name = "NAME", action = clap::ArgAction::Append)]
+    pub pack: Vec<String>,
 }
 
 /// Where an image came from.
@@ -33,6 +41,10 @@ pub enum Origin {
     Profile(String),
     /// Compiled from these files just now.
     Files(Vec<PathBuf>),
+    /// Shipped packs, by name.
+    Packs(Vec<String>),
+    /// What was compiled from these files when they last could be.
+    LastGood(PathBuf),
     /// An image that somebody named on the command line.
     Copy(PathBuf),
     /// An image that `RAMPART_IMAGE` names, which the library maps where it is.
@@ -43,6 +55,8 @@ impl fmt::Display for Origin {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Profile(name) => write!(out, "profile {name}"),
+            Self::Packs(names) => write!(out, "packs {}", names.join(", ")),
+            Self::LastGood(path) => write!(out, "{} as it last compiled", path.display()),
             Self::Copy(path) | Self::Image(path) => write!(out, "{}", path.display()),
             Self::Files(paths) => {
                 let shown: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
@@ -66,34 +80,38 @@ pub struct Layer {
 pub struct Layers {
     /// At least one.
     pub all: Vec<Layer>,
+    /// What they were made from; `None` for images that somebody else made.
+    pub recipe: Option<Recipe>,
 }
 
 impl Choice {
     /// Whether a policy was named on the command line.
     pub fn is_explicit(&self) -> bool {
-        self.policy.is_some() || self.profile.is_some()
+        self.policy.is_some() || self.profile.is_some() || !self.pack.is_empty()
     }
 
     /// Loads and compiles what was chosen: `--policy`, else `--profile`, else the images that
     /// `RAMPART_IMAGE` names (those of the guarded tree, inside one), else, inside a tree, the
-    /// standard profile, and outside, the installed files.
+    /// standard profile, and outside, the installed files; with the packs.
     /// Warnings about the policy go to standard error.
     ///
     /// # Errors
     /// Exit status 2 with every diagnostic if a policy does not compile; or if a file cannot be
-    /// read or trusted, or there is no such profile.
+    /// read or trusted, or there is no such profile or pack.
     pub fn load(&self, environment: &Environment) -> Result<Layers, Failure> {
-        let layers = match (&self.policy, &self.profile) {
-            (Some(path), _) => vec![source::file(path)?],
-            (None, Some(name)) => vec![profile(name)?],
-            (None, None) => match environment.value("RAMPART_IMAGE") {
-                Some(list) if !list.is_empty() => from_environment(list)?,
-                // The library in this tree was given no image: it uses its own.
-                _ if environment.is_guarded() => vec![profile("standard")?],
-                _ => installed::layers(environment)?,
-            },
+        let list = environment.value("RAMPART_IMAGE").filter(|list| !list.is_empty());
+        let layers = match list.filter(|_| !self.is_explicit()) {
+            Some(list) => Layers { all: from_environment(list)?, recipe: None },
+            // The library in this tree was given no image: it uses its own.
+            None if environment.is_guarded() && !self.is_explicit() => {
+                Layers { all: vec![profile("standard")?], recipe: None }
+            }
+            None => {
+                let recipe = Recipe::of(self, environment)?;
+                let all = recipe.layers(&Directories::from_environment())?;
+                Layers { all, recipe: Some(recipe) }
+            }
         };
-        let layers = Layers { all: layers };
         layers.images()?;
         Ok(layers)
     }
@@ -121,20 +139,37 @@ pub fn unknown_profile(name: &str) -> Failure {
 /// The images that a list as in `RAMPART_IMAGE` names: absolute paths separated by `:`.
 fn from_environment(list: &std::ffi::OsStr) -> Result<Vec<Layer>, Failure> {
     let paths = list.as_bytes().split(|byte| *byte == b':');
-    let paths = paths.filter(|path| !path.is_empty());
-    paths
-        .map(|path| {
-            let path = Path::new(std::ffi::OsStr::from_bytes(path));
-            let layer = source::read(path).map_err(|error| {
-                Failure::usage(format!(
-                    "cannot read the policy image that RAMPART_IMAGE names, `{}`: {}",
-                    path.display(),
-                    reason(&error)
-                ))
-            })?;
-            Ok(Layer { origin: Origin::Image(path.to_owned()), bytes: Cow::Owned(layer) })
-        })
-        .collect()
+    let mut layers = Vec::new();
+    for path in paths.filter(|path| !path.is_empty()) {
+        let path = Path::new(std::ffi::OsStr::from_bytes(path));
+        let bytes = source::read(path).map_err(|error| {
+            Failure::usage(format!(
+                "cannot read the policy image that RAMPART_IMAGE names, `{}`: {}",
+                path.display(),
+                reason(&error)
+            ))
+        })?;
+        layers.extend(in_a_file(&bytes, &Origin::Image(path.to_owned()))?);
+    }
+    Ok(layers)
+}
+
+/// The layers whose images stand in `bytes`, one behind the other.
+fn in_a_file(bytes: &[u8], origin: &Origin) -> Result<Vec<Layer>, Failure> {
+    let own = |bytes: &[u8]| Layer { origin: origin.clone(), bytes: Cow::Owned(bytes.to_vec()) };
+    let mut layers = Vec::new();
+    for image in Images::of(bytes) {
+        layers.push(match image {
+            Ok(image) if image.is_stand_in() => profile("standard")?,
+            Ok(image) => own(image.bytes()),
+            // What is wrong with it is said when the layers are opened.
+            Err(_) => own(bytes),
+        });
+    }
+    if layers.is_empty() {
+        layers.push(own(bytes));
+    }
+    Ok(layers)
 }
 
 impl Layers {
@@ -146,7 +181,7 @@ impl Layers {
         self.all.iter().map(Layer::image).collect()
     }
 
-    /// Whether this is what the library has compiled in, so that it needs no file.
+    /// Whether this is what the library has compiled in.
     pub fn is_built_in_standard(&self) -> bool {
         matches!(self.all.as_slice(), [only] if only.bytes == policies::STANDARD)
     }
@@ -173,17 +208,6 @@ pub fn digest(image: &Image<'_>) -> String {
     let (low, high) = (image.header.digest_low, image.header.digest_high);
     let bytes = low.to_le_bytes().into_iter().chain(high.to_le_bytes());
     hexadecimal(bytes)
-}
-
-impl Layer {
-    /// What this layer's file in the store is called. An image that we compiled bears the digest
-    /// of its sources; what a foreign one says of itself is not believed.
-    pub fn stored_name(&self, image: &Image<'_>) -> String {
-        match self.origin {
-            Origin::Profile(_) | Origin::Files(_) => digest(image),
-            Origin::Copy(_) | Origin::Image(_) => hexadecimal(Sha256::digest(&self.bytes)),
-        }
-    }
 }
 
 /// `value` as one line of JSON.

@@ -4,6 +4,7 @@ use super::{Layer, Origin};
 use crate::failure::{Failure, reason};
 use evaluator::image::format::MAGIC;
 use policy_schema::diagnostic::Level as Severity;
+use policy_schema::document::{Document, Packs};
 use policy_schema::{Diagnostic, Layer as Level, Options, Source, compile_with_warnings};
 use std::borrow::Cow;
 use std::fs::File;
@@ -38,16 +39,28 @@ pub fn now() -> Option<u64> {
     since.ok().map(|since| since.as_secs())
 }
 
-/// The layer in the one file that somebody named: YAML, or an image.
+/// A layer from files, and what they ask for beside themselves.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The layer.
+    pub layer: Layer,
+    /// Whose it is.
+    pub level: Level,
+    /// The packs that the files take in.
+    pub packs: Vec<String>,
+}
+
+/// The layers in the one file that somebody named: YAML, or one or more images.
 ///
 /// # Errors
 /// As [`compile`].
-pub fn file(path: &Path) -> Result<Layer, Failure> {
-    let bytes = trusted(path)?;
-    if bytes.starts_with(&MAGIC) {
-        return Ok(Layer { origin: Origin::Copy(path.to_owned()), bytes: Cow::Owned(bytes) });
+pub fn file(path: &Path) -> Result<Vec<Found>, Failure> {
+    let bytes = trusted(path, None)?;
+    if !bytes.starts_with(&MAGIC) {
+        return Ok(vec![compile_texts(&[(path.to_owned(), bytes)], Level::User)?]);
     }
-    compile_texts(&[(path.to_owned(), bytes)], Level::User)
+    let found = |layer| Found { layer, level: Level::User, packs: Vec::new() };
+    Ok(super::in_a_file(&bytes, &Origin::Copy(path.to_owned()))?.into_iter().map(found).collect())
 }
 
 /// Compiles `paths` to one layer. Warnings go to standard error.
@@ -55,12 +68,15 @@ pub fn file(path: &Path) -> Result<Layer, Failure> {
 /// # Errors
 /// Exit status 2 with every diagnostic if they do not compile, or if one cannot be read or others
 /// may write to it.
-pub fn compile(paths: &[PathBuf], level: Level) -> Result<Layer, Failure> {
-    let texts = paths.iter().map(|path| Ok((path.clone(), trusted(path)?)));
+pub fn compile(paths: &[PathBuf], level: Level) -> Result<Found, Failure> {
+    let texts = paths.iter().map(|path| Ok((path.clone(), trusted(path, Some(level))?)));
     compile_texts(&texts.collect::<Result<Vec<_>, _>>()?, level)
 }
 
-fn trusted(path: &Path) -> Result<Vec<u8>, Failure> {
+/// The bytes of a file that nobody else can have written: the system's must be root's, the user's
+/// own or root's. A project's belongs to whoever checked it out, and what somebody names is his
+/// own choice, as long as not everybody may write to it.
+fn trusted(path: &Path, level: Option<Level>) -> Result<Vec<u8>, Failure> {
     let failed =
         |what: &str| Failure::usage(format!("cannot use policy `{}`: {what}", path.display()));
     let bytes = read(path).map_err(|error| failed(&reason(&error)))?;
@@ -68,26 +84,45 @@ fn trusted(path: &Path) -> Result<Vec<u8>, Failure> {
     if found.mode() & 0o002 != 0 {
         return Err(failed("everybody may write to it; `chmod o-w` it if you trust what is in it"));
     }
+    if level == Some(Level::System)
+        && (found.uid() != 0 || found.mode() & 0o020 != 0 && found.gid() != 0)
+    {
+        return Err(failed("others than root may write to it; `chown root` and `chmod go-w` it"));
+    }
+    let own = rustix::process::geteuid().as_raw();
+    if level == Some(Level::User) && found.uid() != 0 && found.uid() != own {
+        return Err(failed(&format!(
+            "it belongs to another user (uid {}); `chown` it if you trust what is in it",
+            found.uid()
+        )));
+    }
     Ok(bytes)
 }
 
-fn compile_texts(texts: &[(PathBuf, Vec<u8>)], level: Level) -> Result<Layer, Failure> {
+fn compile_texts(texts: &[(PathBuf, Vec<u8>)], level: Level) -> Result<Found, Failure> {
     let names: Vec<String> = texts.iter().map(|(path, _)| path.display().to_string()).collect();
     let sources: Vec<Source<'_>> =
         names.iter().zip(texts).map(|(name, (_, text))| Source { name, text }).collect();
     let options = Options { layer: level, ..Options::default() };
-    match compile_with_warnings(&sources, &options) {
-        Ok(compiled) => {
-            for warning in &compiled.warnings {
-                eprintln!("{warning}");
-            }
-            Ok(Layer {
-                origin: Origin::Files(texts.iter().map(|(path, _)| path.clone()).collect()),
-                bytes: Cow::Owned(compiled.image),
-            })
-        }
-        Err(found) => Err(refused(&found)),
+    let compiled = compile_with_warnings(&sources, &options).map_err(|found| refused(&found))?;
+    for warning in &compiled.warnings {
+        eprintln!("{warning}");
     }
+    let origin = Origin::Files(texts.iter().map(|(path, _)| path.clone()).collect());
+    let layer = Layer { origin, bytes: Cow::Owned(compiled.image) };
+    Ok(Found { layer, level, packs: packs_of(&compiled.documents) })
+}
+
+/// The packs that files take in.
+fn packs_of(documents: &[Document]) -> Vec<String> {
+    let mut names = Vec::new();
+    for packs in documents.iter().filter_map(|document| document.packs.as_ref()) {
+        match packs {
+            Packs::All => names.push("all".to_owned()),
+            Packs::Named(all) => names.extend(all.iter().map(|name| name.value.clone())),
+        }
+    }
+    names
 }
 
 /// The failure for a policy that does not compile, with everything that was found.

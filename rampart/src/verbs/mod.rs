@@ -1,6 +1,5 @@
 //! The verbs of the command line, one module each.
 
-pub mod audit_search;
 pub mod audit_tail;
 pub mod audit_verify;
 pub mod check;
@@ -8,9 +7,9 @@ pub mod check_jsonl;
 pub mod doctor;
 pub mod policy_compile;
 pub mod policy_lint;
+pub mod policy_reload;
 pub mod policy_show;
 pub mod policy_test;
-pub mod report;
 pub mod rules;
 pub mod run;
 pub mod score;

@@ -2,9 +2,8 @@
 
 use crate::directories::Directories;
 use crate::failure::{Failure, reason};
-use crate::launch::environment::Environment;
 use crate::output::Output;
-use crate::policy::{Layers, digest, image_store, source};
+use crate::policy::{Layers, authority, digest, image_store, source};
 use crate::verdict::names::counts;
 use policy_schema::Layer;
 use std::ffi::OsStr;
@@ -57,7 +56,8 @@ impl Level {
 /// Exit status 2 if the files do not compile.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let level = arguments.layer.layer();
-    let layers = Layers { all: vec![source::compile(&arguments.files, level)?] };
+    let layers =
+        Layers { all: vec![source::compile(&arguments.files, level)?.layer], recipe: None };
     let images = layers.images()?;
     for (layer, image) in layers.all.iter().zip(&images) {
         let name = digest(image);
@@ -86,14 +86,18 @@ fn written(path: &Path, bytes: &[u8]) -> Result<PathBuf, Failure> {
 
 /// Refuses to replace an image that this very process is guarded by.
 fn refuse_in_force(path: &Path) -> Result<(), Failure> {
-    let environment = Environment::own();
-    let list = environment.value("RAMPART_IMAGE").unwrap_or_default();
+    let Some(guardian) = authority::guardian() else {
+        return Ok(());
+    };
+    let list = guardian.environment.value("RAMPART_IMAGE").unwrap_or_default();
     let identity =
         |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
     let target = identity(path);
     let mut images = list.as_bytes().split(|byte| *byte == b':').map(OsStr::from_bytes);
     let in_force = images.any(|image| target.is_some() && identity(Path::new(image)) == target);
-    if environment.is_guarded() && in_force {
+    let is_store =
+        Directories::from_environment().images().is_ok_and(|store| path.starts_with(store));
+    if in_force || is_store {
         return Err(Failure::usage(format!(
             "`{}` is the policy of the guarded tree that this runs in, and cannot be replaced from \
              inside it",

@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use crate::launch::environment::Environment;
 use crate::output::Output;
 use crate::policy::inventory::{Inventory, Settings, inventory, short};
+use crate::policy::packs::unknown_pack;
 use crate::policy::{self, Choice, unknown_profile};
 use crate::verdict::names::counts;
 use evaluator::Image;
@@ -17,6 +18,9 @@ pub struct Arguments {
     /// Shipped policy to print (`rampart policy list` names them)
     #[arg(long, value_name = "NAME", conflicts_with_all = ["policy", "layers", "json"])]
     profile: Option<String>,
+    /// Shipped pack to print
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["profile", "policy", "layers", "json"])]
+    pack: Option<String>,
     /// Policy to show in place of the installed ones: a YAML file, or a compiled image
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -37,6 +41,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(profile) = &arguments.profile {
         let found = policies::SOURCES.iter().find(|(name, _)| name == profile);
         let (_, text) = found.ok_or_else(|| unknown_profile(profile))?;
+        output.write(text.as_bytes())?;
+        return output.flush();
+    }
+    if let Some(pack) = &arguments.pack {
+        let found = policies::PACK_SOURCES.iter().find(|(name, _)| name == pack);
+        let (_, text) = found.ok_or_else(|| unknown_pack(pack))?;
         output.write(text.as_bytes())?;
         return output.flush();
     }
@@ -110,7 +120,11 @@ pub fn list() -> Result<(), Failure> {
     let mut output = Output::new();
     for (name, bytes) in policies::PROFILES {
         let (policies, rules) = Image::open(bytes).map_or((0, 0), |image| counts(&image));
-        output.line(&format!("{name:<16} {policies} policies, {rules} rules"))?;
+        output.line(&format!("{name:<17} profile, {policies} policies, {rules} rules"))?;
+    }
+    for (name, bytes) in policies::PACKS {
+        let (policies, rules) = Image::open(bytes).map_or((0, 0), |image| counts(&image));
+        output.line(&format!("{name:<17} pack, {policies} policies, {rules} rules"))?;
     }
     output.flush()
 }

@@ -111,20 +111,21 @@ fn of_file(path: &Path) -> Result<Vec<Outcome>, Failure> {
         .map_err(|found| source::refused(&found))?;
     let mut outcomes = of_examples(&source, &compiled.documents, &compiled.image);
     let bytes = Cow::Owned(compiled.image);
-    let layer = Layer { origin: Origin::Files(vec![path.to_owned()]), bytes };
+    let layer = vec![Layer { origin: Origin::Files(vec![path.to_owned()]), bytes }];
     let tests = compiled.documents.iter().flat_map(|document| document.tests.iter().cloned());
     outcomes.append(&mut of_cases(&source, &tests.collect::<Vec<_>>(), layer)?);
     Ok(outcomes)
 }
 
 /// The policy that a suite names: a file beside it, or a shipped profile.
-fn suite_policy(suite: &Path, name: &str) -> Result<Layer, Failure> {
+fn suite_policy(suite: &Path, name: &str) -> Result<Vec<Layer>, Failure> {
     let beside = suite.with_file_name(name);
     match policies::profile(name) {
         Some(bytes) if !beside.exists() => {
-            Ok(Layer { origin: Origin::Profile(name.to_owned()), bytes: Cow::Borrowed(bytes) })
+            let origin = Origin::Profile(name.to_owned());
+            Ok(vec![Layer { origin, bytes: Cow::Borrowed(bytes) }])
         }
-        _ => source::file(&beside),
+        _ => Ok(source::file(&beside)?.into_iter().map(|found| found.layer).collect()),
     }
 }
 
@@ -144,9 +145,9 @@ fn of_examples(source: &Source<'_>, documents: &[Document], image: &[u8]) -> Vec
 fn of_cases(
     source: &Source<'_>,
     tests: &[TestCase],
-    layer: Layer,
+    all: Vec<Layer>,
 ) -> Result<Vec<Outcome>, Failure> {
-    let layers = Layers { all: vec![layer] };
+    let layers = Layers { all, recipe: None };
     let mut judge = Judge::new(&layers)?;
     let surroundings = Surroundings::fixed("user", "/home/user", "/work/project");
     let mut outcomes = Vec::new();

@@ -7,7 +7,7 @@ use crate::failure::{Failure, reason, status};
 use crate::launch::environment::Environment;
 use crate::launch::program::{self, Missing};
 use crate::launch::{exec, library};
-use crate::policy::{Choice, Layers, Origin, image_store};
+use crate::policy::{Choice, Layers, authority};
 use crate::verdict::ask::Surroundings;
 use crate::verdict::judge::Judge;
 use crate::verdict::world::FileSystem;
@@ -73,7 +73,7 @@ pub fn run(arguments: &Arguments) -> Failure {
     match prepared(arguments) {
         Err(failure) => failure,
         Ok((file, environment)) => {
-            let is_guarded = environment.is_guarded();
+            let is_guarded = environment.has_library();
             let argv: Vec<&OsStr> = arguments.command.iter().map(OsString::as_os_str).collect();
             let error = exec::replace(&file, &argv, environment.entries());
             let status = match error.kind() {
@@ -93,11 +93,16 @@ pub fn run(arguments: &Arguments) -> Failure {
 /// The file to execute and its environment.
 fn prepared(arguments: &Arguments) -> Result<(PathBuf, Environment), Failure> {
     let mut environment = Environment::own();
-    let is_guarded = environment.is_guarded();
+    let guardian = authority::guardian();
+    let is_guarded = guardian.is_some();
+    // A program in between may have cleared the environment, but not the tree that it is in.
+    if let Some(guardian) = guardian.filter(|_| !environment.has_library()) {
+        environment.join_tree_of(&guardian.environment);
+    }
     if is_guarded && (arguments.choice.is_explicit() || arguments.mode.is_some()) {
         return Err(Failure::usage(
             "this process is already inside a guarded tree, whose policy and mode stay in force; \
-             --policy, --profile and --mode can only be given by whoever starts the tree. Run the \
+             --policy, --profile, --pack and --mode can only be given by whoever starts the tree. Run the \
              command without them",
         ));
     }
@@ -149,10 +154,22 @@ fn guard(environment: &mut Environment, library: &Path, layers: &Layers) -> Resu
     // A tree that has ended, or one that this process has left, is not ours.
     environment.remove("RAMPART_TREE");
     environment.remove("RAMPART_WARNED");
-    if layers.is_built_in_standard() {
-        environment.remove("RAMPART_IMAGE");
-    } else {
-        environment.set("RAMPART_IMAGE", &image_list(&directories, layers)?);
+    if let Some(recipe) = &layers.recipe {
+        match (recipe.write(&directories, layers), layers.is_built_in_standard()) {
+            // Nothing can change it, so that the library's own is enough.
+            (_, true) if recipe.is_fixed() => environment.remove("RAMPART_IMAGE"),
+            (Err(failure), true) => {
+                eprintln!(
+                    "rampart: warning: {}; what is allowed later will not reach this tree",
+                    failure.message
+                );
+                environment.remove("RAMPART_IMAGE");
+            }
+            (path, _) => environment.set("RAMPART_IMAGE", &in_a_list(path?)?),
+        }
+    } else if let Some(list) = environment.value("RAMPART_IMAGE") {
+        let list = absolute(list)?;
+        environment.set("RAMPART_IMAGE", &list);
     }
     match directories.make_audit() {
         Ok(audit) => environment.set("RAMPART_AUDIT_DIR", audit.as_os_str()),
@@ -165,25 +182,30 @@ fn guard(environment: &mut Environment, library: &Path, layers: &Layers) -> Resu
     Ok(())
 }
 
-/// The absolute paths of the layers' images, lowest first, joined with `:`.
-fn image_list(directories: &Directories, layers: &Layers) -> Result<OsString, Failure> {
-    let mut list: Vec<Vec<u8>> = Vec::new();
-    for (layer, image) in layers.all.iter().zip(layers.images()?) {
-        let path = match &layer.origin {
-            Origin::Image(path) if path.is_absolute() => path.clone(),
-            _ => image_store::put(directories, &layer.bytes, &layer.stored_name(&image))?,
-        };
-        let bytes = path.into_os_string().into_vec();
-        if bytes.contains(&b':') {
-            let shown = crate::bytes::visible(&bytes);
-            return Err(Failure::usage(format!(
-                "RAMPART_IMAGE cannot hold a path with a colon, `{shown}`; set XDG_STATE_HOME to \
-                 a directory without one"
-            )));
-        }
-        list.push(bytes);
+/// `path` as it can stand in `RAMPART_IMAGE`.
+fn in_a_list(path: PathBuf) -> Result<OsString, Failure> {
+    let path = path.into_os_string();
+    if path.as_bytes().contains(&b':') {
+        let shown = crate::bytes::visible(path.as_bytes());
+        return Err(Failure::usage(format!(
+            "RAMPART_IMAGE cannot hold a path with a colon, `{shown}`; set XDG_STATE_HOME to a \
+             directory without one"
+        )));
     }
-    Ok(OsString::from_vec(list.join(&b':')))
+    Ok(path)
+}
+
+/// The images that somebody else named, by absolute paths.
+fn absolute(list: &OsStr) -> Result<OsString, Failure> {
+    let paths = list.as_bytes().split(|byte| *byte == b':').filter(|path| !path.is_empty());
+    let mut all = Vec::new();
+    for path in paths.map(OsStr::from_bytes) {
+        let path = std::path::absolute(path).map_err(|error| {
+            Failure::usage(format!("cannot make RAMPART_IMAGE absolute: {}", reason(&error)))
+        })?;
+        all.push(in_a_list(path)?.into_vec());
+    }
+    Ok(OsString::from_vec(all.join(&b':')))
 }
 
 /// Judges a command that the library will not judge, because it cannot be loaded into it.

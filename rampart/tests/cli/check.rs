@@ -177,11 +177,57 @@ fn installed_policies_add_up() {
     let mut command = user.command(&["check", "--", "x-project"]);
     let without = command.env("RAMPART_NO_PROJECT_POLICY", "1").status().unwrap();
     assert_eq!(without.code(), Some(0));
-    // A broken file is an error, not a hole.
-    user.write(".config/rampart/policy.d/30.yaml", "polices: []\n");
-    let found = user.rampart(&["check", "--", "x-else"]);
-    assert_eq!(found.status, 2, "{}", found.stdout);
-    assert!(found.stderr.contains("30.yaml:1:1"), "{}", found.stderr);
+}
+
+/// A mistake is no hole: what was in force stays, and that is said; where nothing was, it is an
+/// error.
+#[test]
+fn a_broken_file_leaves_what_was_in_force() {
+    let policy = |program: &str| {
+        format!(
+            "policies: [{{name: p, rules: [{{action: deny, when: {{program: {program}}}}}]}}]\n"
+        )
+    };
+    let others = |user: &User, file: &str| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+        std::fs::set_permissions(user.path(file), mode).unwrap();
+    };
+    let broken = |user: &User, file: &str| drop(user.write(file, "polices: []\n"));
+    type Break<'b> = &'b dyn Fn(&User, &str);
+    for (file, break_it, text) in [
+        (
+            ".config/rampart/policy.d/own.yaml",
+            &broken as Break<'_>,
+            "own.yaml:1:1: error: unknown key",
+        ),
+        (".config/rampart/policy.d/own.yaml", &others, "everybody may write to it"),
+        (".rampart/policy.yaml", &broken, "policy.yaml:1:1: error: unknown key"),
+    ] {
+        let user = User::new();
+        let check = |program: &str| user.rampart(&["check", "--", program]);
+        user.write(file, policy("x-first"));
+        user.write(file, policy("x-last"));
+        break_it(&user, file);
+        let found = check("x-last");
+        assert_eq!(found.status, 2, "nothing was in force before: {}", found.stdout);
+        assert!(found.stderr.contains(text), "{}", found.stderr);
+        for program in ["x-first", "x-last"] {
+            user.write(file, policy(program));
+            assert_eq!(check(program).status, 1);
+        }
+        break_it(&user, file);
+        for (program, status) in [("x-first", 0), ("x-last", 1)] {
+            let found = check(program);
+            assert_eq!(found.status, status, "{program}: {}", found.stderr);
+            assert!(found.stderr.contains(text), "{}", found.stderr);
+            assert!(found.stderr.contains("stays in force as it was when it last compiled"));
+            assert!(found.stdout.contains("as it last compiled"), "{}", found.stdout);
+        }
+        // What is taken away by its user is gone.
+        std::fs::remove_file(user.path(file)).unwrap();
+        let found = check("x-last");
+        assert_eq!((found.status, found.stderr.as_str()), (0, ""));
+    }
 }
 
 #[test]

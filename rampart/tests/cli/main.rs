@@ -10,7 +10,6 @@
 )]
 
 mod audit;
-mod audit_search;
 mod audit_verify;
 mod check;
 mod context;
@@ -23,3 +22,4 @@ mod rules;
 mod run;
 mod suites;
 mod support;
+mod system;

@@ -122,8 +122,10 @@ fn the_shipped_policies_can_be_read_and_compiled() {
     assert_eq!(list.status, 0);
     assert!(list.stdout.lines().any(|line| line.starts_with("standard ")), "{}", list.stdout);
     for line in list.stdout.lines() {
-        let name = line.split_whitespace().next().unwrap();
-        let shown = user.rampart(&["policy", "show", "--profile", name]);
+        let mut fields = line.split_whitespace();
+        let name = fields.next().unwrap();
+        let kind = fields.next().unwrap().trim_end_matches(',');
+        let shown = user.rampart(&["policy", "show", &format!("--{kind}"), name]);
         assert_eq!(shown.status, 0, "{name}: {}", shown.stderr);
         user.write("shown.yaml", &shown.stdout);
         let compiled = user.rampart(&words("policy compile shown.yaml"));
@@ -167,4 +169,39 @@ fn an_operators_allow() {
             assert!(text.starts_with(&format!("{expected}:")), "{file} {layer} {command}: {text}");
         }
     }
+}
+
+#[test]
+fn packs_add_rules() {
+    let user = User::new();
+    let check = |arguments: &[&str]| user.rampart(&[&["check"], arguments].concat());
+    let call = ["--", "git", "tag", "-d", "v1"];
+    assert_eq!(check(&call).status, 0);
+    for packs in [&["--pack", "git"][..], &["--pack", "all"], &["--pack", "cloud", "--pack", "git"]]
+    {
+        let found = check(&[packs, &call].concat());
+        assert_eq!(found.status, 3, "{packs:?}: {}", found.stdout);
+        assert!(found.stdout.contains("profile standard < packs "), "{}", found.stdout);
+    }
+    assert_eq!(check(&[&["--pack", "cloud"], &call[..]].concat()).status, 0);
+    // With nobody to ask, what a pack asks about is denied.
+    assert_eq!(check(&[&["--profile", "ci", "--pack", "git"], &call[..]].concat()).status, 1);
+    let found = check(&[&["--pack", "gti"], &call[..]].concat());
+    assert_eq!(found.status, 2);
+    assert!(found.stderr.contains("there is no pack `gti`"), "{}", found.stderr);
+    // A file takes them in as well; a project's for restrictions only.
+    for (file, packs, status) in [
+        (".config/rampart/policy.d/own.yaml", "[git]", 3),
+        (".config/rampart/policy.d/own.yaml", "all", 3),
+        (".config/rampart/policy.d/own.yaml", "[cloud]", 0),
+        (".rampart/policy.yaml", "[git]", 3),
+        (".rampart/policy.yaml", "[gti]", 2),
+    ] {
+        let path = user.write(file, format!("packs: {packs}\n"));
+        let found = check(&call);
+        assert_eq!(found.status, status, "{file} {packs}: {}{}", found.stdout, found.stderr);
+        fs::remove_file(path).unwrap();
+    }
+    user.write("team.yaml", "packs: [git]\ndefault_action: allow\n");
+    assert_eq!(check(&[&["--policy", "team.yaml"], &call[..]].concat()).status, 3);
 }

@@ -19,18 +19,26 @@ fn variable<'o>(output: &'o str, name: &str) -> Option<&'o str> {
 }
 
 #[test]
-fn the_standard_policy_needs_no_file() {
+fn the_standard_policy_is_only_referred_to() {
     let user = User::new();
     let found = ended(&guarded(&user, "run -- env").env("KEPT", "a b").output().unwrap());
     assert_eq!((found.status, found.stderr.as_str()), (0, ""));
     let library = user.path("librampart.so");
     assert_eq!(variable(&found.stdout, "LD_PRELOAD"), library.to_str());
-    assert_eq!(variable(&found.stdout, "RAMPART_IMAGE"), None);
+    // The path is pinned, so that what is allowed later reaches the tree.
+    let set = variable(&found.stdout, "RAMPART_IMAGE").unwrap();
+    assert!(fs::metadata(set).unwrap().len() < 1000);
+    assert_eq!(mode(set.as_ref()), 0o600);
+    let checked = user.command(&words("check -- x")).env("RAMPART_IMAGE", set).output().unwrap();
+    assert!(ended(&checked).stdout.ends_with("policy: profile standard\n"));
     assert_eq!(variable(&found.stdout, "RAMPART_MODE"), None);
     assert_eq!(variable(&found.stdout, "KEPT"), Some("a b"));
     let audit = user.path(".local/state/rampart/audit");
     assert_eq!(variable(&found.stdout, "RAMPART_AUDIT_DIR"), audit.to_str());
     assert_eq!(mode(&audit), 0o700);
+    // What nothing can change needs no file.
+    let found = ended(&guarded(&user, "run --profile standard -- env").output().unwrap());
+    assert_eq!(variable(&found.stdout, "RAMPART_IMAGE"), None);
 }
 
 #[test]
@@ -78,12 +86,18 @@ fn layers_stay_apart() {
     let user = User::new();
     user.write(".config/rampart/policy.d/own.yaml", fs::read(user.path("policy.yaml")).unwrap());
     let found = ended(&guarded(&user, "run -- env").output().unwrap());
-    let images: Vec<_> = variable(&found.stdout, "RAMPART_IMAGE").unwrap().split(':').collect();
-    assert_eq!(images.len(), 2, "{images:?}");
-    let own = user.rampart(&["check", "--policy", images[1], "--", "x-deny"]);
-    assert_eq!(own.status, 1, "{}", own.stderr);
-    let standard = user.rampart(&["check", "--policy", images[0], "--", "x-deny"]);
-    assert_eq!(standard.status, 0, "{}", standard.stderr);
+    let set = variable(&found.stdout, "RAMPART_IMAGE").unwrap();
+    let found =
+        user.command(&words("policy show --json")).env("RAMPART_IMAGE", set).output().unwrap();
+    let shown: Value = serde_json::from_slice(&found.stdout).unwrap();
+    let levels: Vec<_> =
+        shown["layers"].as_array().unwrap().iter().map(|layer| &layer["level"]).collect();
+    assert_eq!(levels, ["built-in", "user"]);
+    // As does the same file, named by hand.
+    for (call, status) in [("x-deny", 1), ("x-none", 0), ("rm -rf /", 1)] {
+        let found = user.rampart(&["check", "--policy", set, "--shell", call]);
+        assert_eq!(found.status, status, "{call}: {}", found.stderr);
+    }
 }
 
 #[test]

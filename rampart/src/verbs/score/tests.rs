@@ -19,7 +19,10 @@ fn layers() -> Layers {
     let source = Source { name: "p.yaml", text: POLICY.as_bytes() };
     let options = Options { layer: Level::User, ..Options::default() };
     let bytes = policy_schema::compile(&[source], &options).unwrap();
-    Layers { all: vec![Layer { origin: Origin::Profile("p".into()), bytes: Cow::Owned(bytes) }] }
+    Layers {
+        all: vec![Layer { origin: Origin::Profile("p".into()), bytes: Cow::Owned(bytes) }],
+        recipe: None,
+    }
 }
 
 fn scored(rows: &str) -> Scored {
