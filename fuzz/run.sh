@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(shell_text argv decode wrap image policy_yaml glob redact)
+[ ${#targets[@]} -gt 0 ] || targets=(shell_text argv decode wrap image policy_yaml glob redact wire)
 work=${CARGO_TARGET_DIR:-$PWD/target}/corpus
 
 # Starting points for the targets that read commands: the labelled commands of tests/corpus.

@@ -35,6 +35,7 @@ pub mod scratch;
 pub mod settle;
 pub mod sql;
 pub mod verdict;
+pub mod wire;
 pub mod world;
 
 pub use action::Action;

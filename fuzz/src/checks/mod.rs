@@ -4,9 +4,11 @@
 
 mod corrupt;
 mod sound;
+mod wire;
 
 pub use corrupt::image;
 use sound::sound;
+pub use wire::wire;
 
 use evaluator::request::{NoEnv, NoParams, TargetKinds};
 use evaluator::world::NoWorld;
