@@ -71,10 +71,15 @@ pub fn denial(
     }
     line.put(b"] ");
     why(&mut line, verdict);
-    if matches!(verdict.action, Action::Ask | Action::Webhook)
-        && settled.answered_by == "on_no_approver"
-    {
-        line.put(b" It needs the approval of a person, and nobody can be asked here.");
+    if matches!(verdict.action, Action::Ask | Action::Webhook) {
+        line.put(match settled.answered_by {
+            "on_no_approver" => {
+                b" It needs the approval of a person, and nobody can be asked here."
+            }
+            "approver" => b" A person was asked, and said no.",
+            "expired" => b" A person was asked, and nobody answered in time.",
+            _ => b"",
+        });
     }
     line.put(b" (nothing on this line ran; do not retry in another form; a person can change the policy; id ");
     line.put(id.get(22..).unwrap_or(&[]));

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 type Check = fn(&[u8]);
 
 /// A check, the name of its target, and how many changed inputs it gets.
-const TARGETS: [(&str, Check, usize); 8] = [
+const TARGETS: [(&str, Check, usize); 9] = [
     ("shell_text", checks::shell_text, 1000),
     ("argv", checks::argv, 1000),
     ("decode", checks::decode, 500),
@@ -29,6 +29,7 @@ const TARGETS: [(&str, Check, usize); 8] = [
     ("policy_yaml", checks::policy_yaml, 200),
     ("glob", checks::glob, 3000),
     ("redact", checks::redact, 3000),
+    ("wire", checks::wire, 3000),
 ];
 
 fn root() -> PathBuf {

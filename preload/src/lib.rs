@@ -11,6 +11,7 @@
 //! | 1 intercept | [`hooks`], [`start`] | libc call, or the start of a process → [`observe::Call`] |
 //! | 2 observe | [`observe`] | → `evaluator::Request` |
 //! | 3–4 judge | [`judge`] | `Request` × [`images`] → verdict, on a mapping of its own |
+//! | 5 escalate | [`escalate`] | ask → the helper in place of the program |
 //! | 6 record | [`spool`] | → one line in the audit spool |
 //! | 7 act | [`act`], [`cascade`], [`stub`] | the real call with a corrected environment, or the denial |
 //!
@@ -21,6 +22,7 @@
 
 mod act;
 mod cascade;
+mod escalate;
 mod hooks;
 mod images;
 mod judge;

@@ -45,6 +45,10 @@ pub struct Snapshot {
     pub preload: &'static CStr,
     /// The library's absolute path: also the stub.
     pub library: &'static CStr,
+    /// The helper's absolute path (`RAMPART_HELPER`); empty if there is none.
+    pub helper: &'static CStr,
+    /// The evaluator's socket, absolute (`RAMPART_SOCKET`); empty if there is none.
+    pub socket: &'static [u8],
     /// Where events go; empty if there is no place for them.
     pub audit_dir: &'static [u8],
     /// `RAMPART_TREE`.

@@ -6,7 +6,8 @@ use core::ffi::{CStr, c_int};
 
 use libc::AT_FDCWD;
 
-use crate::judge::judge;
+use crate::escalate;
+use crate::judge::{judge, judge_alone};
 use crate::next;
 use crate::observe::{Call, Stage, process};
 use crate::snapshot::{self, Mode, Snapshot};
@@ -67,22 +68,27 @@ pub fn state() -> Option<&'static Snapshot> {
 
 /// The self-check: exits with the denial if this program may not run.
 fn check(snapshot: &Snapshot, argv: Vector<'_>, env: Vector<'_>) {
-    if snapshot.mode == Mode::Disabled || is_denial(snapshot, argv) {
+    if snapshot.mode == Mode::Disabled
+        || is_denial(snapshot, argv)
+        || escalate::is_helper(snapshot, argv)
+    {
         return;
     }
     let stage = if process::is_run_by_loader() { Stage::StartedByLoader } else { Stage::Started };
-    let judged = judge(
-        snapshot,
-        &Call {
-            hook: "start",
-            file: process::executed_file(),
-            dir: AT_FDCWD,
-            flags: 0,
-            argv,
-            env,
-            stage,
-        },
-    );
+    let call = Call {
+        hook: "start",
+        file: process::executed_file(),
+        dir: AT_FDCWD,
+        flags: 0,
+        argv,
+        env,
+        stage,
+    };
+    let mut judged = judge(snapshot, &call);
+    if judged.escalates {
+        let _ = escalate::execute_again(snapshot, &call);
+        judged = judge_alone(snapshot, &call);
+    }
     if !judged.permitted {
         let _ = sys::write(2, judged.notice());
         sys::exit(stub::STATUS);

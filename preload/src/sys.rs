@@ -12,6 +12,9 @@ use libc::{
 use crate::strings::PathBytes;
 
 mod process;
+mod socket;
+
+pub use socket::pause;
 
 pub use process::{
     coarse_time, effective_user, has_no_new_privileges, node_name, parent_id, process_id,

@@ -15,6 +15,8 @@ use crate::strings::{LongPath, PathBytes, Vector};
 use crate::sys::{self, Errno};
 use crate::warn;
 
+use libc::AT_FDCWD;
+
 /// Room for the strings that the first process of a tree makes.
 const ROOM: usize = 32 * 1024;
 
@@ -89,6 +91,8 @@ fn assemble(
         next: Next::find(is_alone),
         preload: pen.string(&[b"LD_PRELOAD=", library])?,
         library: pen.string(&[library])?,
+        helper: pen.string(&[value(b"RAMPART_HELPER")])?,
+        socket: value(b"RAMPART_SOCKET"),
         audit_dir,
         tree: value(b"RAMPART_TREE"),
         agent: value(b"RAMPART_AGENT"),
@@ -237,11 +241,54 @@ impl Root<'_, '_> {
             process::own_library(cwd, &mut path)?;
             self.set(b"RAMPART_LIB=", path.as_bytes())?;
         }
+        if is_root && trusted {
+            self.second_party(cwd)?;
+        }
         match self.vars.value(b"RAMPART_AUDIT_DIR") {
             _ if !trusted => Some((b"", None)),
             Some(dir) if !is_root => Some((dir, None)),
             given => self.audit_dir(cwd, given),
         }
+    }
+
+    /// Fixes who asks for us, and whom: the helper that was given, else the command beside the
+    /// library or where both are installed; the evaluator's socket that was given, else the one of
+    /// the user's daemon, else of the machine's. Either may come to be there later.
+    #[inline(never)]
+    fn second_party(&mut self, cwd: &[u8]) -> Option<()> {
+        let given = self.vars.value(b"RAMPART_HELPER");
+        let library = self.vars.value(b"RAMPART_LIB").unwrap_or(&[]);
+        let dir_len = library.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        let dir = library.get(..dir_len).unwrap_or(&[]);
+        let own = [&b"/rampart"[..], b"/../../bin/rampart", b"/../bin/rampart"];
+        let mut helper = LongPath::new();
+        let is_there = match given {
+            Some(given) => absolute(&mut helper, cwd, given).is_some(),
+            None => own.into_iter().any(|end| {
+                helper.truncate(0);
+                let path = helper.push(dir).and_then(|path| path.push(end));
+                path.is_some_and(|path| {
+                    sys::may_execute(AT_FDCWD, path.as_c_str().as_ptr(), 0).is_ok()
+                })
+            }),
+        };
+        if is_there {
+            self.set(b"RAMPART_HELPER=", helper.as_bytes())?;
+        }
+        let mut socket = LongPath::new();
+        let runtime = self.env.value(b"XDG_RUNTIME_DIR").filter(|dir| dir.starts_with(b"/"));
+        let named = match (self.vars.value(b"RAMPART_SOCKET"), runtime) {
+            (Some(given), _) => absolute(&mut socket, cwd, given),
+            (None, Some(dir)) => socket.push(dir)?.push(b"/rampart/evaluator.sock").map(drop),
+            (None, None) if sys::effective_user() == 0 => {
+                socket.push(b"/run/rampart/evaluator.sock").map(drop)
+            }
+            (None, None) => None,
+        };
+        if named.is_some() {
+            self.set(b"RAMPART_SOCKET=", socket.as_bytes())?;
+        }
+        Some(())
     }
 
     fn set(&mut self, name: &[u8], value: &[u8]) -> Option<&'static [u8]> {
@@ -300,6 +347,14 @@ impl Root<'_, '_> {
         let dir = self.set(b"RAMPART_AUDIT_DIR=", dir.as_bytes())?;
         Some((dir, Some(problem)))
     }
+}
+
+/// Puts `path` into `out`, absolute. `None` if it is empty or does not fit.
+fn absolute(out: &mut LongPath, cwd: &[u8], path: &[u8]) -> Option<()> {
+    if !path.starts_with(b"/") {
+        let _ = out.push(cwd)?.push(b"/")?;
+    }
+    out.push(path).filter(|_| !path.is_empty()).map(drop)
 }
 
 fn new_tree_id() -> [u8; 26] {

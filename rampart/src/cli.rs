@@ -1,6 +1,7 @@
 //! The command line: which verb, and its exit status.
 
 use crate::failure::Failure;
+use crate::verbs::{approvals, serve, status, stub};
 use crate::verbs::{
     audit_tail, audit_verify, check, doctor, policy_compile, policy_lint, policy_reload,
     policy_show, policy_test, rules, run, score,
@@ -20,6 +21,12 @@ struct CommandLine {
 #[derive(Subcommand, Debug)]
 enum Verb {
     Run(run::Arguments),
+    Serve(serve::Arguments),
+    Pending(approvals::Pending),
+    Approve(approvals::Approve),
+    Deny(approvals::Deny),
+    Why(approvals::Why),
+    Status(status::Arguments),
     Check(check::Arguments),
     Score(score::Arguments),
     Rules(rules::Arguments),
@@ -55,9 +62,20 @@ enum AuditVerb {
 
 /// Reads the command line and runs its verb. Wrong usage ends here with exit status 2.
 pub fn run() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|verb| verb == stub::VERB) {
+        // What follows is another program's: nothing of it is an option of ours.
+        return stub::run(words.collect()).report();
+    }
     let done = |()| 0;
     let result: Result<u8, Failure> = match CommandLine::parse().verb {
         Verb::Run(arguments) => Err(run::run(&arguments)),
+        Verb::Serve(arguments) => serve::run(&arguments),
+        Verb::Pending(arguments) => arguments.run().map(done),
+        Verb::Approve(arguments) => arguments.run().map(done),
+        Verb::Deny(arguments) => arguments.run().map(done),
+        Verb::Why(arguments) => arguments.run().map(done),
+        Verb::Status(arguments) => status::run(&arguments).map(done),
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Score(arguments) => score::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::Compile(arguments)) => policy_compile::run(&arguments).map(done),

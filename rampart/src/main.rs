@@ -5,9 +5,11 @@
 
 use std::process::ExitCode;
 
+mod asked;
 mod audit;
 mod bytes;
 mod cases;
+mod channel;
 mod cli;
 mod corpus;
 mod directories;
@@ -15,6 +17,8 @@ mod failure;
 mod launch;
 mod output;
 mod policy;
+mod process;
+mod serve;
 mod verbs;
 mod verdict;
 

@@ -9,6 +9,7 @@
     reason = "test code: a helper that cannot go on stops the test that called it"
 )]
 
+mod evaluator;
 mod probe;
 mod run;
 
@@ -20,6 +21,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub use evaluator::Evaluator;
 pub use probe::{LibC, cc, find, probe};
 pub use run::{Ran, run};
 
@@ -76,7 +78,7 @@ impl Guard {
     #[must_use]
     pub fn new(policy: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("rampart-").tempdir().expect("a directory");
-        for name in ["home", "audit", "bin"] {
+        for name in ["home", "audit", "bin", "run"] {
             fs::create_dir(dir.path().join(name)).expect("a directory");
         }
         let guard = Self { dir, library: library() };
@@ -111,7 +113,7 @@ impl Guard {
     }
 
     /// `program` without the library, in the same surroundings: the directory `bin` first on
-    /// `PATH`, an empty home, nothing of Rampart in the environment.
+    /// `PATH`, an empty home, no evaluator, nothing of Rampart in the environment.
     #[must_use]
     pub fn bare(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
@@ -126,6 +128,7 @@ impl Guard {
             .env_remove("LD_PRELOAD")
             .env("PATH", env::join_paths(dirs).expect("no colon in a temporary path"))
             .env("HOME", self.path("home"))
+            .env("XDG_RUNTIME_DIR", self.path("run"))
             .env("LC_ALL", "C.UTF-8")
             .current_dir(self.dir());
         command

@@ -7,7 +7,8 @@ use libc::AT_FDCWD;
 
 use crate::act::{deny_in_place, errno, set_errno};
 use crate::cascade::{Fit, with_environment};
-use crate::judge::{Judged, judge};
+use crate::escalate;
+use crate::judge::{Judged, judge, judge_alone};
 use crate::observe::{Call, Stage, process, walk};
 use crate::snapshot::{Mode, Snapshot};
 use crate::start;
@@ -111,7 +112,20 @@ fn attempt(snapshot: Option<&Snapshot>, call: &Call<'_>) -> Errno {
 fn run(snapshot: &Snapshot, call: &Call<'_>) -> Errno {
     let mut fit = Fit::ORDINARY;
     if snapshot.mode != Mode::Disabled && call.file != snapshot.library {
-        let judged = judge(snapshot, call);
+        let mut judged = judge(snapshot, call);
+        if judged.escalates {
+            if escalate::can_hand_over(call) {
+                drop(judged);
+                let _ = escalate::execute(snapshot, call);
+                judged = judge_alone(snapshot, call);
+            } else if judged.loads_us {
+                // The self-check of the new process does it.
+                judged.permitted = true;
+            } else {
+                drop(judged);
+                judged = judge_alone(snapshot, call);
+            }
+        }
         if !judged.permitted {
             return deny_in_place(snapshot, judged);
         }

@@ -9,7 +9,7 @@ use libc::AT_FDCWD;
 use crate::act::exec::fit_of;
 use crate::act::set_errno;
 use crate::cascade::{Fit, with_environment};
-use crate::judge::{Judged, judge};
+use crate::judge::{Judged, judge, judge_alone};
 use crate::observe::{Call, Stage, process};
 use crate::snapshot::{Mode, Snapshot};
 use crate::start;
@@ -179,7 +179,16 @@ fn judge_shell(snapshot: &Snapshot, hook: &'static str, argv: &[*const c_char]) 
     // SAFETY: the callers pass C strings with a NULL behind them, and libc's environment.
     let (argv, env) = unsafe { (Vector::new(argv.as_ptr()), Vector::new(process::environment())) };
     let call = Call { hook, file: SHELL, dir: AT_FDCWD, flags: 0, argv, env, stage: Stage::Before };
-    judge(snapshot, &call)
+    let mut judged = judge(snapshot, &call);
+    if judged.escalates {
+        // The shell that libc starts has itself replaced by the helper before it does anything.
+        judged.permitted = judged.loads_us;
+        if !judged.permitted {
+            drop(judged);
+            judged = judge_alone(snapshot, &call);
+        }
+    }
+    judged
 }
 
 /// Calls `run` with an `environ` that is right for a child. These functions take none, so where

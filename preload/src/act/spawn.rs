@@ -8,7 +8,8 @@ use libc::AT_FDCWD;
 
 use crate::act::exec::fit_of;
 use crate::cascade::{Fit, with_environment};
-use crate::judge::{Judged, judge};
+use crate::escalate;
+use crate::judge::{Judged, judge, judge_alone};
 use crate::next::Spawn;
 use crate::observe::{Call, Stage, process, walk};
 use crate::snapshot::{Mode, Snapshot};
@@ -114,7 +115,14 @@ impl Spawner<'_> {
         }
         let mut fit = Fit::ORDINARY;
         if self.snapshot.mode != Mode::Disabled {
-            let judged = judge(self.snapshot, call);
+            let mut judged = judge(self.snapshot, call);
+            if judged.escalates {
+                drop(judged);
+                if self.escalate(call) == Errno(0) {
+                    return Errno(0);
+                }
+                judged = judge_alone(self.snapshot, call);
+            }
             if !judged.permitted {
                 return self.deny(call, &judged);
             }
@@ -129,6 +137,18 @@ impl Spawner<'_> {
         let Request { pid, actions, attributes } = self.request;
         // SAFETY: libc's own function with the caller's arguments, or ours that are like them.
         Errno(unsafe { (self.next)(pid, file.as_ptr(), actions, attributes, argv, env) })
+    }
+
+    /// Starts the helper in the program's place. This returns when the child has executed it, so a
+    /// mapping for its arguments goes in time.
+    fn escalate(&self, call: &Call<'_>) -> Errno {
+        let snapshot = self.snapshot;
+        let mut errno = Errno(libc::E2BIG);
+        with_environment(snapshot, call.env, Fit::ORDINARY, &mut |env| {
+            let run = &mut |argv: Strings| errno = self.next(snapshot.helper, argv, env);
+            escalate::with_arguments(snapshot, call, true, run);
+        });
+        errno
     }
 
     fn deny(&self, call: &Call<'_>, judged: &Judged) -> Errno {

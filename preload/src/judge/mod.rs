@@ -6,27 +6,28 @@
 
 mod desk;
 mod memory;
+mod record;
 
 use core::ffi::{CStr, c_void};
 
-use evaluator::event::{self, Event, EventFlags, Outcome};
 use evaluator::request::{NoParams, Request};
-use evaluator::settle::{Settled, settle};
+use evaluator::settle::settle;
 use evaluator::{
-    Action, Caller, Cwd, Image, Reason, Scratch, TargetKinds, Verdict, command, decide, notice,
+    Caller, Cwd, Image, Reason, Scratch, TargetKinds, Verdict, command, decide, notice,
 };
 
+use crate::escalate::{self, Covered, Word};
 use crate::images::Layers;
 use crate::observe::target::Target;
 use crate::observe::{Call, Stage, process};
 use crate::on_stack::{on_stack, with_room};
 use crate::snapshot::{self, Mode, Snapshot};
-use crate::spool::{self, Place};
 use crate::strings::{LongPath, Vector};
 use crate::sys::{self, Errno};
 use crate::world::Files;
 use desk::Desk;
 use memory::{Memory, Parts};
+use record::{Record, new_id};
 
 /// Longest working directory with which the small arenas are tried, in bytes.
 const QUICK_CWD: usize = 512;
@@ -45,6 +46,8 @@ pub struct Judged {
     pub kinds: TargetKinds,
     /// Whether the new process surely loads us.
     pub loads_us: bool,
+    /// Whether the helper is to be executed in the program's place: a second party is needed.
+    pub escalates: bool,
     /// Whether the same was just denied to the same process: nothing is to be said again.
     pub is_repeated: bool,
 }
@@ -59,6 +62,7 @@ impl Judged {
         asan: 0,
         kinds: TargetKinds(0),
         loads_us: true,
+        escalates: false,
         is_repeated: false,
     };
 
@@ -84,6 +88,8 @@ struct Job<'a> {
     call: &'a Call<'a>,
     /// `None` for an attempt at a [`Desk`].
     memory: Option<&'a Memory>,
+    /// Whether a second party may be asked.
+    may_escalate: bool,
     judged: Judged,
     /// Whether `judged` is the verdict: not where the memory was too small for it, or where it is
     /// a denial at a [`Desk`], because its line must last.
@@ -111,23 +117,40 @@ impl Job<'_> {
     }
 }
 
-/// Judges `call` and records what is to be recorded.
+/// Judges `call` and records what is to be recorded, unless that is another's to do
+/// ([`Judged::escalates`]).
 pub fn judge(snapshot: &Snapshot, call: &Call<'_>) -> Judged {
+    judge_any(snapshot, call, true)
+}
+
+/// Judges `call`, for which no second party can be asked.
+pub fn judge_alone(snapshot: &Snapshot, call: &Call<'_>) -> Judged {
+    judge_any(snapshot, call, false)
+}
+
+fn judge_any(snapshot: &Snapshot, call: &Call<'_>, may_escalate: bool) -> Judged {
     if call.argv.count() > 0 {
-        return judge_named(snapshot, call);
+        return judge_named(snapshot, call, may_escalate);
     }
     // Without `argv[0]` the program has no name but its file's.
     let named = [call.file.as_ptr(), core::ptr::null()];
     // SAFETY: one C string that lives as long as the call, and a NULL.
     let argv = unsafe { Vector::new(named.as_ptr()) };
-    judge_named(snapshot, &Call { argv, ..*call })
+    judge_named(snapshot, &Call { argv, ..*call }, may_escalate)
 }
 
-fn judge_named(snapshot: &Snapshot, call: &Call<'_>) -> Judged {
+fn judge_named(snapshot: &Snapshot, call: &Call<'_>, may_escalate: bool) -> Judged {
     let (input, args) = (call.argv.size(), call.argv.count());
     // The constructor runs on the stack of `main`, where there is room.
     let is_on_main_stack = call.stage.is_start() && process::is_on_main_stack();
-    let attempt = Job { snapshot, call, memory: None, judged: Judged::NOTHING, is_final: false };
+    let attempt = Job {
+        snapshot,
+        call,
+        memory: None,
+        may_escalate,
+        judged: Judged::NOTHING,
+        is_final: false,
+    };
     if let Some(judged) = attempt.run(input, args, is_on_main_stack) {
         return judged;
     }
@@ -139,7 +162,8 @@ fn judge_named(snapshot: &Snapshot, call: &Call<'_>) -> Judged {
         judged.errno = Errno(libc::ENOMEM);
         return judged;
     };
-    let mut job = Job { snapshot, call, memory: Some(&memory), judged, is_final: false };
+    let mut job =
+        Job { snapshot, call, memory: Some(&memory), may_escalate, judged, is_final: false };
     if with_stack {
         // SAFETY: the stack is the memory's own, 16-byte aligned and used by this call only, and
         // `run` gets the job that it expects and does not unwind.
@@ -162,7 +186,7 @@ extern "C" fn run(job: *mut c_void, _: *mut u8) {
     };
     // SAFETY: once for each memory.
     let mut parts = unsafe { memory.parts() };
-    job.is_final = deliberate(job.snapshot, job.call, &mut parts, &mut job.judged).is_some();
+    job.is_final = deliberate(job, &mut parts).is_some();
 }
 
 /// The attempt, in the [`desk::LEN`] bytes at `room`.
@@ -171,16 +195,12 @@ extern "C" fn run_at(job: *mut c_void, room: *mut u8) {
     let job = unsafe { &mut *job.cast::<Job<'_>>() };
     // SAFETY: so many bytes are ours, and outlive the parts.
     let mut parts = unsafe { desk::parts(room) };
-    job.is_final = deliberate(job.snapshot, job.call, &mut parts, &mut job.judged).is_some();
+    job.is_final = deliberate(job, &mut parts).is_some();
 }
 
 /// `None` if the memory does not do.
-fn deliberate(
-    snapshot: &Snapshot,
-    call: &Call<'_>,
-    parts: &mut Parts<'_>,
-    judged: &mut Judged,
-) -> Option<()> {
+fn deliberate(job: &mut Job<'_>, parts: &mut Parts<'_>) -> Option<()> {
+    let Job { snapshot, call, may_escalate, ref mut judged, .. } = *job;
     let [cwd, path] = &mut parts.paths else {
         return None;
     };
@@ -222,7 +242,22 @@ fn deliberate(
     let quick = quick.as_mut().filter(|_| cwd_len <= QUICK_CWD);
     let world = Files::at(call.stage);
     let verdict = verdict(layers.images(), &request, &world, quick, full.as_mut())?;
-    let settled = settle(&verdict, snapshot.fail_open);
+    let mut settled = settle(&verdict, snapshot.fail_open);
+    let mut word = Word::new();
+    if may_escalate && escalate::applies(snapshot, verdict.action) {
+        judged.escalates = !call.stage.is_start();
+        if call.stage.is_start() {
+            match escalate::covered(snapshot, &mut word) {
+                Covered::Yes => settled.permitted = true,
+                Covered::No => judged.escalates = true,
+                // Nobody can be asked, and the local policy says what that comes to.
+                Covered::Unknown => {}
+            }
+        }
+        if judged.escalates {
+            return Some(());
+        }
+    }
     judged.permitted = settled.permitted || snapshot.mode == Mode::Monitor;
     if !judged.permitted && is_attempt {
         return None;
@@ -234,6 +269,7 @@ fn deliberate(
         request: &request,
         verdict: &verdict,
         settled: &settled,
+        word: word.as_str(),
         id: [0; 26],
         is_fallback: layers.is_fallback,
         is_attempt,
@@ -285,12 +321,6 @@ fn directory<'b>(call: &Call<'_>, buffer: &'b mut LongPath) -> Cwd<'b> {
     }
 }
 
-fn new_id() -> [u8; 26] {
-    let mut random = [0; 10];
-    sys::random(&mut random);
-    event::ulid(sys::wall_time() / 1000, random)
-}
-
 /// Whether another file was denied to this process with the same arguments a moment ago: a search
 /// along `PATH` that goes on after a refusal.
 fn is_repeated(snapshot: &Snapshot, call: &Call<'_>) -> bool {
@@ -320,80 +350,5 @@ impl Digest {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
-    }
-}
-
-/// All that an event says.
-struct Record<'a> {
-    snapshot: &'a Snapshot,
-    call: &'a Call<'a>,
-    request: &'a Request<'a>,
-    verdict: &'a Verdict<'a>,
-    settled: &'a Settled,
-    id: [u8; 26],
-    is_fallback: bool,
-    /// Whether a larger memory is there for a line that does not fit.
-    is_attempt: bool,
-}
-
-impl Record<'_> {
-    /// Whether this verdict is to be recorded here, and as what.
-    fn outcome(&self, judged: &Judged, layers: &Layers) -> Option<Outcome> {
-        if judged.is_repeated {
-            return None;
-        }
-        if !judged.permitted {
-            return Some(Outcome::Denied);
-        }
-        let is_confirmed = self.call.stage.is_start();
-        if !is_confirmed && judged.loads_us {
-            return None;
-        }
-        if !self.settled.permitted {
-            return Some(Outcome::NotEnforced);
-        }
-        let is_plain = self.verdict.action == Action::Allow && self.verdict.matched.is_empty();
-        if is_plain && !layers.records_all() {
-            return None;
-        }
-        Some(if is_confirmed { Outcome::Allowed } else { Outcome::Unconfirmed })
-    }
-
-    /// `None` if there is no room for the line.
-    #[inline(never)]
-    fn write(&mut self, outcome: Outcome, line: &mut [u8]) -> Option<()> {
-        let Some((file, place)) = spool::open(self.snapshot) else {
-            return Some(());
-        };
-        let mut flags = EventFlags::default();
-        for (holds, flag) in [
-            (self.is_fallback, EventFlags::FALLBACK_IMAGE),
-            (place == Place::Substitute, EventFlags::FALLBACK_AUDIT),
-            (self.snapshot.fail_open == Some(true), EventFlags::FAIL_OPEN),
-        ] {
-            if holds {
-                flags = flags.with(flag);
-            }
-        }
-        let event = Event {
-            id: self.id,
-            time_us: sys::wall_time(),
-            pid: sys::process_id(),
-            ppid: sys::parent_id(),
-            uid: sys::real_user(),
-            hook: self.call.hook,
-            request: self.request,
-            verdict: self.verdict,
-            outcome,
-            answered_by: self.settled.answered_by,
-            tree: self.snapshot.tree,
-            flags,
-        };
-        let len = match self.is_attempt {
-            true => event::write_whole(&event, line)?,
-            false => event::write_line(&event, line),
-        };
-        spool::append(self.snapshot, &file, line.get(..len).unwrap_or(&[]));
-        Some(())
     }
 }

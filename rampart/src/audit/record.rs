@@ -3,11 +3,13 @@
 use crate::failure::{Failure, reason, status};
 use crate::launch::environment::Environment;
 use evaluator::event::{Event, EventFlags, Outcome, ulid, write_line};
-use evaluator::settle::settle;
+use evaluator::settle::{Settled, settle};
 use evaluator::{Request, Verdict, notice};
 use rustix::rand::{GetRandomFlags, getrandom};
+use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -26,25 +28,57 @@ pub fn conclude(
     environment: &Environment,
     is_enforced: bool,
 ) -> Result<(), Failure> {
+    let settled = settle(verdict, environment.fail_open());
+    let outcome = match (settled.permitted, is_enforced) {
+        (true, _) => Outcome::Unconfirmed,
+        (false, true) => Outcome::Denied,
+        (false, false) => Outcome::NotEnforced,
+    };
+    let id = event(request, verdict, environment, ("run", outcome, settled.answered_by));
+    if settled.permitted || !is_enforced {
+        return Ok(());
+    }
+    Err(denial(request, verdict, &settled, &id))
+}
+
+/// The line that the library would say, with exit status 126.
+pub fn denial(
+    request: &Request<'_>,
+    verdict: &Verdict<'_>,
+    settled: &Settled,
+    id: &[u8; 26],
+) -> Failure {
+    let mut line = vec![0; LINE];
+    let length = notice::denial(&mut line, verdict, request, settled, id);
+    let text = String::from_utf8_lossy(line.get(..length).unwrap_or_default());
+    let text = text.trim_end();
+    let text = text.strip_prefix("rampart: ").unwrap_or(text);
+    Failure::with(status::NOT_EXECUTABLE, text)
+}
+
+/// Records what came of `verdict`: the entrance, the outcome, and on whose word. Returns the id of
+/// the event. One that cannot be written is a warning.
+pub fn event(
+    request: &Request<'_>,
+    verdict: &Verdict<'_>,
+    environment: &Environment,
+    (hook, outcome, answered_by): (&str, Outcome, &str),
+) -> [u8; 26] {
     let fail_open = environment.fail_open();
-    let settled = settle(verdict, fail_open);
     let (id, time_us) = stamp();
+    let tree = environment.value("RAMPART_TREE").map(OsStr::as_bytes);
     let event = Event {
         id,
         time_us,
         pid: std::process::id(),
         ppid: std::os::unix::process::parent_id(),
         uid: rustix::process::getuid().as_raw(),
-        hook: "run",
+        hook,
         request,
         verdict,
-        outcome: match (settled.permitted, is_enforced) {
-            (true, _) => Outcome::Unconfirmed,
-            (false, true) => Outcome::Denied,
-            (false, false) => Outcome::NotEnforced,
-        },
-        answered_by: settled.answered_by,
-        tree: &id,
+        outcome,
+        answered_by,
+        tree: tree.filter(|tree| !tree.is_empty()).unwrap_or(&id),
         flags: if fail_open == Some(true) { EventFlags::FAIL_OPEN } else { EventFlags::default() },
     };
     let mut line = vec![0; LINE];
@@ -56,14 +90,12 @@ pub fn conclude(
         let why = reason(&error);
         eprintln!("rampart: warning: cannot record in `{}`: {why}", directory.display());
     }
-    if settled.permitted || !is_enforced {
-        return Ok(());
-    }
-    let length = notice::denial(&mut line, verdict, request, &settled, &id);
-    let text = String::from_utf8_lossy(line.get(..length).unwrap_or_default());
-    let text = text.trim_end();
-    let text = text.strip_prefix("rampart: ").unwrap_or(text);
-    Err(Failure::with(status::NOT_EXECUTABLE, text))
+    id
+}
+
+/// A fresh ULID.
+pub fn new_id() -> String {
+    String::from_utf8_lossy(&stamp().0).into_owned()
 }
 
 /// A new id, and the time in microseconds since the Unix epoch.

@@ -29,8 +29,13 @@ impl Environment {
         Self { entries: Self::of_block(bytes) }
     }
 
+    /// These entries.
+    pub fn of_entries(entries: Vec<Vec<u8>>) -> Self {
+        Self { entries }
+    }
+
     /// The entries of a block as in `/proc/PID/environ` (proc(5)): each ends with a NUL.
-    fn of_block(bytes: &[u8]) -> Vec<Vec<u8>> {
+    pub fn of_block(bytes: &[u8]) -> Vec<Vec<u8>> {
         let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
         bytes.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect()
     }

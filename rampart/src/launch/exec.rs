@@ -12,10 +12,13 @@ use std::ffi::{CString, OsStr};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// Whether `SIGPIPE` was ignored when this process started; Rust's start-up always ignores it.
 static SIGPIPE_IGNORED: AtomicBool = AtomicBool::new(false);
+
+/// Which of descriptors 0 to 2 were closed when this process started, a bit each.
+static CLOSED: AtomicU8 = AtomicU8::new(0);
 
 /// Runs before Rust's start-up code (and so before `main`), called by the dynamic loader.
 #[used]
@@ -28,6 +31,12 @@ extern "C" fn note_sigpipe() {
     let result = unsafe { libc::sigaction(libc::SIGPIPE, std::ptr::null(), found.as_mut_ptr()) };
     // SAFETY: all-zero bytes are a valid `sigaction`, and the call filled it or left it alone.
     let found = unsafe { found.assume_init() };
+    for descriptor in 0..3 {
+        // SAFETY: only asks.
+        if unsafe { libc::fcntl(descriptor, libc::F_GETFD) } < 0 {
+            CLOSED.fetch_or(1 << descriptor, Ordering::Relaxed);
+        }
+    }
     SIGPIPE_IGNORED.store(result == 0 && found.sa_sigaction == libc::SIG_IGN, Ordering::Relaxed);
 }
 
@@ -35,17 +44,89 @@ extern "C" fn note_sigpipe() {
 /// A file that is no ELF program and has no `#!` line is run by `/bin/sh`, as execvp(3) does.
 /// Returns only if it failed.
 pub fn replace(file: &Path, argv: &[&OsStr], environment: &[Vec<u8>]) -> io::Error {
-    let error = attempt(file.as_os_str(), argv, environment);
+    let call = |file, argv, environment| {
+        // SAFETY: `attempt` passes what execve(2) takes.
+        unsafe { libc::execve(file, argv, environment) };
+        io::Error::last_os_error()
+    };
+    by_name_or_shell(file, argv, environment, &call)
+}
+
+/// The same for the helper, which the library has been loaded into: past its hooks, because the
+/// call was judged here; and with those standard descriptors closed that were when this process
+/// started (Rust's start-up opens `/dev/null` there).
+pub fn replace_unjudged(file: &Path, argv: &[&OsStr], environment: &[Vec<u8>]) -> io::Error {
+    let closed = CLOSED.load(Ordering::Relaxed);
+    for descriptor in (0..3).filter(|descriptor| closed & 1 << descriptor != 0) {
+        // SAFETY: nobody uses them any more but for a last message, which was not to be seen.
+        unsafe { libc::close(descriptor) };
+    }
+    by_name_or_shell(file, argv, environment, &|file, argv, environment| {
+        // SAFETY: `attempt` passes what execve(2) takes.
+        let error = unsafe { raw_execve(file, argv, environment) };
+        io::Error::from_raw_os_error(error)
+    })
+}
+
+/// An array of strings, as execve(2) takes it.
+type Strings = *const *const libc::c_char;
+
+/// execve(2) by one way or another.
+type Execve<'a> = &'a dyn Fn(*const libc::c_char, Strings, Strings) -> io::Error;
+
+fn by_name_or_shell(
+    file: &Path,
+    argv: &[&OsStr],
+    environment: &[Vec<u8>],
+    execve: Execve<'_>,
+) -> io::Error {
+    let error = attempt(file.as_os_str(), argv, environment, execve);
     if error.raw_os_error() != Some(libc::ENOEXEC) {
         return error;
     }
     let shell = OsStr::new("/bin/sh");
     let mut shell_argv = vec![shell, file.as_os_str()];
     shell_argv.extend(argv.iter().skip(1));
-    attempt(shell, &shell_argv, environment)
+    attempt(shell, &shell_argv, environment, execve)
 }
 
-fn attempt(file: &OsStr, argv: &[&OsStr], environment: &[Vec<u8>]) -> io::Error {
+/// The system call itself, which no library stands before. Returns the error number.
+///
+/// # Safety
+/// As execve(2).
+unsafe fn raw_execve(file: *const libc::c_char, argv: Strings, environment: Strings) -> i32 {
+    let result: isize;
+    // SAFETY: the Linux system call convention; on success nothing is left to be harmed.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") libc::SYS_execve as isize => result,
+            in("rdi") file, in("rsi") argv, in("rdx") environment,
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack),
+        );
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        std::arch::asm!(
+            "svc 0",
+            in("x8") libc::SYS_execve,
+            inlateout("x0") file => result,
+            in("x1") argv, in("x2") environment,
+            options(nostack),
+        );
+    }
+    i32::try_from(-result).unwrap_or(libc::EINVAL)
+}
+
+fn attempt(
+    file: &OsStr,
+    argv: &[&OsStr],
+    environment: &[Vec<u8>],
+    execve: Execve<'_>,
+) -> io::Error {
     let terminated = |bytes: &[u8]| {
         CString::new(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidInput, "a NUL byte in it"))
     };
@@ -70,11 +151,10 @@ fn attempt(file: &OsStr, argv: &[&OsStr], environment: &[Vec<u8>]) -> io::Error 
         // SAFETY: SIG_DFL is a valid disposition; no handler of ours is involved.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     }
-    // SAFETY: `file` and every element of both arrays are NUL-terminated strings that live until
-    // the end of this function, and both arrays end with a null pointer.
-    unsafe { libc::execve(file.as_ptr(), argv.as_ptr(), environment.as_ptr()) };
-    let error = io::Error::last_os_error();
-    // SAFETY: as above; the process goes on, as Rust's start-up code left it.
+    // `file` and every element of both arrays are NUL-terminated strings that live until the end of
+    // this function, and both arrays end with a null pointer.
+    let error = execve(file.as_ptr(), argv.as_ptr(), environment.as_ptr());
+    // SAFETY: the process goes on, as Rust's start-up code left it.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
     error
 }

@@ -1,5 +1,6 @@
 //! The verbs of the command line, one module each.
 
+pub mod approvals;
 pub mod audit_tail;
 pub mod audit_verify;
 pub mod check;
@@ -13,3 +14,6 @@ pub mod policy_test;
 pub mod rules;
 pub mod run;
 pub mod score;
+pub mod serve;
+pub mod status;
+pub mod stub;

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use tests::{Guard, LibC, cc, library, probe, run};
+use tests::{Guard, LibC, cc, library, probe, rampart, run};
 
 use crate::{POLICY, denials, forbidden, guard, mark};
 
@@ -26,6 +26,8 @@ fn expected(guard: &Guard) -> BTreeMap<String, String> {
         ("RAMPART_LIB", library),
         ("RAMPART_IMAGE", image),
         ("RAMPART_AUDIT_DIR", guard.audit().display().to_string()),
+        ("RAMPART_HELPER", rampart().display().to_string()),
+        ("RAMPART_SOCKET", guard.path("run/rampart/evaluator.sock").display().to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()

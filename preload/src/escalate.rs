@@ -1,0 +1,237 @@
+//! Stage 5, escalate: what a second party has to be asked about. The library never waits for one:
+//! it executes the helper (`rampart stub`) in place of the program, which asks, and then executes
+//! the program. In the new process the self-check comes to the same verdict again, and asks the
+//! evaluator whether this process, as the kernel knows it, was let go: one small packet.
+
+use core::ffi::{CStr, c_char};
+
+use evaluator::Action;
+use evaluator::wire::{Body, HEADER, Header, Kind, Tag};
+use libc::AT_FDCWD;
+
+use crate::cascade::{Fit, with_environment};
+use crate::observe::{Call, Stage, process};
+use crate::snapshot::{Mode, Snapshot};
+use crate::strings::{LongPath, Vector};
+use crate::sys::{self, Errno, Fd, Strings};
+
+/// The helper's verb.
+pub const VERB: &CStr = c"stub";
+
+/// Longest answer that is read.
+const ANSWER: usize = 512;
+
+/// How long the evaluator may take to answer, in seconds: it asks nobody.
+const PATIENCE: i64 = 5;
+
+/// How often a socket where nobody listens any more is tried again, and how long the pause is, in
+/// milliseconds: an evaluator that is being restarted.
+const TRIES: u32 = 20;
+const PAUSE: i64 = 50;
+
+/// Arguments that fit into a frame, those of the helper included.
+const FEW: usize = 64;
+const MANY: usize = 256;
+
+/// What the evaluator says of this process.
+pub enum Covered {
+    /// A person has agreed to it, or to something that includes it.
+    Yes,
+    /// Nobody has.
+    No,
+    /// There is no evaluator, or what it says is no answer.
+    Unknown,
+}
+
+/// On whose word a call goes ahead, as text for the event.
+pub struct Word {
+    text: [u8; 64],
+    len: usize,
+}
+
+impl Word {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self { text: [0; 64], len: 0 }
+    }
+
+    fn set(&mut self, parts: [&[u8]; 3]) {
+        self.len = 0;
+        for (to, from) in self.text.iter_mut().zip(parts.into_iter().flatten()) {
+            *to = *from;
+            self.len = self.len.saturating_add(1);
+        }
+    }
+
+    /// The text; empty if there is none.
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(self.text.get(..self.len).unwrap_or(&[])).unwrap_or("")
+    }
+}
+
+/// Whether a call with this verdict is the helper's: there is one, and the verdict needs a second
+/// party.
+pub fn applies(snapshot: &Snapshot, action: Action) -> bool {
+    matches!(action, Action::Ask | Action::Webhook)
+        && snapshot.mode == Mode::Enforce
+        && !snapshot.helper.is_empty()
+}
+
+fn names_its_file(call: &Call<'_>) -> bool {
+    let path = call.file.to_bytes();
+    let has_name = call.flags == 0 && (call.dir == AT_FDCWD || path.starts_with(b"/"));
+    has_name && !path.is_empty() && !is_indirect(path)
+}
+
+/// Whether a path leads through a descriptor of this process.
+fn is_indirect(path: &[u8]) -> bool {
+    path.starts_with(b"/proc/") || path.starts_with(b"/dev/fd/")
+}
+
+/// Whether this process is the helper: executed by the path that was fixed for the tree, with its
+/// verb. It judges by itself what it is to execute.
+pub fn is_helper(snapshot: &Snapshot, argv: Vector<'_>) -> bool {
+    !snapshot.helper.is_empty()
+        && process::executed_file() == snapshot.helper
+        && argv.string(1) == Some(VERB)
+}
+
+/// Asks the evaluator whether this process is covered by an approval, and puts whose into `word`.
+#[inline(never)]
+pub fn covered(snapshot: &Snapshot, word: &mut Word) -> Covered {
+    let mut answer = [0; ANSWER];
+    let Ok(len) = exchange(snapshot.socket, &mut answer) else {
+        return Covered::Unknown;
+    };
+    let read = answer.get(..len).and_then(|packet| Header::read(packet).ok());
+    let body = read.filter(|(header, _)| header.kind == Kind::Answer && !header.in_memfd);
+    let Some(body) = body.and_then(|(_, body)| Body::read(body).ok()) else {
+        return Covered::Unknown;
+    };
+    match body.one(Tag::Action) {
+        Some([code]) if *code == Action::Allow as u8 => {
+            let text = |tag| body.one(tag).unwrap_or(&[]);
+            word.set([text(Tag::By), b" ", text(Tag::Approval)]);
+            Covered::Yes
+        }
+        Some([code]) if *code == Action::Ask as u8 => Covered::No,
+        _ => Covered::Unknown,
+    }
+}
+
+fn exchange(path: &[u8], answer: &mut [u8]) -> Result<usize, Errno> {
+    let socket = connect(path)?;
+    let user = socket.peer_user()?;
+    if user != 0 && user != sys::effective_user() {
+        return Err(Errno(libc::EPERM));
+    }
+    let request: [u8; HEADER] = Header { kind: Kind::Covered, length: 0, in_memfd: false }.bytes();
+    let _ = socket.send(&request)?;
+    socket.receive(answer, PATIENCE)
+}
+
+fn connect(path: &[u8]) -> Result<Fd, Errno> {
+    if path.is_empty() {
+        return Err(Errno(libc::ENOENT));
+    }
+    let mut tries = 0;
+    loop {
+        match Fd::connect(path) {
+            Err(Errno(libc::ECONNREFUSED)) if tries < TRIES => {
+                tries += 1;
+                sys::pause(PAUSE);
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Whether a hook can have the helper executed in place of `call`: it can execute the same file
+/// (what a descriptor names is gone by then), and its arguments need no mapping, which would stay
+/// behind in the parent of a `vfork` child.
+pub fn can_hand_over(call: &Call<'_>) -> bool {
+    names_its_file(call) && call.argv.count().saturating_add(EXTRA) <= MANY
+}
+
+/// The helper's own words: its name, its verb, the file; and the NULL.
+const EXTRA: usize = 4;
+
+/// Executes the helper in place of `call`. Returns only if that failed.
+pub fn execute(snapshot: &Snapshot, call: &Call<'_>) -> Errno {
+    let mut errno = Errno(libc::E2BIG);
+    with_environment(snapshot, call.env, Fit::ORDINARY, &mut |env| {
+        let run = &mut |argv: Strings| {
+            errno = sys::execute(snapshot.helper.as_ptr(), argv, env);
+        };
+        with_arguments(snapshot, call, call.stage.is_start(), run);
+    });
+    errno
+}
+
+/// Executes the helper in place of this process, which has just started, to have it started again.
+/// Returns only if that failed.
+pub fn execute_again(snapshot: &Snapshot, call: &Call<'_>) -> Errno {
+    let mut path = LongPath::new();
+    let file = call.file.to_bytes();
+    // A script is what its interpreter was given; a descriptor is gone.
+    let is_script = (1..=10).any(|index| call.argv.string(index) == Some(call.file));
+    if call.stage == Stage::StartedByLoader {
+        if process::mapped_program(&mut path).is_none() {
+            return Errno(libc::ENOENT);
+        }
+    } else if is_script || is_indirect(file) || file.is_empty() {
+        if let Err(errno) = sys::read_link(c"/proc/self/exe", &mut path) {
+            return errno;
+        }
+    } else {
+        return execute(snapshot, call);
+    }
+    // A file that has no name any more could not be started again.
+    if let Err(errno) = sys::may_execute(AT_FDCWD, path.as_c_str().as_ptr(), 0) {
+        return errno;
+    }
+    execute(snapshot, &Call { file: path.as_c_str(), ..*call })
+}
+
+/// Calls `run` with the helper's arguments for `call`: `rampart stub FILE ARGV…`. Not at all if
+/// there is no room, and `may_map` is false or there is no memory.
+pub fn with_arguments(
+    snapshot: &Snapshot,
+    call: &Call<'_>,
+    may_map: bool,
+    run: &mut dyn FnMut(Strings),
+) {
+    let count = call.argv.count().saturating_add(EXTRA);
+    if count <= FEW {
+        on_stack::<FEW>(snapshot, call, run);
+    } else if count <= MANY {
+        on_stack::<MANY>(snapshot, call, run);
+    } else if may_map {
+        let len = count.saturating_mul(size_of::<*const c_char>());
+        let Ok(start) = sys::map_memory(len) else {
+            return;
+        };
+        // SAFETY: the mapping is page-aligned, zeroed and has room for that many pointers.
+        let array = unsafe { core::slice::from_raw_parts_mut(start.cast(), count) };
+        fill(snapshot, call, array);
+        run(array.as_ptr());
+        // SAFETY: mapped above; the array is not used any more.
+        unsafe { sys::unmap(start, len) };
+    }
+}
+
+#[inline(never)]
+fn on_stack<const ROOM: usize>(snapshot: &Snapshot, call: &Call<'_>, run: &mut dyn FnMut(Strings)) {
+    let mut array = [core::ptr::null(); ROOM];
+    fill(snapshot, call, &mut array);
+    run(array.as_ptr());
+}
+
+/// Fills `array`, which is zeroed and has room for the arguments of `call` and [`EXTRA`] more.
+fn fill(snapshot: &Snapshot, call: &Call<'_>, array: &mut [*const c_char]) {
+    let own = [snapshot.helper.as_ptr(), VERB.as_ptr(), call.file.as_ptr()];
+    let theirs = (0..call.argv.count()).filter_map(|index| call.argv.pointer(index));
+    for (slot, word) in array.iter_mut().zip(own.into_iter().chain(theirs)) {
+        *slot = word;
+    }
+}

@@ -1,0 +1,149 @@
+//! What the kernel says of other processes (proc(5)): who they are, whom they descend from, and
+//! whether they live inside a guarded tree. Nothing here believes a word that a process says.
+
+use crate::launch::library;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// How far up the ancestors of a process are followed.
+const DEEPEST: usize = 512;
+
+/// One process for good: numbers are used again, but never with the same start time in one boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// When it started, in clock ticks since boot.
+    pub start: u64,
+}
+
+impl Process {
+    /// The process that has the number `pid` now.
+    pub fn of(pid: u32) -> Option<Self> {
+        stat(pid).map(|(_, start)| Self { pid, start })
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(self) -> bool {
+        Self::of(self.pid) == Some(self)
+    }
+
+    /// The process itself, its parent, and so on up.
+    pub fn with_ancestors(self) -> impl Iterator<Item = Self> {
+        let above = |process: &Self| {
+            let (parent, _) = stat(process.pid)?;
+            // A parent is older than its child; a younger one has taken over the number.
+            Self::of(parent).filter(|found| parent != 0 && found.start <= process.start)
+        };
+        std::iter::successors(Some(self), above).take(DEEPEST)
+    }
+
+    /// A file of its directory in `/proc`; `None` if it may not be read.
+    pub fn read(self, name: &str) -> Option<Vec<u8>> {
+        fs::read(format!("/proc/{}/{name}", self.pid)).ok()
+    }
+
+    /// Where a link of its directory in `/proc` leads; `None` if it may not be read.
+    pub fn link(self, name: &str) -> Option<Vec<u8>> {
+        let found = fs::read_link(format!("/proc/{}/{name}", self.pid)).ok()?;
+        Some(found.into_os_string().into_encoded_bytes())
+    }
+}
+
+/// The parent and the start time of `pid`. The name, which may hold anything, stands in
+/// parentheses.
+fn stat(pid: u32) -> Option<(u32, u64)> {
+    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let end = text.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(text.get(end + 1..)?).ok()?;
+    let mut fields = rest.split_ascii_whitespace();
+    // Field 4 is the parent, 22 the start; the state, field 3, comes first here.
+    let parent = fields.nth(1)?.parse().ok()?;
+    let start = fields.nth(17)?.parse().ok()?;
+    Some((parent, start))
+}
+
+/// Why a process may not loosen what holds for a guarded tree; `None` if it may. It may not if it,
+/// or a living ancestor, was started with the library, has it loaded, or is `host`, under which
+/// there is nothing but the tree.
+pub fn forbids_loosening(process: Process, host: Option<u32>) -> Option<&'static str> {
+    // It is empty for a moment during an exec, too.
+    if process.read("environ").is_none_or(|block| block.is_empty()) {
+        return Some("what it was started with cannot be seen");
+    }
+    for ancestor in process.with_ancestors() {
+        if host == Some(ancestor.pid) {
+            return Some("it is a part of the guarded tree");
+        }
+        if has_library(ancestor) {
+            return Some("it runs inside a guarded tree");
+        }
+    }
+    None
+}
+
+/// Whether the library was preloaded into a process, or lies in its memory.
+fn has_library(process: Process) -> bool {
+    let environment = process.read("environ").unwrap_or_default();
+    let value = |name: &[u8]| {
+        let mut entries = environment.split(|byte| *byte == 0);
+        entries.find_map(|entry| entry.strip_prefix(name)?.strip_prefix(b"="))
+    };
+    let own = value(b"RAMPART_LIB").filter(|path| !path.is_empty());
+    let is_ours = |path: &[u8]| {
+        own == Some(path) || Path::new(OsStr::from_bytes(path)).ends_with("librampart.so")
+    };
+    let preloaded = value(b"LD_PRELOAD")
+        .is_some_and(|list| library::entries(OsStr::from_bytes(list)).any(is_ours));
+    preloaded || maps(process).is_some_and(|text| text.contains("/librampart.so"))
+}
+
+fn maps(process: Process) -> Option<String> {
+    let text = process.read("maps")?;
+    Some(String::from_utf8_lossy(&text).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn processes_are_who_they_are() {
+        let own = Process::of(std::process::id()).unwrap();
+        assert!(own.is_alive());
+        assert!(!Process { start: own.start + 1, ..own }.is_alive());
+        let line: Vec<_> = own.with_ancestors().take(2).map(|process| process.pid).collect();
+        assert_eq!(line, [own.pid, std::os::unix::process::parent_id()]);
+        assert!(own.link("exe").is_some());
+        assert_eq!(Process::of(0), None);
+    }
+
+    #[test]
+    fn who_may_loosen() {
+        // The name of the library in the environment is enough; nothing has to be loaded.
+        let cases: [(&[(&str, &str)], bool); 4] = [
+            (&[], true),
+            (&[("LD_PRELOAD", "/nonexistent/other.so")], true),
+            (&[("LD_PRELOAD", "/x.so:/nonexistent/librampart.so")], false),
+            (&[("LD_PRELOAD", "/nonexistent/y.so"), ("RAMPART_LIB", "/nonexistent/y.so")], false),
+        ];
+        for (variables, may) in cases {
+            let mut command = Command::new("cat");
+            command.env_remove("LD_PRELOAD").envs(variables.iter().copied());
+            let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+            let process = Process::of(child.id()).unwrap();
+            while process.read("environ").unwrap().is_empty() {
+                std::thread::yield_now();
+            }
+            let why = forbids_loosening(process, None);
+            let hosted = forbids_loosening(process, Some(std::process::id()));
+            drop(child.stdin.take());
+            child.wait().unwrap();
+            assert_eq!(why.is_none(), may, "{variables:?}: {why:?}");
+            assert!(hosted.is_some());
+        }
+    }
+}

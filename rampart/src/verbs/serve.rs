@@ -1,0 +1,116 @@
+//! `rampart serve`: the evaluator as a daemon.
+
+use crate::directories::{Directories, make_private};
+use crate::failure::{Failure, reason};
+use crate::launch::environment::Environment;
+use crate::policy::Choice;
+use crate::serve::approvals::Approvals;
+use crate::serve::journal::Journal;
+use crate::serve::listen::{self, Listener};
+use crate::serve::requests::{Desk, now};
+use crate::serve::server::Server;
+use crate::verdict::judge::Judge;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::PathBuf;
+
+/// Runs the evaluator: verdicts, and approvals that people give with `rampart approve`
+///
+/// Listens at $XDG_RUNTIME_DIR/rampart/evaluator.sock, for root without it at
+/// /run/rampart/evaluator.sock, and stays in the foreground until SIGTERM or SIGINT. Approvals
+/// outlive a restart.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    #[command(flatten)]
+    choice: Choice,
+    /// Socket to listen at in place of the usual one
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+}
+
+/// Runs the verb until it is stopped.
+///
+/// # Errors
+/// Exit status 2 for a policy with errors; 1 if another evaluator listens there, or it cannot.
+pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let environment = Environment::own();
+    if environment.is_guarded() {
+        return Err(Failure::usage(
+            "an evaluator inside a guarded tree would be the agent's own; start it outside",
+        ));
+    }
+    let layers = arguments.choice.load(&environment)?;
+    let judge = Judge::new(&layers)?;
+    let stop = stop_signals()?;
+    let path = match &arguments.socket {
+        Some(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()),
+        None => listen::daemon()?,
+    };
+    let is_shared = rustix::process::geteuid().is_root() && path.starts_with("/run/rampart");
+    let listener = Listener::new(&path, is_shared)?;
+    let state = Directories::from_environment().state()?;
+    make_private(&state)?;
+    let state = state.join("evaluator");
+    make_private(&state)?;
+    let (journal, kept) = Journal::open(&state.join(journal_name(&path)))?;
+    let desk = Desk {
+        judge,
+        approvals: Approvals::restored(kept.approvals, kept.same_boot),
+        host: None,
+        name: path.display().to_string(),
+        started: now(),
+        answered: 0,
+    };
+    let mut server = Server::new(desk, listener, Some(journal), is_shared)?;
+    eprintln!("rampart: evaluator listening at `{}`", path.display());
+    notify("READY=1\nSTATUS=Listening");
+    server.run(stop.as_fd())?;
+    notify("STOPPING=1");
+    Ok(0)
+}
+
+/// One journal a socket: two evaluators of a user must not share one.
+fn journal_name(socket: &std::path::Path) -> String {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(socket.as_os_str().as_bytes());
+    let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("approvals-{name}.jsonl")
+}
+
+/// A descriptor that can be read when the process is told to stop.
+fn stop_signals() -> Result<OwnedFd, Failure> {
+    let failed =
+        |error: std::io::Error| Failure::other(format!("cannot catch signals: {}", reason(&error)));
+    let (read, write) = rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+        None,
+    )
+    .map_err(|errno| failed(errno.into()))?;
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        let write = write.try_clone().map_err(failed)?;
+        signal_hook::low_level::pipe::register(signal, std::os::unix::net::UnixStream::from(write))
+            .map_err(failed)?;
+    }
+    Ok(read)
+}
+
+/// Tells the service manager (sd_notify(3)), if there is one.
+fn notify(text: &str) {
+    let Some(name) = std::env::var_os("NOTIFY_SOCKET") else {
+        return;
+    };
+    let address = match name.as_bytes() {
+        [b'@', abstract_name @ ..] => SocketAddr::from_abstract_name(abstract_name),
+        path => SocketAddr::from_pathname(OsStr::from_bytes(path)),
+    };
+    // Nobody to tell is no reason to stop.
+    if let (Ok(address), Ok(socket)) = (address, UnixDatagram::unbound()) {
+        let _ = socket.send_to_addr(text.as_bytes(), &address);
+    }
+}

@@ -1,0 +1,216 @@
+//! `rampart stub FILE ARGV…`: what the library executes in the place of a program about which a
+//! second party has to be asked. It has the program's environment, directory, descriptors and
+//! process number; it asks once, and then becomes the program, or says why not and exits 126.
+//!
+//! It trusts nobody: it judges the call itself, by the policy of its tree, before it asks. Calling it
+//! by hand is therefore the same as calling the program.
+
+use crate::asked::Asked;
+use crate::audit::record;
+use crate::channel::{Connection, Packet};
+use crate::failure::{Failure, reason, status};
+use crate::launch::environment::Environment;
+use crate::launch::exec;
+use crate::launch::program::{self, Facts};
+use crate::policy::{Choice, Layers};
+use crate::serve::requests::rule;
+use crate::verdict::judge::Judge;
+use crate::verdict::world::FileSystem;
+use evaluator::event::Outcome;
+use evaluator::settle::{Settled, settle};
+use evaluator::wire::{Body, Kind, Tag};
+use evaluator::{Action, Request, Verdict};
+use sha2::{Digest, Sha256};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// The verb, as the library spells it.
+pub const VERB: &str = "stub";
+
+/// How long a person has to answer, in seconds, if `RAMPART_ASK_TIMEOUT` does not say.
+const TIMEOUT: u32 = 120;
+
+/// The evaluator says itself when the time is up; it is given this much longer to do so.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long an evaluator that has just gone is waited for: it may be restarting.
+const RESTART: Duration = Duration::from_secs(2);
+
+/// How long nothing is done between two tries to reach it.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What the evaluator said.
+enum Answer {
+    /// Go ahead.
+    Yes,
+    /// Do not: on whose word.
+    No(&'static str),
+    /// Nobody can be asked, or nobody answered: the local policy says what that comes to.
+    Nobody(&'static str),
+}
+
+/// Runs the verb with the words behind it. Returns only if the program is not executed.
+pub fn run(words: Vec<OsString>) -> Failure {
+    let environment = Environment::own();
+    if !environment.is_guarded() {
+        return Failure::usage(
+            "`stub` is what the library executes in a guarded tree; use `rampart run`",
+        );
+    }
+    let mut words = words.into_iter().map(OsString::into_vec);
+    let Some(file) = words.next() else {
+        return Failure::usage("`stub` takes a file and its arguments");
+    };
+    let cwd = std::env::current_dir().ok();
+    let asked = Asked {
+        tool: b"exec".to_vec(),
+        file,
+        argv: words.collect(),
+        shell: None,
+        cwd: cwd.map(|path| path.into_os_string().into_vec()),
+        environment,
+    };
+    match decided(&asked) {
+        Ok(facts) => become_program(&asked, &facts),
+        Err(failure) => Failure::with(status::NOT_EXECUTABLE, failure.message),
+    }
+}
+
+/// Decides, and records what the program itself will not.
+fn decided(asked: &Asked) -> Result<Facts, Failure> {
+    let layers = Choice::default().load(&asked.environment)?;
+    let mut judge = Judge::new(&layers)?;
+    let facts = asked.facts();
+    asked.with_request(&facts, |request| {
+        judge.judge(request, &FileSystem::default(), |verdict, _| {
+            conclude(asked, &layers, (request, verdict), &facts)
+        })
+    })?;
+    Ok(facts)
+}
+
+fn conclude(
+    asked: &Asked,
+    layers: &Layers,
+    (request, verdict): (&Request<'_>, &Verdict<'_>),
+    facts: &Facts,
+) -> Result<(), Failure> {
+    let mut settled = settle(verdict, asked.environment.fail_open());
+    if matches!(verdict.action, Action::Ask | Action::Webhook) {
+        settled = match ask(asked, layers, verdict, settled) {
+            Answer::Yes => Settled { permitted: true, answered_by: "approver" },
+            Answer::No(by) => Settled { permitted: false, answered_by: by },
+            Answer::Nobody(by) => Settled {
+                answered_by: if settled.permitted { settled.answered_by } else { by },
+                ..settled
+            },
+        };
+    }
+    let record = |outcome| {
+        let told = (VERB, outcome, settled.answered_by);
+        record::event(request, verdict, &asked.environment, told)
+    };
+    if !settled.permitted {
+        let id = record(Outcome::Denied);
+        return Err(record::denial(request, verdict, &settled, &id));
+    }
+    if program::unfollowed(facts.kinds).is_some() {
+        record(Outcome::Unconfirmed);
+    }
+    Ok(())
+}
+
+/// Asks the evaluator. `settled` is what no answer comes to.
+fn ask(asked: &Asked, layers: &Layers, verdict: &Verdict<'_>, settled: Settled) -> Answer {
+    let Some(socket) = asked.environment.value("RAMPART_SOCKET").map(Path::new) else {
+        return Answer::Nobody("on_no_approver");
+    };
+    let seconds = asked.environment.value("RAMPART_ASK_TIMEOUT").and_then(OsStr::to_str);
+    let seconds = seconds.and_then(|text| text.parse().ok()).unwrap_or(TIMEOUT);
+    let mut body = asked.fields();
+    body.add(Tag::Policy, &digest(layers));
+    body.add(Tag::Rule, rule(verdict).as_bytes());
+    body.add(Tag::Message, verdict.message);
+    let otherwise = if settled.permitted { Action::Allow } else { Action::Deny };
+    body.add(Tag::Action, &[otherwise as u8]);
+    let deadline = Instant::now() + Duration::from_secs(seconds.into()) + GRACE;
+    let mut gone: Option<Instant> = None;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let seconds = u32::try_from(left.saturating_sub(GRACE).as_secs()).unwrap_or(u32::MAX);
+        let mut body = body.clone();
+        body.add_number(Tag::Timeout, seconds.max(1));
+        let answer = Connection::open(socket).and_then(|connection| {
+            connection.send(Kind::Ask, &body)?;
+            gone = None;
+            connection.receive(left)
+        });
+        match answer {
+            Ok(packet) => return understood(&packet),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                return Answer::Nobody("expired");
+            }
+            Err(error) if is_restarting(&error) && !left.is_zero() => {
+                if gone.get_or_insert_with(Instant::now).elapsed() > RESTART {
+                    return Answer::Nobody("on_no_approver");
+                }
+                std::thread::sleep(PAUSE);
+            }
+            Err(_) => return Answer::Nobody("on_no_approver"),
+        }
+    }
+}
+
+/// Whether there was an evaluator a moment ago.
+fn is_restarting(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionRefused | ConnectionReset | BrokenPipe)
+}
+
+fn understood(packet: &Packet) -> Answer {
+    let Ok(body) = Body::read(&packet.body) else {
+        return Answer::Nobody("on_no_approver");
+    };
+    let action = match (packet.kind, body.one(Tag::Action)) {
+        (Kind::Answer, Some([code])) => Action::from_code(*code),
+        _ => None,
+    };
+    match (action, body.one(Tag::By)) {
+        (Some(Action::Allow), _) => Answer::Yes,
+        (Some(Action::Deny), Some(b"approver")) => Answer::No("approver"),
+        (Some(Action::Deny), _) => Answer::No("policy"),
+        (_, Some(b"expired")) => Answer::Nobody("expired"),
+        _ => Answer::Nobody("on_no_approver"),
+    }
+}
+
+/// What an approval is bound to: the layers in force.
+fn digest(layers: &Layers) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for layer in &layers.all {
+        digest.update((layer.bytes.len() as u64).to_le_bytes());
+        digest.update(&layer.bytes);
+    }
+    digest.finalize().into()
+}
+
+/// Executes the program. Returns only if that failed.
+fn become_program(asked: &Asked, facts: &Facts) -> Failure {
+    let mut environment = asked.environment.clone();
+    if facts.kinds.intersects(evaluator::TargetKinds::OTHER_ARCH) {
+        // Its loader would only print an error.
+        environment.remove("LD_PRELOAD");
+    }
+    let file = Path::new(OsStr::from_bytes(&asked.file));
+    let argv: Vec<&OsStr> = asked.argv.iter().map(|word| OsStr::from_bytes(word)).collect();
+    let error = exec::replace_unjudged(file, &argv, environment.entries());
+    let status = match error.kind() {
+        io::ErrorKind::NotFound => status::NOT_FOUND,
+        _ => status::NOT_EXECUTABLE,
+    };
+    let shown = crate::bytes::visible(&asked.file);
+    Failure::with(status, format!("cannot execute `{shown}`: {}", reason(&error)))
+}

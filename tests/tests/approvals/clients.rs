@@ -1,0 +1,129 @@
+//! Clients that do not behave: none of them delays the others, and none brings the daemon down.
+
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use evaluator::wire::{Body, Header, Kind, PACKET, Tag, field};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv,
+    send, socket_with,
+};
+use tests::Evaluator;
+
+use crate::guard;
+
+fn client(path: &Path) -> OwnedFd {
+    let flags = SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
+    connect(&socket, &SocketAddrUnix::new(path).unwrap()).unwrap();
+    socket
+}
+
+fn packet(kind: Kind, fields: &[(Tag, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (tag, value) in fields {
+        field(*tag, value, &mut |piece| body.extend_from_slice(piece));
+    }
+    let header = Header { kind, length: body.len() as u32, in_memfd: false };
+    [&header.bytes()[..], &body].concat()
+}
+
+fn answer(socket: &impl AsFd) -> Option<(Kind, Vec<u8>)> {
+    let mut buffer = vec![0; PACKET];
+    let (_, length) = recv(socket, &mut buffer[..], RecvFlags::empty()).ok()?;
+    let (header, body) = Header::read(&buffer[..length]).ok()?;
+    Some((header.kind, body.to_vec()))
+}
+
+/// What the daemon's policy says about a call of `program`.
+fn verdict(path: &Path, program: &str) -> u8 {
+    let socket = client(path);
+    let call = packet(
+        Kind::Judge,
+        &[(Tag::File, b"/bin/true"), (Tag::Argument, program.as_bytes()), (Tag::Directory, b"/")],
+    );
+    send(&socket, &call, SendFlags::NOSIGNAL).unwrap();
+    let (kind, body) = answer(&socket).expect("an answer");
+    assert_eq!(kind, Kind::Answer);
+    Body::read(&body).unwrap().one(Tag::Action).unwrap()[0]
+}
+
+const ALLOW: u8 = 1;
+const ASK: u8 = 3;
+const DENY: u8 = 5;
+
+#[test]
+fn bad_clients_do_not_disturb_good_ones() {
+    let guard = guard("");
+    let evaluator = Evaluator::start(&guard);
+    let path = evaluator.socket();
+    let mut kept: Vec<OwnedFd> = Vec::new();
+    // Those who say nothing.
+    kept.extend((0..300).map(|_| client(&path)));
+    // Those who say something else, and are told.
+    let cases: [&[u8]; 6] = [
+        b"GET / HTTP/1.1\r\n\r\n",
+        &[0; 16],
+        &packet(Kind::Answer, &[]),
+        &packet(Kind::Resolve, &[(Tag::Scope, b"maybe")]),
+        &Header { kind: Kind::Ask, length: 4, in_memfd: true }.bytes(),
+        &packet(Kind::Ask, &[(Tag::File, b"a"), (Tag::File, b"b")]),
+    ];
+    for bytes in cases {
+        let socket = client(&path);
+        send(&socket, bytes, SendFlags::NOSIGNAL).unwrap();
+        let (kind, body) = answer(&socket).expect("a refusal");
+        assert_eq!(kind, Kind::Refused, "{bytes:?}");
+        assert!(!Body::read(&body).unwrap().one(Tag::Text).unwrap().is_empty());
+    }
+    // One who asks without end and reads nothing.
+    let flood = client(&path);
+    let call = packet(Kind::Status, &[]);
+    rustix::io::ioctl_fionbio(&flood, true).unwrap();
+    while send(&flood, &call, SendFlags::NOSIGNAL).is_ok() {}
+    kept.push(flood);
+    for _ in 0..50 {
+        assert_eq!(verdict(&path, "forbidden"), DENY);
+        assert_eq!(verdict(&path, "careful"), ASK);
+        assert_eq!(verdict(&path, "other"), ALLOW);
+    }
+    assert_eq!(evaluator.say(&["status", "--json"]).status, 0);
+}
+
+#[test]
+fn many_wait_at_a_time() {
+    let guard = guard("");
+    let evaluator = Evaluator::start(&guard);
+    let path = evaluator.socket();
+    // Ten each for a hundred commands.
+    let parked: Vec<OwnedFd> = (0..1000)
+        .map(|number| {
+            let socket = client(&path);
+            let name = (number % 100).to_string();
+            let call = packet(
+                Kind::Ask,
+                &[
+                    (Tag::File, b"/bin/true"),
+                    (Tag::Argument, b"careful"),
+                    (Tag::Argument, name.as_bytes()),
+                    (Tag::Directory, b"/"),
+                ],
+            );
+            send(&socket, &call, SendFlags::NOSIGNAL).unwrap();
+            socket
+        })
+        .collect();
+    let pending = evaluator.wait_for(100);
+    assert_eq!(verdict(&path, "other"), ALLOW);
+    for approval in &pending {
+        let id = approval["id"].as_str().unwrap();
+        assert_eq!(evaluator.say(&["deny", id]).status, 0);
+    }
+    for socket in &parked {
+        let (_, body) = answer(socket).expect("an answer");
+        assert_eq!(Body::read(&body).unwrap().one(Tag::Action).unwrap(), [DENY]);
+    }
+    let log = fs::read_to_string(guard.path("serve.log")).unwrap();
+    assert!(!log.contains("error"), "{log}");
+}
