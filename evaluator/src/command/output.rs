@@ -30,8 +30,9 @@ impl Shell<'_, '_> {
 
     /// Adds what the program `name`, which runs nothing else, prints.
     pub fn print(&mut self, index: usize, name: Span, words: Run) -> Step {
+        self.fetch_to_file(name, words)?;
         if !self.capture.on {
-            return self.fetch_to_file(name, words);
+            return Ok(());
         }
         let args = rest(words, 1);
         let name = basename(self.bytes(name));

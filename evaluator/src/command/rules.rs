@@ -305,42 +305,6 @@ impl Shell<'_, '_> {
         }
         Ok(found)
     }
-
-    /// Database clients leave for a shell by `\\!`, `.shell` and `system`.
-    fn run_sql(&mut self, index: usize, words: Run) -> Step<bool> {
-        let mut found = false;
-        for nth in 1..words.count {
-            let word = self.arg(words, nth).unwrap_or_default();
-            found |= self.sql_escapes(index, word)?;
-        }
-        let stdin = self.data_word(self.place.stdin);
-        Ok(self.sql_escapes(index, stdin)? || found)
-    }
-
-    fn sql_escapes(&mut self, index: usize, text: Word) -> Step<bool> {
-        let mut found = false;
-        let mut from = 0_u32;
-        while from < text.text.len {
-            let left = tail(text, from as usize);
-            let bytes = self.bytes(left.text);
-            let len = bytes.iter().position(|b| *b == b'\n').unwrap_or(bytes.len());
-            let line = bytes.get(..len).unwrap_or(&[]);
-            let blank = line.iter().take_while(|b| b.is_ascii_whitespace()).count();
-            let line = line.get(blank..).unwrap_or(&[]);
-            let skip = [&b"\\!"[..], b".shell ", b".system ", b"system "]
-                .iter()
-                .find(|start| line.starts_with(start))
-                .map(|start| start.len().saturating_add(blank));
-            if let Some(skip) = skip {
-                found = true;
-                let mut code = tail(left, skip);
-                code.text.len = (len.saturating_sub(skip)) as u32;
-                self.run_value(index, code, Via::Shell)?;
-            }
-            from = from.saturating_add(len as u32).saturating_add(1);
-        }
-        Ok(found)
-    }
 }
 
 /// `word` without its first `skip` bytes.

@@ -234,7 +234,7 @@ impl Shell<'_, '_> {
     }
 
     /// The content of the file at `path`, where the world gives it.
-    fn read_file(&mut self, path: Span) -> Step<Option<Span>> {
+    pub fn read_file(&mut self, path: Span) -> Step<Option<Span>> {
         let mut name = [0_u8; 512];
         let bytes = self.bytes(path);
         let len = bytes.len();

@@ -163,7 +163,7 @@ const TABLE: &str = concat!(
     "rsync|wrapper|none late|-fBMT exclude include filter files-from exclude-from include-from|e rsh rsync-path\n",
     "sed gsed|wrapper|@sed||\n",
     "vim vi nvim ex view gvim vimdiff|wrapper|@vim||\n",
-    "psql mysql mariadb sqlite3 sqlite pgcli mycli litecli|wrapper|@sql own||\n",
+    "psql mysql mariadb sqlite3 sqlite pgcli mycli litecli usql duckdb sqlcmd isql sqlplus clickhouse-client clickhouse cockroach snowsql trino|wrapper|@sql own||\n",
     "make gmake|wrapper|@make||\n",
     "man|wrapper|none late||P pager\n",
     "ld.so ld-linux-x86-64.so.2 ld-linux-aarch64.so.1 ld-linux.so.2 ld-linux-armhf.so.3 ld-musl-x86_64.so.1 ld-musl-aarch64.so.1|wrapper|argv own|library-path inhibit-rpath audit preload argv0 glibc-hwcaps-prepend glibc-hwcaps-mask|\n",
