@@ -58,6 +58,7 @@ fn profiles() -> Vec<Policy> {
         Policy::new("paranoid", true).asking_nobody(),
         Policy::new("research-agent", true).asking_nobody(),
         Policy::new("mcp-server", true),
+        Policy::new("guard", true),
         Policy::new("monitor", false),
         Policy::new("anti-exfiltration", false),
     ]

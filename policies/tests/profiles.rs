@@ -65,6 +65,25 @@ fn profiles_answer_as_they_are_meant_to() {
 }
 
 #[test]
+fn guard_asks_for_production_only() {
+    use Action::{Allow, Ask};
+    #[rustfmt::skip]
+    let cases = [
+        ("kubectl --context staging apply -f a.yaml", Allow),
+        ("kubectl --context prod apply -f a.yaml", Ask),
+        ("TF_WORKSPACE=dev AWS_PROFILE=dev GOOGLE_PROJECT=dev terraform apply", Allow),
+        ("TF_WORKSPACE=prod terraform apply", Ask),
+        ("psql -h db.staging.test -c 'select 1'", Allow),
+        ("psql -h db.prod.test -c 'select 1'", Ask),
+        ("git push origin feature/x", Allow),
+        ("git push origin production", Ask),
+    ];
+    for (text, action) in cases {
+        assert_eq!(answer("guard", text), action, "{text}");
+    }
+}
+
+#[test]
 fn packs_add_to_the_standard_profile() {
     use Action::{Allow, Ask, Deny};
     let cases = [
