@@ -29,12 +29,15 @@ test: ## everything: installs what the tests need, builds, runs all tests and ga
 	.ci/symbols.sh
 	cargo test --workspace
 
-score: ## what the standard policy catches: tests/corpus, and ../shared/corpora where present
+score: ## what the shipped policies catch: tests/corpus, and ../shared/corpora where present
 	cargo build --release -p rampart
-	$(BIN) score --profile standard tests/corpus
-	@if [ -d ../shared/corpora ]; then \
-		$(BIN) score --profile standard ../shared/corpora; \
-	fi
+	$(BIN) score --profile anti-exfiltration tests/corpus/exfiltration.jsonl tests/corpus/reverse_shells.jsonl
+	@for corpus in tests/corpus $(wildcard ../shared/corpora); do \
+		for packs in "" "--pack all"; do \
+			echo; echo "$$corpus: --profile standard $$packs"; \
+			$(BIN) score --profile standard $$packs $$corpus || exit 1; \
+		done; \
+	done
 
 bench: build ## ratios against a bare run of the same minute
 	cargo run --release --quiet -p bench -- $(LIB)
