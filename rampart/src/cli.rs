@@ -3,8 +3,8 @@
 use crate::failure::Failure;
 use crate::verbs::{approvals, serve, status, stub};
 use crate::verbs::{
-    audit_tail, audit_verify, check, doctor, policy_compile, policy_lint, policy_reload,
-    policy_show, policy_test, rules, run, score,
+    audit_search, audit_tail, audit_verify, check, doctor, policy_compile, policy_lint,
+    policy_reload, policy_show, policy_test, report, rules, run, score,
 };
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -36,6 +36,7 @@ enum Verb {
     /// Reads the audit log
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditVerb),
+    Report(report::Arguments),
     Doctor(doctor::Arguments),
 }
 
@@ -55,6 +56,7 @@ enum PolicyVerb {
 #[derive(Subcommand, Debug)]
 enum AuditVerb {
     Tail(audit_tail::Arguments),
+    Search(audit_search::Arguments),
     Verify(audit_verify::Verify),
     Seal(audit_verify::Seal),
     Anchor(audit_verify::Anchor),
@@ -87,11 +89,13 @@ pub fn run() -> ExitCode {
         Verb::Policy(PolicyVerb::Show(arguments)) => policy_show::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::List) => policy_show::list().map(done),
         Verb::Audit(AuditVerb::Tail(arguments)) => audit_tail::run(&arguments).map(done),
+        Verb::Audit(AuditVerb::Search(arguments)) => audit_search::run(&arguments),
         Verb::Audit(AuditVerb::Verify(arguments)) => audit_verify::run(&arguments),
         Verb::Audit(AuditVerb::Seal(arguments)) => audit_verify::seal(&arguments).map(done),
         Verb::Audit(AuditVerb::Anchor(arguments)) => {
             audit_verify::print_anchor(&arguments).map(done)
         }
+        Verb::Report(arguments) => report::run(&arguments).map(done),
         Verb::Doctor(arguments) => doctor::run(&arguments),
     };
     match result {

@@ -51,7 +51,8 @@ impl Event {
         matches!(self.text("outcome"), "denied" | "not-enforced")
     }
 
-    fn text(&self, name: &str) -> &str {
+    /// A member that is text; empty if it is missing or something else.
+    pub fn text(&self, name: &str) -> &str {
         self.members.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
@@ -76,7 +77,7 @@ impl Event {
     }
 
     /// `policy/rule`, or why there is none.
-    fn rule(&self) -> String {
+    pub fn rule(&self) -> String {
         match (self.shown("policy"), self.shown("rule")) {
             (policy, rule) if policy.is_empty() && rule.is_empty() => self.shown("reason"),
             (policy, rule) if rule.is_empty() => policy,
@@ -85,7 +86,7 @@ impl Event {
     }
 
     /// What was to be run, or the tool and what it would touch.
-    fn call(&self) -> String {
+    pub fn call(&self) -> String {
         if let Some(Value::Array(argv)) = self.members.get("argv") {
             let words: Vec<Vec<u8>> = argv.iter().map(raw).collect();
             let mut line = bytes::command_line(words.iter().map(Vec::as_slice));

@@ -8,6 +8,7 @@ pub mod follow;
 pub mod merge;
 pub mod record;
 pub mod seal;
+pub mod select;
 pub mod spool;
 pub mod verify;
 
@@ -69,6 +70,24 @@ pub fn all_files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut all = chain_files(directory)?;
     all.extend(merge::begun(directory)?);
     all.extend(spool::files(directory)?);
+    Ok(all)
+}
+
+/// Merges what can be merged, and names the files to read: where the log may not be written, also
+/// those that are not merged.
+///
+/// # Errors
+/// If a directory cannot be read.
+pub fn readable(places: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let merged = merge::merge(places);
+    if let Err(failure) = &merged {
+        eprintln!("rampart: warning: {}", failure.message);
+    }
+    let list = if merged.is_ok() { chain_files } else { all_files };
+    let mut all = Vec::new();
+    for place in places {
+        all.extend(list(place)?);
+    }
     Ok(all)
 }
 

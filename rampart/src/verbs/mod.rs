@@ -1,6 +1,7 @@
 //! The verbs of the command line, one module each.
 
 pub mod approvals;
+pub mod audit_search;
 pub mod audit_tail;
 pub mod audit_verify;
 pub mod check;
@@ -11,6 +12,7 @@ pub mod policy_lint;
 pub mod policy_reload;
 pub mod policy_show;
 pub mod policy_test;
+pub mod report;
 pub mod rules;
 pub mod run;
 pub mod score;

@@ -10,6 +10,7 @@
 )]
 
 mod audit;
+mod audit_search;
 mod audit_verify;
 mod check;
 mod context;
