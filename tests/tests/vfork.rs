@@ -6,6 +6,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test stops where it fails"
 )]
 
@@ -133,6 +134,54 @@ fn the_parent_is_as_it_was() {
             let gained: i64 = said.trim().parse().expect("KiB");
             assert!(gained <= 256, "{environment}: the parent gained {gained} KiB in 1,000 spawns");
         }
+    }
+}
+
+/// Shells and languages that start a denied program 1,000 times, each with another environment, and
+/// print their resident pages before and after, and whether their descriptors are the same.
+const PARENTS: &[(&str, &str, &str)] = &[
+    (
+        "dash",
+        "",
+        "read a b c </proc/$$/statm; i=0; set -- /proc/$$/fd/*; f=$*
+while [ $i -lt 1000 ]; do A=$i @T @M; i=$((i+1)); [ $i != 20 ] || read a b c </proc/$$/statm; done 2>/dev/null
+read x y z </proc/$$/statm; set -- /proc/$$/fd/*; g=$*; test \"$f\" = \"$g\" && echo $b $y same",
+    ),
+    (
+        "python3",
+        "-",
+        "import os, subprocess
+def pages(): return open('/proc/self/statm').read().split()[1]
+def fds(): return [(f, os.readlink('/proc/self/fd/' + f)) for f in os.listdir('/proc/self/fd') if os.path.exists('/proc/self/fd/' + f)]
+for i in range(1000):
+    subprocess.run(['@T', '@M'], env={'A': str(i)}, stderr=subprocess.DEVNULL)
+    if i == 20: before, files = pages(), len(fds())
+print(before, pages(), 'same' if files == len(fds()) else fds())",
+    ),
+];
+
+#[test]
+fn real_parents_are_as_they_were() {
+    for (program, arguments, script) in PARENTS {
+        let guard = Guard::new(&only("dash, python3, python3.11"));
+        let (target, mark) = (guard.path("bin/target"), guard.path("mark"));
+        probe("mark", LibC::Glibc, &target);
+        let Some(found) = find(program) else {
+            println!("skipped: {program} is not installed");
+            continue;
+        };
+        let script =
+            script.replace("@T", &target.to_string_lossy()).replace("@M", &mark.to_string_lossy());
+        let mut command = guard.command(found);
+        let ran = run(command.args(arguments.split_whitespace()), &script);
+        assert!(!mark.exists() && ran.status == 0, "{program}: {ran:?}");
+        let said: Vec<&str> = ran.stdout.split_whitespace().collect();
+        let [before, after, "same"] = said[..] else { panic!("{program}: {ran:?}") };
+        let (before, after): (i64, i64) = (before.parse().unwrap(), after.parse().unwrap());
+        // Pages; the original's library left more than five in each start.
+        assert!(after - before <= 100, "{program}: {before} pages, then {after}");
+        let denied = guard.events().iter().filter(|event| event["outcome"] == "denied").count();
+        assert_eq!(denied, 1000, "{program}");
     }
 }
 

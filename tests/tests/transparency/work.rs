@@ -137,18 +137,20 @@ fn cargo_homes() -> String {
     )
 }
 
+/// One crate of this workspace, built twice: code generation and linking as in the whole, without
+/// minutes of other people's crates.
 #[test]
 fn this_workspace() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
     let text = format!(
         "{}export CARGO_TARGET_DIR=$PWD/target\n\
-         cargo check --offline --locked -p evaluator --manifest-path {} 2>&1 |\n\
+         cargo build --offline --locked -p evaluator --manifest-path {} 2>&1 |\n\
          sed '/Blocking waiting for file lock/d; s/ in [0-9.]*s$//'\n\
-         [ ${{PIPESTATUS[0]}} = 0 ] && echo finished",
+         [ ${{PIPESTATUS[0]}} = 0 ] && ls target/debug && echo finished",
         cargo_homes(),
         manifest.display()
     );
-    script_but("cargo check", "bash", &["cargo"], &[], &text, &["target/"]);
+    script_but("cargo build", "bash", &["cargo"], &[], &text, &["target/"]);
 }
 
 #[test]
@@ -253,6 +255,61 @@ echo finished";
     script("perl", "dash", &["perl", "awk"], &[], text);
     let text = "ruby -e 'puts `echo a`; p system(\"exit 3\"); p $?.exitstatus; begin; exec \"no-such-program\"; rescue SystemCallError => e; puts e.message; end'; echo finished";
     script("ruby", "dash", &["ruby"], &[], text);
-    let text = "valgrind -q sh -c 'echo under valgrind; exit 3'; echo $?; echo finished";
-    script("valgrind", "dash", &["valgrind"], &[], text);
+}
+
+/// Starts shells and programs in several ways, from a program that a sanitizer or valgrind watches.
+const WATCHED: &str = r#"
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+extern char **environ;
+int main(int argc, char **argv) {
+    char *args[] = {"sh", "-c", "echo spawned; exit 4", 0}, line[64];
+    char *copy = strdup(argc > 1 ? argv[1] : "none");
+    int status, breaks = copy[0] == 'b';
+    pid_t pid;
+    posix_spawn(&pid, "/bin/sh", 0, 0, args, environ);
+    waitpid(pid, &status, 0);
+    printf("%s %d %d\n", copy, WEXITSTATUS(status), WEXITSTATUS(system("exit 3")));
+    FILE *stream = popen("echo from popen; exit 2", "r");
+    while (fgets(line, sizeof line, stream)) fputs(line, stdout);
+    printf("%d\n", WEXITSTATUS(pclose(stream)));
+    fflush(stdout);
+    free(copy);
+    if (!(pid = fork())) execlp("no-such-program", "a", (char *)0), _exit(9);
+    waitpid(pid, &status, 0);
+    printf("%d\n", WEXITSTATUS(status));
+    fflush(stdout);
+    if (argc > 2) return execl(argv[0], argv[0], "again", (char *)0);
+    return breaks ? line[argc + 99] : 0;
+}
+"#;
+
+/// AddressSanitizer insists on being the first library.
+#[test]
+fn a_c_project_with_address_sanitizer() {
+    let files = [
+        ("watched.c", WATCHED),
+        (
+            "Makefile",
+            "CFLAGS = -g -w -fsanitize=address -fno-omit-frame-pointer\nall: watched\n\t./watched once\n\t./watched a second\n",
+        ),
+    ];
+    let text = "make all; echo $?; sh -c './watched nested; exit 5'; echo $?; env -i ./watched bare; echo $?
+./watched broken 2>report; echo $?; grep -c stack-buffer-overflow report; echo finished";
+    script_but("AddressSanitizer", "bash", &["make", "cc"], &files, text, &["report"]);
+}
+
+#[test]
+fn under_valgrind() {
+    let files = [("watched.c", WATCHED)];
+    let text = "cc -g -w -o watched watched.c
+valgrind -q --error-exitcode=99 --leak-check=full ./watched once; echo $?
+valgrind -q --error-exitcode=99 --trace-children=yes ./watched a second; echo $?
+valgrind -q --trace-children=yes dash -c '/bin/echo a | cat; (exit 6)'; echo $?
+valgrind -q sh -c 'echo under valgrind; exit 3'; echo $?; echo finished";
+    script("valgrind", "bash", &["valgrind", "cc"], &files, text);
 }
