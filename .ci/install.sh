@@ -15,6 +15,10 @@ done
 # What `pip install` of a local package takes; Debian splits it off Python.
 /usr/bin/python3 -c 'import ensurepip, setuptools, wheel' 2>/dev/null ||
     missing+=(python3-venv python3-setuptools python3-wheel)
+# Libraries that are preloaded beside ours.
+for pair in libjemalloc.so.2:libjemalloc2 libeatmydata.so:libeatmydata1; do
+    LD_PRELOAD=${pair%%:*} /bin/true 2>&1 | grep -q . && missing+=("${pair##*:}")
+done
 [ -e /usr/aarch64-linux-gnu/include/stdio.h ] || missing+=(libc6-dev-arm64-cross)
 # The library is built for AArch64 too; without the target (no rustup, no network) that is skipped.
 if command -v rustup >/dev/null 2>&1 && ! rustup target list --installed | grep -qx aarch64-unknown-linux-gnu; then

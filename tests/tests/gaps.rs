@@ -26,6 +26,22 @@ fn what_an_interpreter_does_by_itself_is_not_judged() {
 }
 
 #[test]
+fn a_copy_under_another_name_is_judged_by_that_name() {
+    // A link is followed to the file, and argv[0] is not believed; a copy is another file.
+    let guard = Guard::new(NO_REMOVAL);
+    let (victim, copy) = (guard.path("victim"), guard.path("bin/harmless"));
+    fs::write(&victim, "kept?").unwrap();
+    fs::copy(tests::find("rm").unwrap(), &copy).unwrap();
+    let ran = run(guard.command("sh").arg("-s").arg(&victim), "harmless \"$1\"");
+    assert_eq!((ran.status, ran.stderr.as_str(), victim.exists()), (0, "", false), "{ran:?}");
+    fs::remove_file(&copy).unwrap();
+    std::os::unix::fs::symlink(tests::find("rm").unwrap(), &copy).unwrap();
+    fs::write(&victim, "kept").unwrap();
+    let ran = run(guard.command("sh").arg("-s").arg(&victim), "harmless \"$1\"");
+    assert!(victim.exists() && ran.status == 126, "{ran:?}");
+}
+
+#[test]
 fn a_shell_s_own_redirection_is_not_judged_again_by_the_kernel() {
     // The text of `sh -c` is judged, and a rule on what it writes holds; a script that comes
     // through standard input is never an argument of anything.

@@ -127,6 +127,39 @@ fn other_libraries_are_kept_behind_us_and_asan_before_us() {
 }
 
 #[test]
+fn real_libraries_go_on_working_beside_us() {
+    for name in ["libjemalloc.so.2", "libeatmydata.so"] {
+        let (guard, _) = guard(POLICY);
+        let target = forbidden(&guard, LibC::Glibc);
+        let shell = "cat /proc/self/maps | grep -c NAME >count; test $(cat count) -gt 0 && echo loaded
+            python3 -c 'import os; print(len(os.urandom(100000)), os.system(\"exit 3\") >> 8)'; env -i /bin/true; echo $?";
+        let shell = shell.replace("NAME", name);
+        let once = |preload: String| {
+            let mut command = guard.command("/bin/sh");
+            run(command.env("LD_PRELOAD", preload), &shell)
+        };
+        let bare = once(name.to_owned());
+        if !bare.stdout.contains("loaded") {
+            println!("skipped: {name} is not installed");
+            continue;
+        }
+        for separator in [" ", ":"] {
+            for preload in [
+                format!("{}{separator}{name}", library().display()),
+                format!("{name}{separator}{}", library().display()),
+            ] {
+                assert_eq!(once(preload), bare, "{name}");
+            }
+        }
+        let mut command = guard.command("/bin/sh");
+        command.env("LD_PRELOAD", format!("{name}:{}", library().display()));
+        let text = format!("{} {}; exit $?", target.display(), mark(&guard).display());
+        let ran = run(&mut command, &text);
+        assert_eq!((ran.status, denials(&ran.stderr)), (126, 1), "{name}: {ran:?}");
+    }
+}
+
+#[test]
 fn a_library_behind_us_gets_its_turn() {
     let (guard, edge) = guard(POLICY);
     let (source, other) = (guard.path("other.c"), guard.path("libother.so"));

@@ -80,6 +80,21 @@ fn a_path_that_changes_under_the_call() {
 }
 
 #[test]
+fn a_path_that_changes_is_a_gap_for_static_programs() {
+    // The listed gap: nobody judges a static program again. The day this fails, it is closed.
+    let guard = guard();
+    let race = guard.path("bin/race");
+    probe("race", LibC::Glibc, &race);
+    probe("mark", LibC::GlibcStatic, &guard.path("bin/forbidden"));
+    fs::copy(find("true").unwrap(), guard.path("bin/permitted")).unwrap();
+    let mark = guard.path("mark");
+    let mut command = guard.command(&race);
+    command.arg(guard.path("bin/permitted")).arg(guard.path("bin/forbidden"));
+    let ran = run(command.arg(&mark).arg("3000"), "");
+    assert!(mark.exists(), "it never got through: {}", ran.stdout);
+}
+
+#[test]
 fn what_a_set_user_id_program_starts_is_out_of_reach() {
     // The listed gap: its loader drops the library, and so do its children. That it was started
     // is judged, and recorded as something nobody confirms.

@@ -80,6 +80,10 @@ pub const CASES: &[Case] = &[
         "open",
         "open(my $f, '-|', '@T', '@M'); print <$f>; close $f; print 'status ', $? >> 8, qq(\\n)",
     ),
+    perl(
+        "syscall",
+        "if (!fork) { my @a = ('@T', '@M'); syscall(59, $a[0], pack('ppQ', @a, 0), 0) } wait; print 'status ', $? >> 8, qq(\n)",
+    ),
     perl("%ENV emptied", "%ENV = (); system('@T', '@M'); print 'status ', $? >> 8, qq(\\n)"),
     ruby("system", "system('@T', '@M'); puts \"status #{$?.exitstatus}\""),
     ruby("backticks", "print `@T @M`; puts \"status #{$?.exitstatus}\""),

@@ -13,6 +13,9 @@ const fn rust(way: &'static str, script: &'static str) -> Case {
 const fn go(way: &'static str, script: &'static str) -> Case {
     Case::new("Go (static)", "go", "", way, script).past()
 }
+const fn dynamic_go(way: &'static str, script: &'static str) -> Case {
+    Case::new("Go (dynamic)", "go", "", way, script).past()
+}
 const fn jdk(runtime: &'static str, args: &'static str, script: &'static str) -> Case {
     Case::new(runtime, "javac", args, "ProcessBuilder", script)
 }
@@ -41,6 +44,8 @@ pub const CASES: &[Case] = &[
     go("exec.Command, sh -c", "shell @T @M").past_by_shell(),
     go("exec.Command, other environment", "empty @T @M").gap(),
     go("syscall.Exec", "exec @T @M").says(126, ""),
+    dynamic_go("exec.Command", "run @T @M"),
+    dynamic_go("exec.Command, sh -c", "shell @T @M").past_by_shell(),
     jdk("JDK", "-Djdk.lang.Process.launchMechanism=POSIX_SPAWN -cp @G Start", "run @T @M")
         .says(REPLACED.0, REPLACED.1),
     jdk("JDK, VFORK", "-Djdk.lang.Process.launchMechanism=VFORK -cp @G Start", "run @T @M"),
@@ -64,16 +69,19 @@ pub const CASES: &[Case] = &[
 pub fn build(place: &Place, case: &Case) -> Option<PathBuf> {
     let compiler = find(case.program)?;
     let source = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("probes").join(name);
-    let output = place.guard.path(&format!("start-{}", case.program));
+    let linked = if case.runtime == "Go (dynamic)" { "-dynamic" } else { "" };
+    let output = place.guard.path(&format!("start-{}{linked}", case.program));
     let mut command = Command::new(&compiler);
     match case.program {
         "dash" => return Some(compiler).filter(|_| place.has("i386")),
         "rustc" => command.args(["-O", "-o"]).arg(&output).arg(source("start.rs")),
         "go" => command
-            .args(["build", "-o"])
+            .args(["build", "-ldflags"])
+            .arg(if linked.is_empty() { "" } else { "-linkmode=external" })
+            .arg("-o")
             .arg(&output)
             .arg(source("start.go"))
-            .env("CGO_ENABLED", "0")
+            .env("CGO_ENABLED", if linked.is_empty() { "0" } else { "1" })
             .env("GOFLAGS", "-buildvcs=false"),
         "javac" => command.arg("-d").arg(place.guard.dir()).arg(source("Start.java")),
         _ => {

@@ -92,6 +92,7 @@ pub const CASES: &[Case] = &[
     from_dash("nohup", "nohup @T @M; echo status $?"),
     from_dash("setsid", "setsid -w @T @M; echo status $?"),
     Case::new("sudo, as root", "sudo", "-n bash", "a shell in it", "@T @M; echo status $?"),
+    Case::new("su, as root", "su", "root -s /bin/sh", "a shell in it", "@T @M; echo status $?"),
     // The program is named in the line that the library judges before it starts sudo.
     sudo("the program", by_sudo!("$user sudo -n @T @M")).unconfirmed(),
     sudo("sh -c", by_sudo!("$user sudo -n sh -c '@T @M'")).unconfirmed(),
