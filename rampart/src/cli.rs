@@ -71,7 +71,7 @@ pub fn run() -> ExitCode {
     }
     let done = |()| 0;
     let result: Result<u8, Failure> = match CommandLine::parse().verb {
-        Verb::Run(arguments) => Err(run::run(&arguments)),
+        Verb::Run(arguments) => run::run(&arguments),
         Verb::Serve(arguments) => serve::run(&arguments),
         Verb::Pending(arguments) => arguments.run().map(done),
         Verb::Approve(arguments) => arguments.run().map(done),

@@ -8,6 +8,7 @@
     reason = "execve and the signal disposition at start have no safe interface in std"
 )]
 
+use rustix::process::Pid;
 use std::ffi::{CString, OsStr};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
@@ -66,6 +67,38 @@ pub fn replace_unjudged(file: &Path, argv: &[&OsStr], environment: &[Vec<u8>]) -
         let error = unsafe { raw_execve(file, argv, environment) };
         io::Error::from_raw_os_error(error)
     })
+}
+
+/// fork(2). Only for a process of one thread, whose child may then do anything.
+///
+/// # Errors
+/// As fork(2).
+pub fn fork() -> io::Result<Option<Pid>> {
+    // SAFETY: this program starts no threads before it forks.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        child => Ok(Pid::from_raw(child)),
+    }
+}
+
+/// Sets a signal aside: what a terminal sends to a whole group is for the command, not for us.
+pub fn ignore(signal: i32) {
+    // SAFETY: SIG_IGN is a valid disposition; no handler of ours is involved.
+    unsafe { libc::signal(signal, libc::SIG_IGN) };
+}
+
+/// Ends this process by `signal`, as its child was ended.
+pub fn end_by(signal: i32) -> ! {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    // The command has left its core dump; ours would overwrite it.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    // SAFETY: SIG_DFL is a valid disposition, and both calls take numbers only.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        libc::raise(signal);
+    }
+    // It was blocked, or does not end a process.
+    std::process::exit(128 + signal)
 }
 
 /// An array of strings, as execve(2) takes it.

@@ -75,7 +75,7 @@ pub struct Listener {
     pub socket: OwnedFd,
     /// Where it lies.
     pub path: PathBuf,
-    _locked: File,
+    _locked: Option<File>,
 }
 
 impl Listener {
@@ -107,7 +107,22 @@ impl Listener {
         let mode = if is_shared { 0o666 } else { 0o600 };
         fs::set_permissions(path, Permissions::from_mode(mode))
             .map_err(|error| failed("listen", &reason(&error)))?;
-        Ok(Self { socket, path: path.to_owned(), _locked: locked })
+        Ok(Self { socket, path: path.to_owned(), _locked: Some(locked) })
+    }
+
+    /// Listens at a path of its own in [`directory`], for one tree.
+    ///
+    /// # Errors
+    /// If there is no such directory, or nothing can be created there.
+    pub fn private() -> Result<Self, Failure> {
+        let directory = directory()?;
+        make_private(&directory)?;
+        let path = directory.join(format!("run-{}.sock", std::process::id()));
+        let socket = bind(&path).map_err(|errno| {
+            let why = reason(&errno.into());
+            Failure::other(format!("cannot listen at `{}`: {why}", path.display()))
+        })?;
+        Ok(Self { socket, path, _locked: None })
     }
 }
 

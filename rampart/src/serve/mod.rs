@@ -1,5 +1,5 @@
 //! The evaluator as a service: verdicts, approvals and what they need that a process of its own
-//! alone can have. `rampart serve` runs it as a daemon.
+//! alone can have. `rampart serve` runs it as a daemon, `rampart run` for one tree.
 //!
 //! One thread and one epoll loop: a parked request is a descriptor in the set, nothing more.
 //!
@@ -19,3 +19,4 @@ pub mod journal;
 pub mod listen;
 pub mod requests;
 pub mod server;
+pub mod signals;

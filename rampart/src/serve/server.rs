@@ -2,6 +2,7 @@
 //! has sent one, so that nobody who sends many delays the others; what the round changed is on the
 //! disk before anybody is told.
 
+use super::approval::Scope;
 use super::approvals::Outcome;
 use super::journal::Journal;
 use super::listen::Listener;
@@ -39,19 +40,13 @@ struct Client {
     parked: bool,
 }
 
-/// Which of the watched descriptors an event is for. Clients come after these.
-mod token {
-    pub const LISTENER: u64 = 0;
-    pub const STOP: u64 = 1;
-    pub const CLIENTS: u64 = 16;
-}
+/// Which descriptor an event is for: the listening one, others that are watched, and clients.
+const LISTENER: u64 = 0;
+/// The last token for others.
+pub const LAST_TOKEN: u64 = 31;
 
-/// Why the loop ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// Something can be read from the descriptor that stops it.
-    Stopped,
-}
+/// How many events one round takes.
+const EVENTS: usize = 256;
 
 /// An evaluator at work.
 pub struct Server<'p> {
@@ -79,9 +74,6 @@ impl<'p> Server<'p> {
         journal: Option<Journal>,
         is_shared: bool,
     ) -> Result<Self, Failure> {
-        let failed = |errno: Errno| {
-            Failure::other(format!("cannot wait for clients: {}", reason(&errno.into())))
-        };
         let set = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(failed)?;
         let server = Self {
             desk,
@@ -90,51 +82,64 @@ impl<'p> Server<'p> {
             is_shared,
             set,
             clients: HashMap::new(),
-            next: token::CLIENTS,
+            next: LAST_TOKEN + 1,
             outbox: Vec::new(),
             tidied: Instant::now(),
         };
-        server.watch(server.listener.socket.as_fd(), token::LISTENER).map_err(failed)?;
+        server.watch(server.listener.socket.as_fd(), LISTENER).map_err(failed)?;
         raise_limit();
         Ok(server)
     }
 
-    fn watch(&self, descriptor: BorrowedFd<'_>, token: u64) -> rustix::io::Result<()> {
+    /// Wakes [`Server::turn`] when something can be read from `descriptor`; `token` is at most
+    /// [`LAST_TOKEN`].
+    ///
+    /// # Errors
+    /// If the kernel does not let it wait for that.
+    pub fn watch(&self, descriptor: BorrowedFd<'_>, token: u64) -> rustix::io::Result<()> {
         let data = epoll::EventData::new_u64(token);
         epoll::add(&self.set, descriptor, data, epoll::EventFlags::IN | epoll::EventFlags::RDHUP)
     }
 
-    /// Serves until something can be read from `stop`.
+    /// Does not wait for `descriptor` any more.
+    pub fn unwatch(&self, descriptor: BorrowedFd<'_>) {
+        // What is not watched needs no end of it.
+        let _ = epoll::delete(&self.set, descriptor);
+    }
+
+    /// Serves one round: waits, at most `limit`, reads, answers. Returns the tokens of the watched
+    /// descriptors that can be read.
     ///
     /// # Errors
     /// If the kernel does not let it wait.
-    pub fn run(&mut self, stop: BorrowedFd<'_>) -> Result<Ended, Failure> {
-        let failed = |errno: Errno| {
-            Failure::other(format!("cannot wait for clients: {}", reason(&errno.into())))
-        };
-        self.watch(stop, token::STOP).map_err(failed)?;
-        let mut events = Vec::with_capacity(256);
-        loop {
-            events.clear();
-            let limit = Timespec::try_from(self.patience()).unwrap_or_default();
-            match epoll::wait(&self.set, spare_capacity(&mut events), Some(&limit)) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => return Err(failed(errno)),
+    pub fn turn(&mut self, limit: Duration) -> Result<Vec<u64>, Failure> {
+        let limit = Timespec::try_from(self.patience().min(limit)).unwrap_or_default();
+        let mut events = Vec::with_capacity(EVENTS);
+        match epoll::wait(&self.set, spare_capacity(&mut events), Some(&limit)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
+        let mut others = Vec::new();
+        for event in &events {
+            match event.data.u64() {
+                LISTENER => self.accept(),
+                other if other <= LAST_TOKEN => others.push(other),
+                client => self.read(client),
             }
-            let mut is_stopped = false;
-            for event in &events {
-                match event.data.u64() {
-                    token::LISTENER => self.accept(),
-                    token::STOP => is_stopped = true,
-                    client => self.read(client),
-                }
-            }
-            self.end_waiting();
+        }
+        self.end_waiting();
+        self.deliver();
+        self.tidy();
+        Ok(others)
+    }
+
+    /// Answers the approval `id` on the word of `by`, who has been asked directly.
+    pub fn resolve(&mut self, id: &str, scope: Option<Scope>, by: &str) {
+        // It may have been answered elsewhere meanwhile.
+        if let Ok((_, replies)) = self.desk.approvals.resolve(id, scope, by, now()) {
+            let said = replies.into_iter().map(|(token, outcome)| (token, answer(&outcome, false)));
+            self.outbox.extend(said);
             self.deliver();
-            if is_stopped {
-                return Ok(Ended::Stopped);
-            }
-            self.tidy();
         }
     }
 
@@ -276,6 +281,10 @@ impl<'p> Server<'p> {
             eprintln!("rampart: warning: {}", failure.message);
         }
     }
+}
+
+fn failed(errno: Errno) -> Failure {
+    Failure::other(format!("cannot wait for clients: {}", reason(&errno.into())))
 }
 
 /// Sends without waiting: a client that does not read what it asked for loses it.

@@ -1,13 +1,19 @@
-//! `rampart run`: a command under the interposer, in this process's place.
+//! `rampart run`: a command under the interposer. Where a daemon is up, in this process's place; else
+//! this process stays its parent and asks people itself.
 
 use crate::audit::record;
 use crate::cases::{Call, Case};
+use crate::channel::Connection;
 use crate::directories::Directories;
 use crate::failure::{Failure, reason, status};
 use crate::launch::environment::Environment;
 use crate::launch::program::{self, Missing};
-use crate::launch::{exec, library};
+use crate::launch::{exec, host, library};
 use crate::policy::{Choice, Layers, authority};
+use crate::serve::approvals::Approvals;
+use crate::serve::listen::{self, Listener};
+use crate::serve::requests::{Desk, now};
+use crate::serve::server::Server;
 use crate::verdict::ask::Surroundings;
 use crate::verdict::judge::Judge;
 use crate::verdict::world::FileSystem;
@@ -17,7 +23,8 @@ use std::path::{Path, PathBuf};
 
 /// Runs a command, and everything that it starts, under the policy
 ///
-/// The command takes this process's place: its exit status and signals are its own. Otherwise 2
+/// Exit status and signals are the command's own; where no `rampart serve` is up, this process
+/// stays its parent and puts what has to be asked to the terminal, or to `rampart pending`. Otherwise 2
 /// for an error in usage or policy, 126 if the command may not or cannot be executed, 127 if
 /// there is no such command.
 #[derive(clap::Args, Debug)]
@@ -43,6 +50,7 @@ Environment, read at the root of a guarded tree:
   RAMPART_AUDIT_DIR     where events are recorded (~/.local/state/rampart/audit)
   RAMPART_AGENT, RAMPART_SESSION
                         names that policies match on and events hold
+  RAMPART_ASK_TIMEOUT   how long a person has to answer, in seconds (120)
   RAMPART_LIB           path of librampart.so
   RAMPART_NO_PROJECT_POLICY=1
                         leave .rampart/policy.yaml of the project out";
@@ -68,30 +76,87 @@ impl Mode {
     }
 }
 
-/// Runs the verb. Returns only if the command was not started.
-pub fn run(arguments: &Arguments) -> Failure {
-    match prepared(arguments) {
-        Err(failure) => failure,
-        Ok((file, environment)) => {
-            let is_guarded = environment.has_library();
-            let argv: Vec<&OsStr> = arguments.command.iter().map(OsString::as_os_str).collect();
-            let error = exec::replace(&file, &argv, environment.entries());
-            let status = match error.kind() {
-                std::io::ErrorKind::NotFound => status::NOT_FOUND,
-                // The library in this very process has denied it, and has said so.
-                _ if is_guarded && error.raw_os_error() == Some(libc::EPERM) => {
-                    return Failure::with(status::NOT_EXECUTABLE, "");
-                }
-                _ => status::NOT_EXECUTABLE,
-            };
-            let what = format!("cannot execute `{}`: {}", file.display(), reason(&error));
-            Failure::with(status, what)
+/// What is to be started.
+struct Prepared {
+    file: PathBuf,
+    environment: Environment,
+    /// The policy of the tree that starts here; `None` inside one.
+    layers: Option<Layers>,
+}
+
+/// Runs the verb. Returns the command's exit status if this process has stayed its parent.
+///
+/// # Errors
+/// If the command was not started.
+pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let Prepared { file, mut environment, layers } = prepared(arguments)?;
+    let hosted = layers.as_ref().and_then(|layers| listener(&mut environment, layers));
+    let (Some(layers), Some(listener)) = (layers, hosted) else {
+        return Err(replace(arguments, &file, &environment));
+    };
+    let judge = Judge::new(&layers)?;
+    let desk = Desk {
+        judge,
+        approvals: Approvals::default(),
+        host: Some(std::process::id()),
+        name: listener.path.display().to_string(),
+        started: now(),
+        answered: 0,
+    };
+    // What has left its parents in the tree stays ours, so that it is known as a part of it.
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    let child = exec::fork().map_err(|error| {
+        Failure::other(format!("cannot start a process for the command: {}", reason(&error)))
+    })?;
+    match child {
+        None => {
+            // The parent's socket is not ours to remove.
+            std::mem::forget(listener);
+            Err(replace(arguments, &file, &environment))
         }
+        Some(child) => host::serve(Server::new(desk, listener, None, false)?, child),
     }
 }
 
-/// The file to execute and its environment.
-fn prepared(arguments: &Arguments) -> Result<(PathBuf, Environment), Failure> {
+/// Where to listen for the tree that starts here: nowhere if a daemon is up, if nothing is
+/// enforced, or if there is no place for a socket. Tells the library where to ask.
+fn listener(environment: &mut Environment, layers: &Layers) -> Option<Listener> {
+    let helper = std::env::current_exe().ok()?;
+    environment.set("RAMPART_HELPER", helper.as_os_str());
+    let daemon = listen::daemon().ok()?;
+    if Connection::open(&daemon).is_ok() {
+        environment.set("RAMPART_SOCKET", daemon.as_os_str());
+        return None;
+    }
+    let mode = environment.value("RAMPART_MODE").map(OsStr::as_bytes);
+    let is_enforced = !matches!(mode, Some(b"monitor" | b"disabled"));
+    if !is_enforced || layers.images().is_err() {
+        return None;
+    }
+    let listener = Listener::private().ok()?;
+    environment.set("RAMPART_SOCKET", listener.path.as_os_str());
+    Some(listener)
+}
+
+/// Puts the command in this process's place. Returns only if it was not started.
+fn replace(arguments: &Arguments, file: &Path, environment: &Environment) -> Failure {
+    let is_guarded = environment.has_library();
+    let argv: Vec<&OsStr> = arguments.command.iter().map(OsString::as_os_str).collect();
+    let error = exec::replace(file, &argv, environment.entries());
+    let status = match error.kind() {
+        std::io::ErrorKind::NotFound => status::NOT_FOUND,
+        // The library in this very process has denied it, and has said so.
+        _ if is_guarded && error.raw_os_error() == Some(libc::EPERM) => {
+            return Failure::with(status::NOT_EXECUTABLE, "");
+        }
+        _ => status::NOT_EXECUTABLE,
+    };
+    let what = format!("cannot execute `{}`: {}", file.display(), reason(&error));
+    Failure::with(status, what)
+}
+
+/// The file to execute, its environment, and the policy.
+fn prepared(arguments: &Arguments) -> Result<Prepared, Failure> {
     let mut environment = Environment::own();
     let guardian = authority::guardian();
     let is_guarded = guardian.is_some();
@@ -110,7 +175,7 @@ fn prepared(arguments: &Arguments) -> Result<(PathBuf, Environment), Failure> {
     let file = program::find(Path::new("."), name, environment.value("PATH"));
     let file = file.map_err(|missing| not_runnable(name, missing))?;
     if is_guarded {
-        return Ok((file, environment));
+        return Ok(Prepared { file, environment, layers: None });
     }
     let layers = arguments.choice.load(&environment)?;
     let library = library::find()?;
@@ -126,7 +191,7 @@ fn prepared(arguments: &Arguments) -> Result<(PathBuf, Environment), Failure> {
         );
         judge_here(&arguments.command, &layers, environment.clone())?;
     }
-    Ok((file, environment))
+    Ok(Prepared { file, environment, layers: Some(layers) })
 }
 
 fn not_runnable(name: &OsStr, missing: Missing) -> Failure {

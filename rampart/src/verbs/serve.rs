@@ -9,14 +9,18 @@ use crate::serve::journal::Journal;
 use crate::serve::listen::{self, Listener};
 use crate::serve::requests::{Desk, now};
 use crate::serve::server::Server;
+use crate::serve::signals;
 use crate::verdict::judge::Judge;
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// What the server is told about signals by.
+const STOP: u64 = 1;
 
 /// Runs the evaluator: verdicts, and approvals that people give with `rampart approve`
 ///
@@ -45,7 +49,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     }
     let layers = arguments.choice.load(&environment)?;
     let judge = Judge::new(&layers)?;
-    let stop = stop_signals()?;
+    let stop = signals::caught(&[libc::SIGTERM, libc::SIGINT])?;
     let path = match &arguments.socket {
         Some(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()),
         None => listen::daemon()?,
@@ -68,7 +72,10 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let mut server = Server::new(desk, listener, Some(journal), is_shared)?;
     eprintln!("rampart: evaluator listening at `{}`", path.display());
     notify("READY=1\nSTATUS=Listening");
-    server.run(stop.as_fd())?;
+    server.watch(stop.as_fd(), STOP).map_err(|errno| {
+        Failure::other(format!("cannot wait for signals: {}", reason(&errno.into())))
+    })?;
+    while !server.turn(Duration::MAX)?.contains(&STOP) {}
     notify("STOPPING=1");
     Ok(0)
 }
@@ -79,25 +86,6 @@ fn journal_name(socket: &std::path::Path) -> String {
     let digest = Sha256::digest(socket.as_os_str().as_bytes());
     let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     format!("approvals-{name}.jsonl")
-}
-
-/// A descriptor that can be read when the process is told to stop.
-fn stop_signals() -> Result<OwnedFd, Failure> {
-    let failed =
-        |error: std::io::Error| Failure::other(format!("cannot catch signals: {}", reason(&error)));
-    let (read, write) = rustix::net::socketpair(
-        AddressFamily::UNIX,
-        SocketType::STREAM,
-        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-        None,
-    )
-    .map_err(|errno| failed(errno.into()))?;
-    for signal in [libc::SIGTERM, libc::SIGINT] {
-        let write = write.try_clone().map_err(failed)?;
-        signal_hook::low_level::pipe::register(signal, std::os::unix::net::UnixStream::from(write))
-            .map_err(failed)?;
-    }
-    Ok(read)
 }
 
 /// Tells the service manager (sd_notify(3)), if there is one.

@@ -66,6 +66,7 @@ impl User {
             .current_dir(self.root.path())
             .env_clear()
             .env("HOME", self.root.path())
+            .env("XDG_RUNTIME_DIR", self.root.path())
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .stdin(Stdio::null());
         command

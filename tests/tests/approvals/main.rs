@@ -12,6 +12,7 @@
 
 mod clients;
 mod failures;
+mod hosted;
 mod person;
 
 use serde_json::Value;

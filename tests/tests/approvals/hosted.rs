@@ -1,0 +1,136 @@
+//! Without a daemon: `rampart run` asks itself, on the terminal if that is free.
+
+use std::fs;
+use std::process::Command;
+
+use tests::{Evaluator, find, run};
+
+use crate::{answers, guard, id};
+
+/// `rampart run` with the guard's policy.
+fn hosted(evaluator: &Evaluator<'_>, image: &std::path::Path, words: &[&str]) -> Command {
+    let mut command = evaluator.outside(tests::rampart());
+    command.arg("run").arg("--policy").arg(image).arg("--").args(words);
+    command
+}
+
+#[test]
+fn what_a_tree_asks_is_pending_without_a_daemon() {
+    let guard = guard("");
+    let evaluator = Evaluator::without_daemon(&guard);
+    for (verb, runs) in [("approve", true), ("deny", false)] {
+        let mut command = hosted(&evaluator, &guard.image(), &["sh"]);
+        command.env("RAMPART_AUDIT_DIR", guard.audit());
+        let input = format!("true; careful mark-{verb}; echo $?");
+        let ran = evaluator.while_running((command, &input), || {
+            let pending = evaluator.wait_for(1);
+            let said = evaluator.say(&[verb, &id(&pending[0])]);
+            assert_eq!(said.status, 0, "{said:?}");
+        });
+        assert_eq!(guard.path(&format!("mark-{verb}")).exists(), runs, "{ran:?}");
+        assert_eq!(ran.stdout, if runs { "ran\n7\n" } else { "126\n" }, "{ran:?}");
+    }
+    let by_a_person = |(_, by): &(String, String)| by == "approver";
+    assert!(answers(&guard).iter().all(by_a_person), "{:?}", answers(&guard));
+    let left: Vec<_> = fs::read_dir(guard.path("run/rampart"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn nobody_notices_the_parent() {
+    let guard = guard("");
+    let evaluator = Evaluator::without_daemon(&guard);
+    let cases: [(&[&str], i32); 7] = [
+        (&["sh", "-c", "exit 7"], 7),
+        (&["sh", "-c", "kill -TERM $$"], 128 + 15),
+        (&["sh", "-c", "kill -KILL $$"], 128 + 9),
+        // What others send to us is handed on.
+        (&["sh", "-c", "trap 'exit 5' TERM; kill -TERM $PPID; sleep 20 & wait $!"], 5),
+        (&["sh", "-c", "trap 'exit 6' HUP; kill -HUP $PPID; sleep 20 & wait $!"], 6),
+        (&["no-such-command"], 127),
+        (&["sh", "-c", "ps -o stat= -p $PPID | grep -q S && kill -INT $PPID; exit 3"], 3),
+    ];
+    for (words, status) in cases {
+        let ran = run(&mut hosted(&evaluator, &guard.image(), words), "");
+        assert_eq!(ran.status, status, "{words:?}: {ran:?}");
+    }
+}
+
+/// Runs its arguments on a terminal of their own, prints what appears there, and types an answer
+/// when it is asked; `-` types nothing.
+const TERMINAL: &str = "
+import os, pty, select, sys, time
+answer, words = sys.argv[1], sys.argv[2:]
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(words[0], words)
+text, typed, end = b'', answer == '-', time.time() + 60
+while time.time() < end:
+    if not select.select([fd], [], [], 0.1)[0]:
+        continue
+    try:
+        more = os.read(fd, 4096)
+    except OSError:
+        break
+    if not more:
+        break
+    text += more
+    if not typed and b'[y/N]' in text:
+        os.write(fd, answer.encode() + b'\\n')
+        typed = True
+status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+sys.stdout.buffer.write(text)
+sys.exit(status)
+";
+
+#[test]
+fn a_free_terminal_is_asked() {
+    let guard = guard("");
+    let evaluator = Evaluator::without_daemon(&guard);
+    let Some(python) = find("python3") else {
+        return println!("skipped: python3 is not installed");
+    };
+    // The shell reads what it runs from a file that no verdict about it sees.
+    fs::write(guard.path("input"), "true; careful \"$NAME\"; echo status $?").unwrap();
+    for (answer, runs) in [("y", true), ("yes", true), ("n", false), ("", false), ("yy", false)] {
+        let name = format!("mark-{answer}");
+        let mut command = evaluator.outside(&python);
+        command.args(["-c", TERMINAL, answer]).arg(tests::rampart());
+        command.arg("run").arg("--policy").arg(guard.image());
+        command.args(["--", "sh", "-c", "cat input | sh"]).env("NAME", &name);
+        let ran = run(&mut command, "");
+        assert!(ran.stdout.contains("careful"), "{answer:?}: {ran:?}");
+        assert!(ran.stdout.contains("[test/think]"), "{answer:?}: {ran:?}");
+        assert!(ran.stdout.contains("think first"), "{answer:?}: {ran:?}");
+        assert_eq!(guard.path(&name).exists(), runs, "{answer:?}: {ran:?}");
+        let status = if runs { "status 7" } else { "status 126" };
+        assert!(ran.stdout.contains(status), "{answer:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_terminal_in_use_is_left_alone() {
+    let guard = guard("");
+    let evaluator = Evaluator::without_daemon(&guard);
+    let (Some(python), Some(_)) = (find("python3"), find("stty")) else {
+        return println!("skipped: python3 or stty is not installed");
+    };
+    fs::write(guard.path("input"), "careful mark; echo status $?").unwrap();
+    let mut command = evaluator.outside(&python);
+    command.args(["-c", TERMINAL, "y"]).arg(tests::rampart());
+    command.arg("run").arg("--policy").arg(guard.image());
+    // A program that has switched the terminal to raw mode, as every full-screen program does.
+    command.args(["--", "sh", "-c", "stty raw -echo; cat input | sh; stty sane"]);
+    let ran = evaluator.while_running((command, ""), || {
+        let pending = evaluator.wait_for(1);
+        // Longer than the terminal is looked at again.
+        std::thread::sleep(std::time::Duration::from_millis(1200));
+        assert_eq!(evaluator.pending().len(), 1);
+        let _ = evaluator.say(&["approve", &id(&pending[0])]);
+    });
+    assert!(!ran.stdout.contains("[y/N]"), "{ran:?}");
+    assert!(ran.stdout.contains("status 7"), "{ran:?}");
+}
