@@ -104,18 +104,28 @@ fn all(image: &Image<'_>, commands: &[String], rules: usize) -> Vec<f64> {
     commands.iter().map(|command| time(images, command.as_bytes(), rules, &mut scratch)).collect()
 }
 
-/// A layer of `count` rules, each for a program of its own, in files of 1,000.
-fn generated(count: usize) -> Result<Vec<u8>, String> {
+/// Conditions that 10,000 rules may have, each rule its own: what it is about, and `{}` for the
+/// number.
+const KINDS: [(&str, &str); 7] = [
+    ("of programs", "{program: [tool{}], operands: ['/data/{}/**']}"),
+    ("of one program", "{program: [git], operands: ['/data/{}/**']}"),
+    ("on paths", "{operands: ['/srv/data-{}/**']}"),
+    ("on text", "{command_matches: ['*--target=host-{}*']}"),
+    ("on text of programs", "{command_matches: ['deploy{} *']}"),
+    ("on assignments", "{command_env_assignments: ['SECRET_{}']}"),
+    ("on domains", "{domain_matches: ['*.host-{}.example']}"),
+];
+
+/// A layer of `count` rules with the condition `when`, in files of 1,000.
+fn generated(count: usize, when: &str) -> Result<Vec<u8>, String> {
     let mut files = Vec::new();
     for file in 0..count.div_ceil(1000) {
         let mut yaml = format!(
             "version: '1'\ndefault_action: allow\npolicies:\n  - name: p{file}\n    rules:\n"
         );
         for number in (file * 1000..count).take(1000) {
-            let _ = writeln!(
-                yaml,
-                "      - {{action: deny, when: {{program: [tool{number}], operands: ['/data/{number}/**']}}}}"
-            );
+            let when = when.replace("{}", &number.to_string());
+            let _ = writeln!(yaml, "      - {{action: deny, when: {when}}}");
         }
         files.push((format!("generated-{file}.yaml"), yaml));
     }
@@ -123,6 +133,24 @@ fn generated(count: usize) -> Result<Vec<u8>, String> {
         files.iter().map(|(name, yaml)| Source { name, text: yaml.as_bytes() }).collect();
     compile(&sources, &Options::default())
         .map_err(|errors| errors.iter().take(3).map(ToString::to_string).collect())
+}
+
+/// How long the standard policy takes to compile, its examples included, and how large it is.
+fn standard_policy(report: &mut Report) -> Result<(), String> {
+    let yaml = policies::SOURCES.iter().find(|(name, _)| *name == "standard");
+    let (_, yaml) = yaml.ok_or("no standard profile")?;
+    let source = Source { name: "standard.yaml", text: yaml.as_bytes() };
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let start = Instant::now();
+        let image = compile(&[source], &Options::default());
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+        image.map_err(|errors| errors.iter().map(ToString::to_string).collect::<String>())?;
+    }
+    report.absolute("standard policy, compiling", quantile(&mut times, 0.5), "ms", Some(300.0));
+    let size = policies::STANDARD.len() as f64 / 1024.0;
+    report.absolute("standard policy, image", size, "KiB", Some(512.0));
+    Ok(())
 }
 
 pub fn open(bytes: &[u8]) -> Result<Image<'_>, String> {
@@ -139,17 +167,14 @@ pub fn measure(report: &mut Report) -> Result<(), String> {
     report.absolute("verdict p99", p99, "µs", Some(50.0));
     report.absolute("verdict, slowest", quantile(&mut times, 1.0) / 1e3, "µs", None);
 
-    let few = generated(200)?;
-    let many = generated(10_000)?;
+    standard_policy(report)?;
     let median = |bytes: &[u8]| -> Result<f64, String> {
         Ok(quantile(&mut all(&open(bytes)?, &commands, 10_000), 0.5) / 1e3)
     };
-    report.ratio(
-        "verdict p50, 10,000 rules against 200",
-        median(&many)?,
-        median(&few)?,
-        "µs",
-        Some(2.0),
-    );
+    for (what, when) in KINDS {
+        let (few, many) = (generated(200, when)?, generated(10_000, when)?);
+        let what = format!("verdict p50, 10,000 rules {what} against 200");
+        report.ratio(&what, median(&many)?, median(&few)?, "µs", Some(2.0));
+    }
     Ok(())
 }

@@ -16,6 +16,7 @@ mod found;
 mod lines;
 mod paths;
 mod patterns;
+mod pieces;
 mod readings;
 mod request;
 mod response;
@@ -195,8 +196,12 @@ fn fired(
         if grants && (!covered || image.header.level == level::PROJECT) {
             continue;
         }
-        answered = policy;
-        own |= image.header.level != level::PROJECT;
+        // A restriction that holds only because something is not known must not keep a stricter
+        // one behind it from answering, nor a stricter default.
+        if grants || hit.hits > 0 || !action.is_restrictive() {
+            answered = policy;
+            own |= image.header.level != level::PROJECT;
+        }
         if grants && rule.flags & rule_flag::OPERATOR != 0 {
             granted = granted.or(Some(*hit));
         }

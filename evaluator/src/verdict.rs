@@ -72,7 +72,7 @@ pub struct RuleMatch {
     pub command: u32,
     /// The rule's action, as [`Action::from_code`] reads it.
     pub action: u32,
-    /// How many of the tree's commands it matched.
+    /// How many of the tree's commands it surely matched; 0 if it only counts as a match.
     pub hits: u32,
     /// Index of the last command it matched.
     pub last: u32,

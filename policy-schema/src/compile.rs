@@ -17,7 +17,7 @@ use evaluator::image::format::{
 use crate::diagnostic::{Diagnostic, Level, Source};
 use crate::document::{Condition, Document, Pattern, Policy, Record, Rule};
 use crate::examples::{self, Placed};
-use crate::index::{Index, alternatives, placement};
+use crate::index::{Frequencies, Index, alternatives, placement};
 use crate::sections::{Sections, write_image};
 use crate::{Layer, Options, checks, read_policy};
 
@@ -108,6 +108,7 @@ struct Builder {
     sections: Sections,
     runs: BTreeMap<Vec<(u8, bool, String)>, u32>,
     index: Index,
+    frequencies: Frequencies,
     /// Whether the allows of the file at hand are an operator's own.
     operator: bool,
 }
@@ -119,6 +120,9 @@ impl Builder {
         options: &Options,
     ) -> (Vec<u8>, Vec<Placed<'d>>) {
         let mut builder = Self::default();
+        for (_, policy) in in_order(documents) {
+            policy.rules.iter().for_each(|rule| builder.frequencies.count(&rule.condition));
+        }
         for (source, policy) in in_order(documents) {
             builder.operator = sources.get(source).is_some_and(|it| options.is_operator(it));
             builder.policy(policy);
@@ -210,15 +214,15 @@ impl Builder {
         } else {
             alternatives(&rule.condition)
         };
-        for (set, programs) in placement(&alternatives) {
+        for (set, keys) in placement(&alternatives, &self.frequencies) {
             let part = if set.len() == alternatives.len() {
                 root
             } else {
                 let chosen = set.iter().filter_map(|index| alternatives.get(*index));
                 self.root(&Condition::Any(chosen.cloned().collect()))
             };
-            for program in programs {
-                self.index.add(program.as_deref(), number, part);
+            for key in keys {
+                self.index.add(&key, number, part);
             }
         }
     }

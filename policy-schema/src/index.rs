@@ -2,82 +2,199 @@
 //!
 //! A rule's condition is taken apart into alternatives, and each is filed by itself: one that is
 //! *sure* to need certain programs under their names, any other under every program. So a rule
-//! that says `any: [{program: mv, …}, {writes: …}]` costs other programs one test. Nothing is
+//! that says `any: [{program: mv, …}, {writes: …}]` costs other programs one test. A part that is
+//! about every program is filed under four bytes that its patterns have and few others. Nothing is
 //! ever lost: the alternatives of a rule in all buckets are together its condition. A verdict on
 //! a program whose name is not wholly known looks at all rules.
+
+mod pieces;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use evaluator::image::format::{BucketRecord, EntryRecord, context, node, pattern, program_hash};
 
+use evaluator::image::gram;
+
 use crate::document::{Condition, Pattern};
+
+pub use pieces::Frequencies;
 
 /// Most alternatives that one rule is taken apart into.
 const ALTERNATIVES: usize = 64;
 
-/// Which rules are filed under which program.
+/// Rules that one program may have before what else they need is looked at.
+const CROWDED: u32 = 64;
+
+/// Bits of the filter for each piece of text.
+const FILTER_BITS: usize = 32;
+
+/// What a rule is filed under.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// Every command.
+    Any,
+    /// A program.
+    Program(String),
+    /// A place and the hash of a piece of text (`evaluator::image::gram`).
+    Piece(u8, u32),
+}
+
+/// Which rules are filed under what.
 #[derive(Default)]
 pub struct Index {
     named: BTreeMap<String, BTreeMap<u32, u32>>,
+    pieces: BTreeMap<u32, BTreeSet<(u32, u32)>>,
     any: BTreeMap<u32, u32>,
+    places: BTreeSet<u8>,
+}
+
+/// The index as an image holds it.
+#[derive(Default)]
+pub struct Tables {
+    /// From program names.
+    pub buckets: Vec<BucketRecord>,
+    /// The rules in all buckets.
+    pub entries: Vec<EntryRecord>,
+    /// From pieces of text.
+    pub pieces: Vec<BucketRecord>,
+    /// The pieces, by bits of their hash.
+    pub filter: Vec<u8>,
+    /// The places in which pieces are looked for, as bits of the header's features.
+    pub features: u16,
 }
 
 impl Index {
-    /// Files the part `node` of rule number `rule` under `program`, or under every program.
-    pub fn add(&mut self, program: Option<&str>, rule: u32, node: u32) {
-        let bucket = match program {
-            Some(name) => self.named.entry(name.to_owned()).or_default(),
-            None => &mut self.any,
-        };
-        bucket.insert(rule, node);
-    }
-
-    /// The hash table: a power of two of buckets, and one more for "every program".
-    pub fn table(&self) -> (Vec<BucketRecord>, Vec<EntryRecord>) {
-        // Roomy: a rule that shares a bucket with a foreign name is tested for nothing.
-        let size = (self.named.len() * 8).next_power_of_two();
-        let mut table: Vec<BTreeSet<(u32, u32)>> = vec![BTreeSet::new(); size];
-        for (name, rules) in &self.named {
-            let slot = program_hash(name.as_bytes()) as usize & (size - 1);
-            if let Some(bucket) = table.get_mut(slot) {
-                bucket.extend(rules.iter().map(|(rule, node)| (*rule, *node)));
+    /// Files the part `node` of rule number `rule`.
+    pub fn add(&mut self, key: &Key, rule: u32, node: u32) {
+        match key {
+            Key::Any => drop(self.any.insert(rule, node)),
+            Key::Program(name) => {
+                self.named.entry(name.clone()).or_default().insert(rule, node);
+            }
+            Key::Piece(place, hash) => {
+                self.places.insert(*place);
+                self.pieces.entry(*hash).or_default().insert((rule, node));
             }
         }
-        table.push(self.any.iter().map(|(rule, node)| (*rule, *node)).collect());
-        let mut entries = Vec::new();
-        let buckets = table
-            .iter()
-            .map(|rules| {
-                let first = u32::try_from(entries.len()).unwrap_or(u32::MAX);
-                entries.extend(
-                    rules.iter().map(|(rule, node)| EntryRecord { rule: *rule, node: *node }),
-                );
-                BucketRecord { first, count: u32::try_from(rules.len()).unwrap_or(u32::MAX) }
-            })
-            .collect();
-        (buckets, entries)
+    }
+
+    /// The hash tables: each a power of two of buckets, and one more for "every one".
+    pub fn tables(&self) -> Tables {
+        let mut tables = Tables::default();
+        let size = (self.named.len() * 2).next_power_of_two();
+        let mut slots: Vec<BTreeSet<(u32, u32, u32)>> = vec![BTreeSet::new(); size];
+        for (name, rules) in &self.named {
+            let key = program_hash(name.as_bytes());
+            if let Some(bucket) = slots.get_mut(key as usize & (size - 1)) {
+                bucket.extend(rules.iter().map(|(rule, node)| (*rule, *node, key)));
+            }
+        }
+        slots.push(self.any.iter().map(|(rule, node)| (*rule, *node, 0)).collect());
+        tables.buckets = tables.file(&slots);
+        if self.pieces.is_empty() {
+            return tables;
+        }
+        let size = (self.pieces.len() * 2).next_power_of_two();
+        let mut slots: Vec<BTreeSet<(u32, u32, u32)>> = vec![BTreeSet::new(); size];
+        let bits = (self.pieces.len() * FILTER_BITS).next_power_of_two().max(512);
+        tables.filter = vec![0; bits / 8];
+        for (key, rules) in &self.pieces {
+            if let Some(bucket) = slots.get_mut(key.rotate_right(13) as usize & (size - 1)) {
+                bucket.extend(rules.iter().map(|(rule, node)| (*rule, *node, *key)));
+            }
+            let bit = *key as usize & (bits - 1);
+            if let Some(byte) = tables.filter.get_mut(bit / 8) {
+                *byte |= 1 << (bit % 8);
+            }
+        }
+        slots.push(self.pieces.values().flatten().map(|(rule, node)| (*rule, *node, 0)).collect());
+        tables.pieces = tables.file(&slots);
+        tables.features = self.places.iter().fold(0, |bits, place| bits | gram::feature(*place));
+        tables
+    }
+}
+
+impl Tables {
+    /// Adds the entries of `slots` and returns their buckets.
+    fn file(&mut self, slots: &[BTreeSet<(u32, u32, u32)>]) -> Vec<BucketRecord> {
+        let number = |len| u32::try_from(len).unwrap_or(u32::MAX);
+        let mut buckets = Vec::with_capacity(slots.len());
+        for rules in slots {
+            let first = number(self.entries.len());
+            buckets.push(BucketRecord { first, count: number(rules.len()) });
+            let records = rules.iter().map(|(rule, node, key)| EntryRecord {
+                rule: *rule,
+                node: *node,
+                key: *key,
+            });
+            self.entries.extend(records);
+        }
+        buckets
     }
 }
 
 /// Where the alternatives of a condition belong: for each set of alternatives (indices into the
-/// list) the programs that need exactly these; `None` for every program.
-pub fn placement(alternatives: &[Condition]) -> BTreeMap<Vec<usize>, Vec<Option<String>>> {
-    let mut needed: BTreeMap<Option<String>, Vec<usize>> = BTreeMap::new();
+/// list) the keys that need exactly these.
+pub fn placement(
+    alternatives: &[Condition],
+    frequencies: &Frequencies,
+) -> BTreeMap<Vec<usize>, Vec<Key>> {
+    let mut needed: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
     for (index, alternative) in alternatives.iter().enumerate() {
-        match programs(alternative) {
-            Some(names) => {
-                for name in names {
-                    needed.entry(Some(name)).or_default().push(index);
+        match keys(alternative, frequencies) {
+            Some(keys) => {
+                for key in keys {
+                    needed.entry(key).or_default().push(index);
                 }
             }
-            None => needed.entry(None).or_default().push(index),
+            None => needed.entry(Key::Any).or_default().push(index),
         }
     }
-    let mut places: BTreeMap<Vec<usize>, Vec<Option<String>>> = BTreeMap::new();
-    for (program, set) in needed {
-        places.entry(set).or_default().push(program);
+    let mut places: BTreeMap<Vec<usize>, Vec<Key>> = BTreeMap::new();
+    for (key, set) in needed {
+        places.entry(set).or_default().push(key);
     }
     places
+}
+
+/// What a command must have for `condition` to hold: one of the keys; `None` for any command.
+fn keys(condition: &Condition, frequencies: &Frequencies) -> Option<BTreeSet<Key>> {
+    match condition {
+        // One part is enough: programs, unless very many rules need them, then the rarest.
+        Condition::All(parts) => {
+            let all = parts.iter().filter_map(|part| keys(part, frequencies));
+            all.min_by_key(|keys| {
+                let costs = keys.iter().map(|key| match key {
+                    Key::Program(name) => {
+                        let count = frequencies.of_program(name);
+                        if count > CROWDED { count } else { 0 }
+                    }
+                    Key::Piece(_, hash) => 1 + frequencies.of_piece(*hash),
+                    Key::Any => u32::MAX,
+                });
+                (costs.max(), keys.len())
+            })
+        }
+        Condition::Any(parts) => {
+            let mut all = BTreeSet::new();
+            for part in parts {
+                all.extend(keys(part, frequencies)?);
+            }
+            Some(all)
+        }
+        Condition::Matches { node, flags, patterns } => {
+            if let Some(names) = program_names(condition) {
+                return Some(names.into_iter().map(Key::Program).collect());
+            }
+            let place = pieces::place_of(*node, *flags)?;
+            let key = |pattern| match pieces::program_of(*node, pattern) {
+                Some(name) => Some(Key::Program(name)),
+                None => frequencies.piece(place, pattern).map(|hash| Key::Piece(place, hash)),
+            };
+            patterns.iter().map(key).collect()
+        }
+        _ => None,
+    }
 }
 
 /// Conditions of which one holds exactly if `condition` does. Groups of alternatives are opened
@@ -123,6 +240,14 @@ fn programs(condition: &Condition) -> Option<BTreeSet<String>> {
             }
             Some(names)
         }
+        Condition::Matches { .. } => program_names(condition),
+        _ => None,
+    }
+}
+
+/// The programs that one test is sure to need.
+fn program_names(condition: &Condition) -> Option<BTreeSet<String>> {
+    match condition {
         Condition::Matches { node: node::PROGRAM, patterns, .. } => patterns
             .iter()
             .map(|found| (found.class == pattern::LITERAL).then(|| found.text.clone()))
@@ -167,125 +292,4 @@ fn first_word(found: &Pattern) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn matches(node: u8, class: u8, texts: &[&str]) -> Condition {
-        let pattern = |text: &&str| Pattern { class, fold_case: false, text: (*text).to_owned() };
-        Condition::Matches { node, flags: 0, patterns: texts.iter().map(pattern).collect() }
-    }
-
-    #[test]
-    fn needed_programs() {
-        let program = |names: &[&str]| matches(node::PROGRAM, pattern::LITERAL, names);
-        let glob = |texts: &[&str]| matches(node::COMMAND_GLOB, pattern::GLOB, texts);
-        let some_flag = || matches(node::FLAG, pattern::LITERAL, &["-r"]);
-        let not = |part| Condition::Not(Box::new(part));
-        for (condition, expected) in [
-            (program(&["rm", "dd"]), Some("dd rm")),
-            (matches(node::PROGRAM, pattern::PATH_GLOB, &["python*"]), None),
-            (glob(&["rm -rf *", "dd if=*"]), Some("dd rm")),
-            (glob(&["/usr/bin/Git push **"]), Some("git")),
-            (glob(&["shutdown"]), Some("shutdown")),
-            (glob(&["rm*"]), None),
-            (glob(&["*rm -rf"]), None),
-            (glob(&["curl ** | bash"]), None),
-            (glob(&["echo ok; rm *"]), None),
-            (glob(&["FOO=1 rm *"]), None),
-            (glob(&[":(){ :|:& };:*"]), None),
-            (glob(&["'rm' *"]), None),
-            (glob(&["r[m] *"]), None),
-            (glob(&["time rm *"]), None),
-            (glob(&[" rm *"]), None),
-            (glob(&["bin/ *"]), None),
-            (some_flag(), None),
-            (Condition::All(vec![some_flag(), program(&["rm"])]), Some("rm")),
-            (Condition::All(vec![program(&["rm", "dd"]), glob(&["rm *"])]), Some("rm")),
-            (Condition::Any(vec![program(&["rm"]), glob(&["dd *"])]), Some("dd rm")),
-            (Condition::Any(vec![program(&["rm"]), some_flag()]), None),
-            (not(program(&["rm"])), None),
-            (Condition::All(vec![not(program(&["rm"])), program(&["dd"])]), Some("dd")),
-            (Condition::Always, None),
-        ] {
-            let names = programs(&condition).map(|names| names.into_iter().collect::<Vec<_>>());
-            assert_eq!(names.map(|names| names.join(" ")).as_deref(), expected, "{condition:?}");
-        }
-    }
-
-    #[test]
-    fn every_rule_is_found_where_it_is_filed() {
-        let mut index = Index::default();
-        let names: Vec<String> = (0..100).map(|n| format!("program{n}")).collect();
-        for (number, name) in (0_u32..).zip(&names) {
-            index.add(Some(name.as_str()), number, number + 1000);
-        }
-        index.add(None, 100, 7);
-        let (buckets, entries) = index.table();
-        assert!((buckets.len() - 1).is_power_of_two());
-        let rules = |bucket: BucketRecord| -> Vec<(u32, u32)> {
-            let first = bucket.first as usize;
-            let found = &entries[first..first + bucket.count as usize];
-            found.iter().map(|entry| (entry.rule, entry.node)).collect()
-        };
-        for (number, name) in (0_u32..).zip(&names) {
-            let slot = program_hash(name.as_bytes()) as usize & (buckets.len() - 2);
-            assert!(rules(buckets[slot]).contains(&(number, number + 1000)), "{name}");
-        }
-        assert_eq!(rules(buckets[buckets.len() - 1]), [(100, 7)]);
-    }
-
-    #[test]
-    fn conditions_are_taken_apart() {
-        let program = |name: &str| matches(node::PROGRAM, pattern::LITERAL, &[name]);
-        let flag = |name: &str| matches(node::FLAG, pattern::LITERAL, &[name]);
-        let (any, all) = (Condition::Any, Condition::All);
-        let not = |part| Condition::Not(Box::new(part));
-        for (condition, expected) in [
-            (flag("-r"), vec![flag("-r")]),
-            (any(vec![program("a"), flag("-r")]), vec![program("a"), flag("-r")]),
-            (
-                all(vec![any(vec![program("a"), flag("-r")]), not(flag("-n"))]),
-                vec![
-                    all(vec![program("a"), not(flag("-n"))]),
-                    all(vec![flag("-r"), not(flag("-n"))]),
-                ],
-            ),
-            // Sure to need a program as a whole: nothing is gained.
-            (
-                all(vec![program("a"), any(vec![flag("-r"), flag("-f")])]),
-                vec![all(vec![program("a"), any(vec![flag("-r"), flag("-f")])])],
-            ),
-            (
-                all(vec![any(vec![flag("-r"), flag("-f")]), flag("-x")]),
-                vec![all(vec![any(vec![flag("-r"), flag("-f")]), flag("-x")])],
-            ),
-            (
-                not(any(vec![program("a"), flag("-r")])),
-                vec![not(any(vec![program("a"), flag("-r")]))],
-            ),
-        ] {
-            assert_eq!(alternatives(&condition), expected, "{condition:?}");
-        }
-        let many = all(vec![
-            any((0..70).map(|n| program(&n.to_string())).chain([flag("-r")]).collect()),
-            flag("-x"),
-        ]);
-        assert_eq!(
-            alternatives(&many),
-            std::slice::from_ref(&many),
-            "past the limit it stays whole"
-        );
-    }
-
-    #[test]
-    fn alternatives_are_filed_by_program() {
-        let program = |names: &[&str]| matches(node::PROGRAM, pattern::LITERAL, names);
-        let flag = matches(node::FLAG, pattern::LITERAL, &["-r"]);
-        let places = placement(&[program(&["a", "b"]), program(&["b"]), flag]);
-        let name = |name: &str| Some(name.to_owned());
-        assert_eq!(
-            places.into_iter().collect::<Vec<_>>(),
-            [(vec![0], vec![name("a")]), (vec![0, 1], vec![name("b")]), (vec![2], vec![None]),]
-        );
-    }
-}
+mod tests;

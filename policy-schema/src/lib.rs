@@ -103,12 +103,13 @@ impl Options {
     }
 
     /// The digest that an image of `sources` carries, as `Header::digest_low` and `digest_high`:
-    /// SHA-256 of the compiler's version, the options and the texts. Names do not count, except
+    /// SHA-256 of the compiler's and the format's version, the options and the texts. Names do not count, except
     /// for what [`Options::is_operator`] makes of them.
     #[must_use]
     pub fn digest(&self, sources: &[Source<'_>]) -> (u128, u128) {
         let mut hash = Sha256::new();
         hash.update(env!("CARGO_PKG_VERSION"));
+        hash.update(evaluator::image::format::VERSION.to_le_bytes());
         hash.update([0, self.layer.code()]);
         for source in sources {
             hash.update([u8::from(self.is_operator(source))]);

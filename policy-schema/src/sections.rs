@@ -7,7 +7,7 @@ use evaluator::image::format::{
     PolicyRecord, RuleRecord, Section, SectionEntry, VERSION, feature, node,
 };
 
-use crate::index::Index;
+use crate::index::{Index, Tables};
 
 /// The records of every section but the table itself.
 #[derive(Default)]
@@ -22,8 +22,7 @@ pub struct Sections {
     pub patterns: Vec<PatternRecord>,
     /// In file order.
     pub exceptions: Vec<ExceptionRecord>,
-    buckets: Vec<BucketRecord>,
-    entries: Vec<EntryRecord>,
+    tables: Tables,
     text: Vec<u8>,
     known: BTreeMap<Vec<u8>, u32>,
     features: u16,
@@ -54,9 +53,7 @@ impl Sections {
 
     /// Lays the program index out as the bucket and entry sections.
     pub fn place(&mut self, index: &Index) {
-        let (buckets, entries) = index.table();
-        self.buckets = buckets;
-        self.entries = entries;
+        self.tables = index.tables();
     }
 }
 
@@ -67,8 +64,10 @@ pub fn write_image(mut header: Header, sections: &Sections) -> Vec<u8> {
     body.section(&sections.rules, RuleRecord::encode);
     body.section(&sections.nodes, NodeRecord::encode);
     body.section(&sections.patterns, PatternRecord::encode);
-    body.section(&sections.buckets, BucketRecord::encode);
-    body.section(&sections.entries, EntryRecord::encode);
+    body.section(&sections.tables.buckets, BucketRecord::encode);
+    body.section(&sections.tables.entries, EntryRecord::encode);
+    body.section(&sections.tables.pieces, BucketRecord::encode);
+    body.section(&sections.tables.filter, |byte, put| put(&[*byte]));
     body.section(&sections.exceptions, ExceptionRecord::encode);
     body.section(&sections.text, |byte, put| put(&[*byte]));
     debug_assert_eq!(body.table.len(), Section::COUNT);
@@ -81,7 +80,7 @@ pub fn write_image(mut header: Header, sections: &Sections) -> Vec<u8> {
     header.magic = u64::from_le_bytes(MAGIC);
     header.version = VERSION;
     header.length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    header.features |= sections.features;
+    header.features |= sections.features | sections.tables.features;
     header.checksum = format::checksum(bytes.get(Header::SIZE..).unwrap_or_default());
     front.clear();
     header.encode(&mut |field| front.extend_from_slice(field));

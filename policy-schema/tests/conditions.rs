@@ -311,3 +311,14 @@ fn shell_text_is_looked_into() {
         assert_eq!(shell(&[&policy], text), expected, "{when} on {text}");
     }
 }
+
+#[test]
+fn what_is_not_known_does_not_hide_a_stricter_rule() {
+    // Only a second party knows the count, so the ask counts as holding; the deny surely holds.
+    let counted = "{action: ask, when: {call_count: {gte: 9, window: 1h}}}";
+    let rules = format!("[{counted}, {{action: deny, when: {{program: rm}}}}, {{action: allow}}]");
+    let text = format!("default_action: allow\npolicies: [{{name: p, rules: {rules}}}]");
+    let policy = image(&text, Layer::User);
+    assert_eq!(argv(&[&policy], "rm x"), Action::Deny);
+    assert_eq!(argv(&[&policy], "ls"), Action::Ask);
+}

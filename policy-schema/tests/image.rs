@@ -122,3 +122,54 @@ fn every_section_is_aligned() {
         assert_eq!(offset % 8, 0, "section {index}");
     }
 }
+
+#[test]
+fn other_files_are_refused_and_say_why() {
+    use evaluator::image::ImageError;
+    let good = compiled(POLICY);
+    let with = |at: usize, byte: u8| {
+        let mut bytes = good.clone();
+        bytes[at] = byte;
+        bytes
+    };
+    let longer = [good.as_slice(), b"x"].concat();
+    #[rustfmt::skip]
+    let cases: [(&[u8], ImageError, &str); 6] = [
+        (b"", ImageError::NotAnImage, "is no compiled policy"),
+        (b"version: \"1\"\n", ImageError::NotAnImage, "is no compiled policy"),
+        (&with(0, b'X'), ImageError::NotAnImage, "is no compiled policy"),
+        (&with(8, 1), ImageError::Version(1), "was compiled by another version of rampart"),
+        (&longer, ImageError::Length, "is cut short or has bytes behind its end"),
+        (&good[..good.len() - 1], ImageError::Length, "is cut short or has bytes behind its end"),
+    ];
+    for (bytes, error, text) in cases {
+        assert_eq!(Image::open(bytes).unwrap_err(), error);
+        assert_eq!(error.text(), text);
+    }
+}
+
+#[test]
+fn rules_about_every_program_are_filed_under_pieces_of_text() {
+    use evaluator::image::gram::{Hashes, feature, may_hold, place};
+    let bytes = compiled(
+        "policies:\n  - name: p\n    rules:\n      - {action: deny, when: {operands: [/etc/shadow, ~/.ssh/**]}}\n      - {action: deny, when: {flags: -x}}\n",
+    );
+    let image = Image::open(&bytes).unwrap();
+    assert_eq!(image.header.features & feature(place::PATH), feature(place::PATH));
+    assert_eq!(image.header.features & feature(place::TEXT), 0);
+    let rules = |bucket: evaluator::image::format::BucketRecord| -> Vec<(u32, u32)> {
+        let entries = (0..bucket.count).map(|n| image.entry(bucket.first + n).unwrap());
+        entries.map(|entry| (entry.rule, entry.key)).collect()
+    };
+    let always: Vec<u32> = rules(image.any_program().unwrap()).iter().map(|it| it.0).collect();
+    assert_eq!(always, [1], "what has no piece is looked at for every command");
+    assert_eq!(rules(image.every_piece().unwrap()), [(0, 0)]);
+    for path in ["/etc/shadow", "/home/x/.SSH/id"] {
+        let mut hashes = Hashes::new(place::PATH, path.as_bytes());
+        let hit = hashes.any(|hash| {
+            may_hold(image.filter().unwrap(), hash)
+                && rules(image.piece(hash).unwrap()).contains(&(0, hash))
+        });
+        assert!(hit, "{path}");
+    }
+}

@@ -7,8 +7,8 @@ use crate::action::Action;
 use crate::command::{Command, Tree};
 use crate::image::Image;
 use crate::image::format::{
-    BucketRecord, NO_CONDITION, NodeRecord, PolicyRecord, RuleRecord, Section, node, program_hash,
-    rule_flag,
+    BucketRecord, EntryRecord, NO_CONDITION, NodeRecord, PolicyRecord, RuleRecord, Section, node,
+    program_hash, rule_flag,
 };
 use crate::path::file_name;
 use crate::request::{Call, Request};
@@ -114,22 +114,26 @@ impl<'j, 't> Judge<'j, 't> {
     ) -> Result<(), Fault> {
         self.scope = None;
         let always = image.any_program().ok_or(Fault::Corrupt)?;
-        self.bucket(image, position, always, None, found)?;
+        self.bucket(image, position, always, None, None, found)?;
+        self.by_pieces(image, position, None, found)?;
         let tree = self.tree;
         for (index, command) in tree.commands.iter().enumerate() {
             let at = Some((index, command));
-            self.bucket(image, position, always, at, found)?;
+            self.bucket(image, position, always, None, at, found)?;
+            self.by_pieces(image, position, at, found)?;
             let mut seen = [None; 3];
             for (slot, name) in self.names(index, command).into_iter().enumerate() {
-                let Some(name) = name else { continue };
-                let bucket = image.bucket(program_hash(name)).ok_or(Fault::Corrupt)?;
-                if seen.contains(&Some(bucket)) {
+                let Some(hash) = name.map(program_hash) else {
+                    continue;
+                };
+                if seen.contains(&Some(hash)) {
                     continue;
                 }
                 if let Some(seen) = seen.get_mut(slot) {
-                    *seen = Some(bucket);
+                    *seen = Some(hash);
                 }
-                self.bucket(image, position, bucket, at, found)?;
+                let bucket = image.bucket(hash).ok_or(Fault::Corrupt)?;
+                self.bucket(image, position, bucket, Some(hash), at, found)?;
             }
         }
         Ok(())
@@ -153,24 +157,41 @@ impl<'j, 't> Judge<'j, 't> {
         }
     }
 
-    fn bucket(
+    /// Looks at the rules in a bucket: those filed under `key`, or all.
+    pub fn bucket(
         &mut self,
         image: &Image<'_>,
         position: u32,
         bucket: BucketRecord,
+        key: Option<u32>,
         at: Option<At<'j>>,
         found: &mut Found<'_>,
     ) -> Result<(), Fault> {
-        for entry in bucket.first..bucket.first.saturating_add(bucket.count) {
-            let entry = image.entry(entry).ok_or(Fault::Corrupt)?;
-            let rule = image.rule(entry.rule).ok_or(Fault::Corrupt)?;
-            let whole_text = self.is_whole_text(at) && rule.flags & rule_flag::TEXT == 0;
-            if self.is_about_request(&rule) == at.is_none()
-                && !whole_text
-                && rule.flags & rule_flag::RESPONSE == 0
-            {
-                self.try_rule(image, (position, entry.rule), (&rule, entry.node), at, found)?;
+        for index in bucket.first..bucket.first.saturating_add(bucket.count) {
+            let entry = image.entry(index).ok_or(Fault::Corrupt)?;
+            if key.is_none_or(|key| key == entry.key) {
+                self.entry(image, position, entry, at, found)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Looks at one rule that is filed.
+    pub fn entry(
+        &mut self,
+        image: &Image<'_>,
+        position: u32,
+        entry: EntryRecord,
+        at: Option<At<'j>>,
+        found: &mut Found<'_>,
+    ) -> Result<(), Fault> {
+        let rule = image.rule(entry.rule).ok_or(Fault::Corrupt)?;
+        let whole_text = self.is_whole_text(at) && rule.flags & rule_flag::TEXT == 0;
+        if self.is_about_request(&rule) == at.is_none()
+            && !whole_text
+            && rule.flags & rule_flag::RESPONSE == 0
+        {
+            self.try_rule(image, (position, entry.rule), (&rule, entry.node), at, found)?;
         }
         Ok(())
     }
@@ -184,7 +205,8 @@ impl<'j, 't> Judge<'j, 't> {
         at: Option<At<'j>>,
         found: &mut Found<'_>,
     ) -> Result<(), Fault> {
-        if !self.holds(image, rule, node, at)? || self.is_disabled(image, rule, at)? {
+        let holds = self.holds(image, rule, node, at)?;
+        if holds == Tri::No || self.is_disabled(image, rule, at)? {
             return Ok(());
         }
         let (command, hits) = at.map_or((cover::first(self.tree), u32::MAX), |(index, command)| {
@@ -192,6 +214,7 @@ impl<'j, 't> Judge<'j, 't> {
             (u32::try_from(index).unwrap_or(u32::MAX), u32::from(counts))
         });
         let (image, number) = place;
+        let hits = if holds == Tri::Yes { hits } else { 0 };
         let action = rule.action.into();
         found.add(RuleMatch { image, rule: number, command, action, hits, last: command })
     }
@@ -210,31 +233,30 @@ impl<'j, 't> Judge<'j, 't> {
     }
 
     /// Whether the part `node` of `rule` holds for the command at hand (or for the request, where
-    /// there is none).
+    /// there is none); `Unknown` if it counts as holding because something is not known.
     fn holds(
         &mut self,
         image: &Image<'_>,
         rule: &RuleRecord,
         node: u32,
         at: Option<At<'j>>,
-    ) -> Result<bool, Fault> {
+    ) -> Result<Tri, Fault> {
         let action = Action::from_code(rule.action).ok_or(Fault::Corrupt)?;
         self.grants = action == Action::Allow;
         // Only a second party can use a rule up.
         if self.grants && rule.flags & rule_flag::ONCE != 0 {
-            return Ok(false);
+            return Ok(Tri::No);
         }
         if self.expired(rule) || !self.in_scope(image, rule.policy)? {
-            return Ok(false);
+            return Ok(Tri::No);
         }
         if rule.node == NO_CONDITION {
-            return Ok(true);
+            return Ok(Tri::Yes);
         }
         self.fuel = image.count(Section::Nodes).saturating_add(1);
         Ok(match self.node(image, node, at, MAX_DEPTH)? {
-            Tri::Yes => true,
-            Tri::Unknown => action.is_restrictive(),
-            Tri::No => false,
+            Tri::Unknown if !action.is_restrictive() => Tri::No,
+            found => found,
         })
     }
 

@@ -25,7 +25,8 @@ impl<'s> Found<'s> {
         Self { table, len: 0 }
     }
 
-    /// Adds `hit.hits` to its rule's count, once for each command; the first that hit is kept.
+    /// Adds `hit.hits` to its rule's count, once for each command; the first that hit is kept. A
+    /// hit that is not sure has none.
     /// Commands come in order.
     pub fn add(&mut self, hit: RuleMatch) -> Result<(), Fault> {
         let used = self.table.get(..self.len).unwrap_or(&[]);
@@ -33,7 +34,7 @@ impl<'s> Found<'s> {
         match used.binary_search_by_key(&key(&hit), key) {
             Ok(at) => {
                 if let Some(known) = self.table.get_mut(at)
-                    && known.last != hit.last
+                    && (known.last != hit.last || known.hits == 0)
                 {
                     known.hits = known.hits.saturating_add(hit.hits);
                     known.last = hit.last;

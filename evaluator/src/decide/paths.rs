@@ -16,7 +16,7 @@ use super::found::Fault;
 use super::surroundings::is_listed;
 
 /// Longest path that the kernel takes, its NUL included (`limits.h`).
-const PATH_MAX: usize = 4096;
+pub const PATH_MAX: usize = 4096;
 
 /// Kinds of target whose new process cannot judge itself again, with the directory known.
 const CANNOT_LOAD: TargetKinds = TargetKinds::STATIC
@@ -144,12 +144,15 @@ impl<'j> Judge<'j, '_> {
         }
     }
 
+    /// Whether no new process will judge itself with the directory known.
+    pub const fn cannot_load(&self) -> bool {
+        self.request.target.kinds.intersects(CANNOT_LOAD)
+    }
+
     /// Whether a command's directory is only known once its process has started, and that judges
     /// itself.
     pub fn waits_for_directory(&self, command: &Command) -> bool {
-        self.cwd(command) == Cwd::Unknown
-            && self.request.cwd == Cwd::Unknown
-            && !self.request.target.kinds.intersects(CANNOT_LOAD)
+        self.cwd(command) == Cwd::Unknown && self.request.cwd == Cwd::Unknown && !self.cannot_load()
     }
 
     /// Whether one spelling of a path matches.
@@ -218,8 +221,7 @@ impl<'j> Judge<'j, '_> {
             Cwd::Unknown if path.first() == Some(&b'/') => b"/",
             // A target that loads the library is judged again where the directory is known.
             Cwd::Unknown => {
-                let waits = !self.request.target.kinds.intersects(CANNOT_LOAD);
-                return Ok(if waits { Tri::No } else { Tri::Unknown });
+                return Ok(if self.cannot_load() { Tri::Unknown } else { Tri::No });
             }
         };
         let Some(at) = self.spellings.remember(base, path) else {
@@ -242,7 +244,7 @@ impl<'j> Judge<'j, '_> {
 }
 
 /// The path inside `name=path`, `@path`, `name=@path` or `file://path`.
-fn embedded(text: &[u8]) -> Option<&[u8]> {
+pub fn embedded(text: &[u8]) -> Option<&[u8]> {
     let value = match text.iter().position(|byte| *byte == b'=') {
         Some(at) => text.get(at.checked_add(1)?..)?,
         None => text,

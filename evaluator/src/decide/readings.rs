@@ -100,7 +100,7 @@ impl Judge<'_, '_> {
     }
 
     /// Whether it is `rm` with both flags, in any spelling.
-    fn is_removal(&self, command: &Command) -> bool {
+    pub fn is_removal(&self, command: &Command) -> bool {
         let name = self.tree.program(command).map(|(_, text)| file_name(text));
         let has = |flags: &[&[u8]]| {
             self.arguments(command).any(|(_, text, literal)| {

@@ -1,6 +1,6 @@
 //! The bytes of an image: one flat little-endian file that is mapped read-only and used in place.
 //!
-//! Reasons first. The interposer reads this in a fresh process, often for a single verdict, so
+//! `docs/image-format.md` is the overview. Reasons first. The interposer reads this in a fresh process, often for a single verdict, so
 //! nothing is parsed or relocated: records have a fixed size, refer to each other by index and to
 //! text by offset, and are decoded one by one when a verdict touches them. Every read is checked
 //! against the mapped length: a corrupt file is an error, never a crash. Nothing here is trusted
@@ -123,7 +123,7 @@ record! {
     SectionEntry {
         /// Offset of its first record from the start of the image, in bytes.
         offset: u32,
-        /// Number of records (bytes, for [`Section::Text`]).
+        /// Number of records (bytes, for [`Section::Text`] and [`Section::Filter`]).
         count: u32,
     }
 }
@@ -144,6 +144,11 @@ pub enum Section {
     Buckets,
     /// [`EntryRecord`]s, ascending by rule inside each bucket.
     Entries,
+    /// [`BucketRecord`]s: a hash table from pieces of text ([`super::gram`]) to rules, and one more
+    /// bucket with all rules that are filed under pieces. Empty if none is.
+    Pieces,
+    /// Bits of the pieces, by hash; a power of two of bytes.
+    Filter,
     /// [`ExceptionRecord`]s: what `disable` and `lock` say.
     Exceptions,
     /// Bytes of names, messages and patterns.
@@ -152,7 +157,7 @@ pub enum Section {
 
 impl Section {
     /// How many there are.
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 10;
 }
 
 record! {
@@ -301,6 +306,9 @@ record! {
         /// Root of the part of its condition that can hold for the programs of the bucket. The
         /// parts of a rule in all its buckets are alternatives: together they are the rule's own.
         node: u32,
+        /// Hash of the program name or the piece of text that it is filed under; other names and
+        /// pieces may fall into the same bucket. Nothing in a bucket for all.
+        key: u32,
     }
 }
 

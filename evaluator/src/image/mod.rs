@@ -2,6 +2,7 @@
 //! checked when it is used.
 
 pub mod format;
+pub mod gram;
 
 use crate::action::Action;
 use format::{
@@ -197,6 +198,29 @@ impl<'a> Image<'a> {
 
     fn bucket_at(&self, index: u32) -> Option<BucketRecord> {
         BucketRecord::decode(self.record(Section::Buckets, index, BucketRecord::SIZE)?)
+    }
+
+    /// The rules that need the piece of text with this hash; `None` if the table is corrupt.
+    #[must_use]
+    pub fn piece(&self, hash: u32) -> Option<BucketRecord> {
+        let mask = self.count(Section::Pieces).checked_sub(2)?;
+        let bytes =
+            self.record(Section::Pieces, hash.rotate_right(13) & mask, BucketRecord::SIZE)?;
+        BucketRecord::decode(bytes)
+    }
+
+    /// All rules that are filed under pieces of text; `None` if none is.
+    #[must_use]
+    pub fn every_piece(&self) -> Option<BucketRecord> {
+        let last = self.count(Section::Pieces).checked_sub(1)?;
+        BucketRecord::decode(self.record(Section::Pieces, last, BucketRecord::SIZE)?)
+    }
+
+    /// The bits of the pieces.
+    #[must_use]
+    pub fn filter(&self) -> Option<&'a [u8]> {
+        let count = self.count(Section::Filter);
+        self.record(Section::Filter, 0, count as usize)
     }
 
     /// What `disable` or `lock` says, at `index`.

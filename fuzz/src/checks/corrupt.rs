@@ -27,6 +27,8 @@ const IMAGE_POLICY: &str = r#"
 version: "1"
 default_action: allow
 on_no_approver: deny
+lists: {force: [-f, --force]}
+disable: [q/any, {rule: p/first, command: [rm, x]}, {rule: p/*, command: "rm y", expires_at: 2030-01-01}]
 policies:
   - name: p
     match: {agent: "claude*", tool: [exec, shell, read]}
@@ -34,8 +36,11 @@ policies:
       - name: first
         action: deny
         message: no
-        when: {program: [rm, dd], flags: [[-r, --recursive], -f], operands: [/, "/*", "~"], not: {inside: [ssh]}}
+        when: {program: [rm, dd], flags: [[-r, --recursive], {list: force}], operands: [/, "/*", "~"], not: {inside: [ssh]}}
       - {name: text, action: ask, when: {command_matches: ["git *", "**/x", "*curl*sh*"], command_contains: ["drop"]}}
+      - {name: pieces, action: ask, when: {operands: ["/srv/**/key"], command_env_assignments: [NODE_*], operand_matches: ["*:/host*"]}}
+      - {name: around, action: watch, when: {env: 'HOME=*dev*', user: [root, 1000], cwd_matches: [/home/**], context: {git_branch: main, host: 'prod*'}}}
+      - {name: file, action: ask, when: {exe_path: [/bin/*], target: renamed, parent: sh, domain_matches: ['*.example']}}
       - {name: path, action: watch, when: {path_matches: ["**/.ssh/**", "/etc/*"]}}
   - name: q
     rules:

@@ -1,9 +1,11 @@
 //! Where compiled policies lie for the library to map.
 //!
-//! A file is never changed in place, only replaced: running trees have it mapped.
+//! A file is never changed in place, only replaced: running trees have it mapped. Its name holds the
+//! version of its format, so that an old library never meets an image that it cannot read.
 
 use crate::directories::Directories;
 use crate::failure::{Failure, reason};
+use evaluator::image::format::VERSION;
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -16,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// If the store cannot be created or written.
 pub fn put(directories: &Directories, image: &[u8], name: &str) -> Result<PathBuf, Failure> {
-    let path = directories.make_images()?.join(format!("{name}.img"));
+    let path = directories.make_images()?.join(format!("{name}.v{VERSION}.img"));
     put_at(&path, image)?;
     Ok(path)
 }

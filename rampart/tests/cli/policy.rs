@@ -16,7 +16,7 @@ fn compiling_to_the_store() {
     let path = user.path(field(&found.stdout, "image"));
     let digest = field(&found.stdout, "digest").strip_prefix("sha256:").unwrap();
     let store = user.path(".local/state/rampart/images");
-    assert_eq!(path, store.join(format!("{digest}.img")));
+    assert_eq!(path, store.join(format!("{digest}.v{}.img", evaluator::image::format::VERSION)));
     assert_eq!(field(&found.stdout, "contents"), "1 policies, 7 rules");
     let size = fs::metadata(&path).unwrap().len();
     assert_eq!(field(&found.stdout, "size"), format!("{size} bytes"));

@@ -1,0 +1,226 @@
+//! Finding the rules about every program that may match: by the pieces of what the command has
+//! (`image::gram`). What cannot be known, or may stand for many paths, brings all of them.
+
+use crate::command::{Command, UNKNOWN, WordFlags};
+use crate::image::Image;
+use crate::image::gram::{self, Hashes, place};
+use crate::request::{Call, Cwd};
+use crate::world::Answer;
+
+use super::command::is_option;
+use super::condition::{At, Judge};
+use super::found::{Fault, Found};
+use super::paths::{PATH_MAX, embedded};
+
+/// Pieces of one command that rules need; past this all rules are looked at.
+const MOST: usize = 192;
+
+/// Rules that were just looked at, so that each is looked at once for a command.
+const RECENT: usize = 16;
+
+/// The pieces found, and whether they are all there may be.
+pub struct Pieces<'i> {
+    filter: &'i [u8],
+    hashes: [u32; MOST],
+    count: usize,
+    all: bool,
+}
+
+impl<'i> Pieces<'i> {
+    fn new(filter: &'i [u8]) -> Self {
+        Self { filter, hashes: [0; MOST], count: 0, all: false }
+    }
+
+    fn get(&self) -> &[u32] {
+        self.hashes.get(..self.count).unwrap_or(&[])
+    }
+
+    /// Notes the pieces of `text` that some rule needs.
+    fn note(&mut self, place: u8, text: &[u8]) {
+        for hash in Hashes::new(place, text) {
+            if gram::may_hold(self.filter, hash) && !self.get().contains(&hash) {
+                match self.hashes.get_mut(self.count) {
+                    Some(slot) => {
+                        *slot = hash;
+                        self.count = self.count.saturating_add(1);
+                    }
+                    None => self.all = true,
+                }
+            }
+        }
+    }
+}
+
+impl<'j> Judge<'j, '_> {
+    /// Looks at the rules of `image` that some piece of the request or of the command at hand
+    /// leads to.
+    pub fn by_pieces(
+        &mut self,
+        image: &Image<'_>,
+        position: u32,
+        at: Option<At<'j>>,
+        found: &mut Found<'_>,
+    ) -> Result<(), Fault> {
+        let Some(all) = image.every_piece() else {
+            return Ok(());
+        };
+        let mut pieces = Pieces::new(image.filter().ok_or(Fault::Corrupt)?);
+        let has = |place| image.header.features & gram::feature(place) != 0;
+        if has(place::REQUEST_PATH)
+            && let Some(path) = self.request.path
+        {
+            self.note_path(&mut pieces, place::REQUEST_PATH, path, self.request.cwd)?;
+        }
+        if has(place::ADDRESS) {
+            pieces.note(place::ADDRESS, self.request.url.unwrap_or(&[]));
+        }
+        if let Some(at) = at {
+            self.note_command(&mut pieces, image, at)?;
+        }
+        if pieces.all {
+            return self.bucket(image, position, all, None, at, found);
+        }
+        let mut recent = [(u32::MAX, u32::MAX); RECENT];
+        let mut next = 0_usize;
+        for hash in pieces.get() {
+            let bucket = image.piece(*hash).ok_or(Fault::Corrupt)?;
+            for index in bucket.first..bucket.first.saturating_add(bucket.count) {
+                let entry = image.entry(index).ok_or(Fault::Corrupt)?;
+                let rule = (entry.rule, entry.node);
+                if entry.key != *hash || recent.contains(&rule) {
+                    continue;
+                }
+                if let Some(slot) = recent.get_mut(next & (RECENT - 1)) {
+                    *slot = rule;
+                }
+                next = next.wrapping_add(1);
+                self.entry(image, position, entry, at, found)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn note_command(
+        &mut self,
+        pieces: &mut Pieces<'_>,
+        image: &Image<'_>,
+        at: At<'j>,
+    ) -> Result<(), Fault> {
+        let (index, command) = at;
+        let tree = self.tree;
+        let has = |place| image.header.features & gram::feature(place) != 0;
+        if has(place::TEXT) {
+            self.note_text(pieces, at);
+        }
+        if has(place::WORD) {
+            for name in self.names(index, command).into_iter().flatten() {
+                pieces.note(place::WORD, name);
+            }
+            for word in tree.words(command.words) {
+                pieces.note(place::WORD, tree.bytes(word.text));
+            }
+        }
+        if has(place::ASSIGNMENT) {
+            for word in tree.words(command.assignments).iter().chain(tree.words(command.words)) {
+                pieces.note(place::ASSIGNMENT, tree.bytes(word.text));
+            }
+        }
+        if has(place::PATH) && !pieces.all {
+            self.note_paths(pieces, command)?;
+        }
+        Ok(())
+    }
+
+    fn note_text(&mut self, pieces: &mut Pieces<'_>, (index, command): At<'j>) {
+        if index == 0
+            && let Call::Shell(text) = self.request.call
+        {
+            pieces.note(place::TEXT, text.trim_ascii());
+        } else if command.words.count > 0 {
+            match self.forms.of(self.tree, index, command) {
+                Some([full, ..]) => pieces.note(place::TEXT, full),
+                None => pieces.all = true,
+            }
+            // It has other spellings than its own.
+            pieces.all |= self.is_removal(command);
+        }
+    }
+
+    /// Every path that a test may look at: operands, paths in words, redirections.
+    fn note_paths(&mut self, pieces: &mut Pieces<'_>, command: &'j Command) -> Result<(), Fault> {
+        let tree = self.tree;
+        let cwd = self.cwd(command);
+        let mut literal = false;
+        for word in tree.words(command.words).iter().skip(1) {
+            let text = tree.bytes(word.text);
+            literal |= text == b"--";
+            if word.flags.has(WordFlags::DYNAMIC) {
+                continue;
+            }
+            let is_path = literal || !is_option(text);
+            let inner = embedded(text);
+            if word.flags.has(WordFlags::GLOB) && (is_path || inner.is_some()) {
+                pieces.all = true;
+                return Ok(());
+            }
+            if is_path {
+                self.note_path(pieces, place::PATH, text, cwd)?;
+            }
+            if let Some(path) = inner {
+                self.note_path(pieces, place::PATH, path, cwd)?;
+                // `dd if=@x` reads a file of that name.
+                let value = text.iter().position(|byte| *byte == b'=').unwrap_or(0);
+                let value = text.get(value.saturating_add(1)..).unwrap_or(&[]);
+                if value.first() == Some(&b'@') {
+                    self.note_path(pieces, place::PATH, value, cwd)?;
+                }
+            }
+        }
+        for redirect in tree.redirects(command) {
+            if !redirect.target.flags.has(WordFlags::DYNAMIC) {
+                self.note_path(pieces, place::PATH, tree.bytes(redirect.target.text), cwd)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One path, as `Judge::path` will look at it.
+    fn note_path(
+        &mut self,
+        pieces: &mut Pieces<'_>,
+        place: u8,
+        path: &'j [u8],
+        cwd: Cwd<'j>,
+    ) -> Result<(), Fault> {
+        self.spend(1)?;
+        if path.first() == Some(&UNKNOWN) {
+            pieces.note(place, path);
+            return Ok(());
+        }
+        if path.len() >= PATH_MAX {
+            return Ok(());
+        }
+        let base = match cwd {
+            Cwd::Known(base) => base,
+            Cwd::Unknown if path.first() == Some(&b'/') => b"/",
+            Cwd::Unknown => {
+                pieces.all |= self.cannot_load();
+                return Ok(());
+            }
+        };
+        let Some(at) = self.spellings.remember(base, path) else {
+            pieces.all = true;
+            return Ok(());
+        };
+        let lexical = self.spellings.lexical(at);
+        pieces.note(place, lexical);
+        if !lexical.contains(&UNKNOWN) {
+            match self.spellings.real(at, self.world) {
+                Answer::Value(real) => pieces.note(place, real),
+                Answer::Absent => {}
+                Answer::Unavailable => pieces.all = true,
+            }
+        }
+        Ok(())
+    }
+}
