@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["worker", rest @ ..] => spawn::work(rest),
-        ["hostile"] => match hostile_only() {
+        ["verdict"] => match verdicts_only() {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => {
                 eprintln!("bench: {message}");
@@ -51,10 +51,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// `bench hostile`: the costly inputs alone, for whoever makes them cheaper.
-fn hostile_only() -> Result<(), String> {
+/// `bench verdict`: no processes, only verdicts, with a longer list of costly inputs.
+fn verdicts_only() -> Result<(), String> {
     let mut report = Report::default();
-    hostile::measure(&mut report, 60)?;
+    verdict::measure(&mut report)?;
+    hostile::measure(&mut report, 40)?;
     report.print();
     Ok(())
 }

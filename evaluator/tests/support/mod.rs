@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 pub mod cases;
+pub mod verdict;
 
 use evaluator::command::{
     Command, CommandFlags, Outcome, Parts, Redirect, Tree, Var, Word, WordFlags, understand,
