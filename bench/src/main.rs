@@ -9,6 +9,7 @@ use std::process::ExitCode;
 mod hostile;
 mod memory;
 mod report;
+mod socket;
 mod spawn;
 mod verdict;
 
@@ -31,6 +32,13 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["worker", rest @ ..] => spawn::work(rest),
         ["verdict"] => match verdicts_only() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                eprintln!("bench: {message}");
+                ExitCode::FAILURE
+            }
+        },
+        ["socket", library] => match socket_only(Path::new(library)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => {
                 eprintln!("bench: {message}");
@@ -60,6 +68,15 @@ fn verdicts_only() -> Result<(), String> {
     Ok(())
 }
 
+/// `bench socket LIBRARY`: the evaluator's socket alone.
+fn socket_only(library: &Path) -> Result<(), String> {
+    let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
+    let mut report = Report::default();
+    socket::measure(&library.with_file_name("rampart"), work.path(), &mut report)?;
+    report.print();
+    Ok(())
+}
+
 fn run(library: &Path) -> Result<(), String> {
     let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
     let library = library
@@ -75,6 +92,8 @@ fn run(library: &Path) -> Result<(), String> {
     spawn::measure(&setup, &mut report)?;
     memory::measure(&setup, &mut report)?;
     verdict::measure(&mut report)?;
+    let program = setup.library.with_file_name("rampart");
+    socket::measure(&program, &setup.work, &mut report)?;
     hostile::measure(&mut report, 5)?;
     report.print();
     Ok(())

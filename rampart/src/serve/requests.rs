@@ -22,10 +22,16 @@ const TIMEOUT: (u32, u32) = (120, 24 * 3600);
 /// Who is at the other end, on the kernel's word.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
-    /// The process that connected.
-    pub process: Process,
+    /// The process that connected, for requests that are about it ([`is_about_its_process`]).
+    pub process: Option<Process>,
     /// Its user.
     pub uid: u32,
+}
+
+/// Whether the answer depends on which process asks. Finding that out for good costs more than a
+/// verdict.
+pub const fn is_about_its_process(kind: Kind) -> bool {
+    matches!(kind, Kind::Ask | Kind::Covered | Kind::Resolve)
 }
 
 /// What is said to a client.
@@ -104,26 +110,33 @@ impl Desk<'_> {
             Ok(body) => body,
             Err(malformed) => return Handled::Now(refused(malformed.text())),
         };
-        match packet.kind {
-            Kind::Judge => Handled::Now(self.judge(&Asked::read(body))),
-            Kind::Ask => self.ask(body, peer, token),
-            Kind::Covered => Handled::Now(self.covered(peer)),
+        match (packet.kind, peer.process) {
+            (kind, None) if is_about_its_process(kind) => {
+                Handled::Now(refused("the process that asks has gone"))
+            }
+            (Kind::Ask, Some(process)) => self.ask(body, (process, peer.uid), token),
+            (Kind::Covered, Some(process)) => Handled::Now(self.covered(process)),
+            (Kind::Resolve, Some(process)) => self.resolve(body, process, peer),
+            (kind, _) => Handled::Now(self.answer_anybody(kind, body, peer)),
+        }
+    }
+
+    fn answer_anybody(&mut self, kind: Kind, body: Body<'_>, peer: Peer) -> Said {
+        match kind {
+            Kind::Judge => self.judge(&Asked::read(body)),
             Kind::List => {
                 let all = self.approvals.pending().filter(|one| may_see(one, peer));
-                Handled::Now(report(&all.map(listed).collect()))
+                report(&all.map(listed).collect())
             }
-            Kind::Resolve => self.resolve(body, peer),
-            Kind::Why => Handled::Now(self.why(body, peer)),
-            Kind::Status => Handled::Now(report(&json!({
+            Kind::Why => self.why(body, peer),
+            Kind::Status => report(&json!({
                 "socket": self.name,
                 "pid": std::process::id(),
                 "uptime_s": now().saturating_sub(self.started) / 1000,
                 "requests": self.answered,
                 "pending": self.approvals.pending().count(),
-            }))),
-            Kind::Answer | Kind::Report | Kind::Refused => {
-                Handled::Now(refused("an answer is no request"))
-            }
+            })),
+            _ => refused("an answer is no request"),
         }
     }
 
@@ -153,7 +166,7 @@ impl Desk<'_> {
     }
 
     /// A person is to be asked. Our own policy has its say first: what it denies is denied.
-    fn ask(&mut self, body: Body<'_>, peer: Peer, token: u64) -> Handled {
+    fn ask(&mut self, body: Body<'_>, (process, uid): (Process, u32), token: u64) -> Handled {
         let asked = Asked::read(body);
         let facts = asked.facts();
         let (coverage, denied) = self.verdict(&asked, &facts, |verdict, request| {
@@ -169,7 +182,7 @@ impl Desk<'_> {
         }
         let exact = whole(&asked, &facts);
         let first = exact.first().copied().unwrap_or_default();
-        if let Some(id) = self.approvals.covering(peer.process, &coverage, &first) {
+        if let Some(id) = self.approvals.covering(process, &coverage, &first) {
             return Handled::Now(self.granted(id));
         }
         let text = |tag| crate::bytes::visible(body.one(tag).unwrap_or_default());
@@ -179,7 +192,7 @@ impl Desk<'_> {
         };
         let timeout = body.number(Tag::Timeout).unwrap_or(TIMEOUT.0).clamp(1, TIMEOUT.1);
         let wanted = Wanted {
-            key: asked.key(peer.uid, body.one(Tag::Policy).unwrap_or_default()),
+            key: asked.key(uid, body.one(Tag::Policy).unwrap_or_default()),
             coverage,
             exact,
             about: About {
@@ -187,14 +200,14 @@ impl Desk<'_> {
                 rule: text(Tag::Rule),
                 message: text(Tag::Message),
                 cwd: crate::bytes::visible(asked.cwd.as_deref().unwrap_or_default()),
-                uid: peer.uid,
+                uid,
                 agent: named("RAMPART_AGENT"),
                 session: named("RAMPART_SESSION"),
             },
             timeout: u64::from(timeout) * 1000,
             fallback: body.one(Tag::Action) == Some(&[Action::Allow as u8]),
         };
-        match self.approvals.ask(wanted, peer.process, token, (record::new_id(), now())) {
+        match self.approvals.ask(wanted, process, token, (record::new_id(), now())) {
             Outcome::Parked => Handled::Parked,
             Outcome::Granted(id) => Handled::Now(self.granted(id)),
             outcome => Handled::Now(answer(&outcome, false)),
@@ -202,14 +215,14 @@ impl Desk<'_> {
     }
 
     /// Whether the process at the other end goes ahead on an approval: what it is, the kernel says.
-    fn covered(&mut self, peer: Peer) -> Said {
-        let id = Asked::of_process(peer.process).and_then(|asked| {
+    fn covered(&mut self, process: Process) -> Said {
+        let id = Asked::of_process(process).and_then(|asked| {
             let facts = asked.facts();
             let coverage =
                 self.verdict(&asked, &facts, |verdict, request| Coverage::of(request, verdict));
             let argv: Vec<&[u8]> = asked.argv.iter().map(Vec::as_slice).collect();
             let exact = coverage::exact(&argv, asked.cwd.as_deref());
-            self.approvals.covering(peer.process, &coverage, &exact)
+            self.approvals.covering(process, &coverage, &exact)
         });
         match id {
             Some(id) => self.granted(id),
@@ -227,9 +240,9 @@ impl Desk<'_> {
         answer(&Outcome::Granted(id), is_over)
     }
 
-    fn resolve(&mut self, body: Body<'_>, peer: Peer) -> Handled {
+    fn resolve(&mut self, body: Body<'_>, process: Process, peer: Peer) -> Handled {
         let now = now();
-        if let Some(why) = forbids_loosening(peer.process, self.host) {
+        if let Some(why) = forbids_loosening(process, self.host) {
             return Handled::Now(refused(&format!(
                 "this process may not answer for others: {why}; a person can, from a terminal \
                  outside of it"
@@ -249,7 +262,7 @@ impl Desk<'_> {
         if self.approvals.get(&wanted).is_some_and(|approval| !may_see(approval, peer)) {
             return Handled::Now(refused("it is another user's"));
         }
-        let by = format!("uid {} (pid {})", peer.uid, peer.process.pid);
+        let by = format!("uid {} (pid {})", peer.uid, process.pid);
         match self.approvals.resolve(&wanted, scope, &by, now) {
             Ok((id, replies)) => {
                 let replies = replies

@@ -6,15 +6,16 @@ use super::approval::Scope;
 use super::approvals::Outcome;
 use super::journal::Journal;
 use super::listen::Listener;
-use super::requests::{Desk, Handled, Peer, Said, answer, now, refused};
+use super::requests::{Desk, Handled, Peer, Said, answer, is_about_its_process, now, refused};
 use crate::channel::{self, Received};
 use crate::failure::{Failure, reason};
 use crate::process::Process;
+use evaluator::wire::Kind;
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
-use rustix::process::PidfdFlags;
+use rustix::process::{Pid, PidfdFlags};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -34,7 +35,10 @@ const TIDY: Duration = Duration::from_secs(60);
 /// What a client is.
 struct Client {
     socket: OwnedFd,
-    peer: Peer,
+    /// The process that connected, its number then, and its user.
+    pidfd: OwnedFd,
+    pid: Pid,
+    uid: u32,
     since: Instant,
     /// It waits for an answer of a person.
     parked: bool,
@@ -160,18 +164,22 @@ impl<'p> Server<'p> {
             if self.clients.len() >= MOST_CLIENTS && !self.drop_oldest() {
                 return;
             }
-            let Some(peer) = peer_of(&socket) else {
+            let Ok(found) = rustix::net::sockopt::socket_peercred(&socket) else {
                 continue;
             };
-            let own = rustix::process::geteuid().as_raw();
-            if !self.is_shared && peer.uid != own && peer.uid != 0 {
+            let Ok(pidfd) = rustix::process::pidfd_open(found.pid, PidfdFlags::empty()) else {
+                continue;
+            };
+            let (own, uid) = (rustix::process::geteuid().as_raw(), found.uid.as_raw());
+            if !self.is_shared && uid != own && uid != 0 {
                 continue;
             }
             let token = self.next;
             self.next += 1;
             if self.watch(socket.as_fd(), token).is_ok() {
                 let since = Instant::now();
-                self.clients.insert(token, Client { socket, peer, since, parked: false });
+                let client = Client { socket, pidfd, pid: found.pid, uid, since, parked: false };
+                self.clients.insert(token, client);
             }
         }
     }
@@ -207,7 +215,7 @@ impl<'p> Server<'p> {
                 self.leave(token);
             }
             Received::Packet(packet) => {
-                let peer = client.peer;
+                let peer = client.peer(packet.kind);
                 client.since = Instant::now();
                 match self.desk.handle(&packet, peer, token) {
                     Handled::Now(said) => self.outbox.push((token, said)),
@@ -292,16 +300,18 @@ fn say(client: &Client, said: &Said) -> std::io::Result<()> {
     channel::send(client.socket.as_fd(), said.kind, &said.body)
 }
 
-/// Who connected. The kernel noted the number when they did; it still means the same process if
-/// that one lives and the connection was not closed meanwhile.
-fn peer_of(socket: &OwnedFd) -> Option<Peer> {
-    let found = rustix::net::sockopt::socket_peercred(socket).ok()?;
-    let pidfd = rustix::process::pidfd_open(found.pid, PidfdFlags::empty()).ok()?;
-    let process = Process::of(found.pid.as_raw_nonzero().get().cast_unsigned())?;
-    // A pidfd can be read when its process has ended.
-    let mut waiting = [PollFd::new(&pidfd, PollFlags::IN)];
-    let ended = poll(&mut waiting, Some(&Timespec::default())).ok()?;
-    (ended == 0).then_some(Peer { process, uid: found.uid.as_raw() })
+impl Client {
+    /// Who it is. The number still means the process that connected if that one lives after the
+    /// number was looked up.
+    fn peer(&self, kind: Kind) -> Peer {
+        let process = is_about_its_process(kind)
+            .then(|| Process::of(self.pid.as_raw_nonzero().get().cast_unsigned()))
+            .flatten();
+        // A pidfd can be read when its process has ended.
+        let mut waiting = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        let mut lives = || poll(&mut waiting, Some(&Timespec::default())) == Ok(0);
+        Peer { process: process.filter(|_| lives()), uid: self.uid }
+    }
 }
 
 /// Raises the limit on open descriptors to what the administrator permits.
