@@ -81,7 +81,12 @@ pub fn denial(
             _ => b"",
         });
     }
-    line.put(b" (nothing on this line ran; do not retry in another form; a person can change the policy; id ");
+    line.put(b" (nothing on this line ran; do not retry in another form; ");
+    // A command that was not understood cannot be named in a policy.
+    line.put(match verdict.reason {
+        Reason::Rule | Reason::Default => b"a person can: rampart allow --id ",
+        _ => b"a person can change the policy; id ",
+    });
     line.put(id.get(22..).unwrap_or(&[]));
     line.put(b")");
     let len = line.len;

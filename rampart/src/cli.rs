@@ -1,11 +1,11 @@
 //! The command line: which verb, and its exit status.
 
 use crate::failure::Failure;
-use crate::verbs::{approvals, serve, status, stub};
 use crate::verbs::{
-    audit_search, audit_tail, audit_verify, check, doctor, policy_compile, policy_lint,
+    allow, audit_search, audit_tail, audit_verify, check, doctor, policy_compile, policy_lint,
     policy_reload, policy_show, policy_test, report, rules, run, score,
 };
+use crate::verbs::{approvals, serve, status, stub};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -30,6 +30,8 @@ enum Verb {
     Check(check::Arguments),
     Score(score::Arguments),
     Rules(rules::Arguments),
+    Allow(allow::Allow),
+    Block(allow::Block),
     /// Compiles, checks and shows policies
     #[command(subcommand, arg_required_else_help = true)]
     Policy(PolicyVerb),
@@ -84,6 +86,8 @@ pub fn run() -> ExitCode {
         Verb::Policy(PolicyVerb::Lint(arguments)) => policy_lint::run(&arguments),
         Verb::Policy(PolicyVerb::Test(arguments)) => policy_test::run(&arguments),
         Verb::Policy(PolicyVerb::Explain(arguments)) => check::explain(arguments).map(done),
+        Verb::Allow(arguments) => allow::allow(&arguments).map(done),
+        Verb::Block(arguments) => allow::block(&arguments).map(done),
         Verb::Rules(arguments) => rules::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::Reload(arguments)) => policy_reload::run(&arguments),
         Verb::Policy(PolicyVerb::Show(arguments)) => policy_show::run(&arguments).map(done),

@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "a test that panics fails, as it should"
 )]
 
@@ -138,6 +139,30 @@ fn nothing_is_loosened_from_inside() {
     let ran = run(&mut outside(&guard, &open), "");
     assert!(ran.stderr.contains("[late/r] since then"), "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.ends_with("status 126\n"), "{}{}", ran.stdout, ran.stderr);
+}
+
+/// What the line says that a person can do is what it takes.
+#[test]
+fn the_hint_of_a_denial_works() {
+    let guard = Guard::new("");
+    let own = guard.path("home/.config/rampart/policy.d/own.yaml");
+    fs::create_dir_all(own.parent().unwrap()).unwrap();
+    let asks = DENY.replace("action: deny", "action: ask") + "on_no_approver: deny\n";
+    for policy in [DENY.to_owned(), asks] {
+        fs::write(&own, policy).unwrap();
+        let ran = twice(&guard, &[], || {
+            let tail = ["audit", "tail", "--deny", "--json", "-n", "1"];
+            let events = run(&mut outside(&guard, &tail), "");
+            let event: serde_json::Value = serde_json::from_str(events.stdout.trim()).unwrap();
+            let id = &event["id"].as_str().unwrap()[22..];
+            let allowed = run(&mut outside(&guard, &["allow", "--id", id]), "");
+            assert_eq!(allowed.status, 0, "{}", allowed.stderr);
+            assert!(allowed.stdout.contains("reloaded "), "{}", allowed.stdout);
+        });
+        assert_eq!(ran.stdout, "ran\nstatus 0\n", "{}", ran.stderr);
+        assert!(ran.stderr.contains("a person can: rampart allow --id "), "{}", ran.stderr);
+        fs::remove_file(own.with_file_name("user-overrides.yaml")).unwrap();
+    }
 }
 
 /// A known gap: what has a cleared environment and has outlived its tree is not recognised.

@@ -51,6 +51,11 @@ impl Event {
         matches!(self.text("outcome"), "denied" | "not-enforced")
     }
 
+    /// A member, whatever it is.
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.members.get(name)
+    }
+
     /// A member that is text; empty if it is missing or something else.
     pub fn text(&self, name: &str) -> &str {
         self.members.get(name).and_then(Value::as_str).unwrap_or_default()

@@ -6,6 +6,7 @@ pub mod image_store;
 pub mod installed;
 pub mod inventory;
 mod last_good;
+pub mod overrides;
 pub mod packs;
 pub mod recipe;
 pub mod source;

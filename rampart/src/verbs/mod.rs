@@ -1,5 +1,6 @@
 //! The verbs of the command line, one module each.
 
+pub mod allow;
 pub mod approvals;
 pub mod audit_search;
 pub mod audit_tail;

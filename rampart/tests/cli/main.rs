@@ -9,6 +9,7 @@
     reason = "a test that panics fails, as it should"
 )]
 
+mod allow;
 mod audit;
 mod audit_search;
 mod audit_verify;
