@@ -8,7 +8,7 @@
 
 use core::ffi::{CStr, c_char};
 
-use crate::snapshot::{self, Snapshot};
+use crate::snapshot::{self, MAX_VARS, Snapshot};
 use crate::strings::{PathBytes, Vector};
 use crate::sys::{self, Strings};
 use crate::warn;
@@ -16,9 +16,10 @@ use crate::warn;
 const PRELOAD: &[u8] = b"LD_PRELOAD=";
 const OURS: &[u8] = b"RAMPART_";
 
-/// Entries that fit into the small and the large frame.
+/// Entries that fit into the small and the large frame: 256 of the caller's, the tree's, ours and the
+/// NULL.
 const FEW: usize = 64;
-const MANY: usize = 256;
+const MANY: usize = 256 + MAX_VARS + 2;
 
 /// Room for an `LD_PRELOAD` that names other libraries too.
 const PRELOAD_ROOM: usize = 512;
