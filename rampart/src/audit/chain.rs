@@ -24,6 +24,8 @@ pub struct Chain {
     file: File,
     number: u64,
     length: u64,
+    /// How much of the file is durable, in bytes.
+    durable: u64,
     tip: Tip,
     batch: Vec<u8>,
     /// Held until this is dropped.
@@ -83,9 +85,11 @@ impl Chain {
         let is_new = last.is_none();
         let (number, path) = last.unwrap_or_else(|| (1, path_of(directory, 1)));
         let file = private(&path)?;
+        let length = file.metadata()?.len();
         let mut chain = Self {
             directory: directory.to_owned(),
-            length: file.metadata()?.len(),
+            length,
+            durable: length,
             file,
             number,
             tip: Tip::START,
@@ -122,17 +126,35 @@ impl Chain {
     /// Makes everything that was appended durable.
     ///
     /// # Errors
-    /// If it cannot be written; what reached the disk stays and is what the chain goes on from.
+    /// If that cannot be; then nothing that was appended since the last commit stays, and this is
+    /// to be dropped. (After an fdatasync that failed, nobody knows what the disk holds: a later
+    /// one that succeeds says nothing about it.)
     pub fn commit(&mut self) -> io::Result<()> {
         self.flush()?;
-        self.file.sync_data()
+        let synced = self.file.sync_data();
+        match synced {
+            Ok(()) => self.durable = self.length,
+            Err(_) => self.take_back(),
+        }
+        synced
     }
 
     fn flush(&mut self) -> io::Result<()> {
         let written = self.file.write_all(&self.batch);
         self.length = self.length.saturating_add(self.batch.len() as u64);
         self.batch.clear();
+        if written.is_err() {
+            self.take_back();
+        }
         written
+    }
+
+    /// Cuts the file back to what is durable. If not even that can be done, the next writer finds
+    /// whole entries, which count, and maybe a torn one, which it sets aside.
+    fn take_back(&mut self) {
+        if self.file.set_len(self.durable).is_ok() {
+            self.length = self.durable;
+        }
     }
 
     /// The first entry of a file: where and when it was begun.
@@ -150,7 +172,7 @@ impl Chain {
     fn rotate(&mut self) -> io::Result<()> {
         self.number = self.number.saturating_add(1);
         self.file = private(&path_of(&self.directory, self.number))?;
-        self.length = 0;
+        (self.length, self.durable) = (0, 0);
         self.head()
     }
 
@@ -204,6 +226,7 @@ impl Chain {
         aside.write_all(torn)?;
         aside.sync_data()?;
         self.length = self.length.saturating_sub(torn.len() as u64);
+        self.durable = self.length;
         self.file.set_len(self.length)
     }
 

@@ -183,7 +183,8 @@ impl Source {
         let path = self.path.with_file_name(format!("{}.{}.merging", self.name, self.offset));
         fs::rename(&self.path, &path)?;
         self.path = path;
-        Ok(())
+        // Before the chain goes on with another source: its last note alone tells who was cut short.
+        File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
     }
 
     /// At most `most` bytes from the offset on.
