@@ -12,6 +12,8 @@ missing=()
 for pair in "${need[@]}"; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}")
 done
+# Holds policies against the JSON Schema.
+/usr/bin/python3 -W ignore -c 'import jsonschema' 2>/dev/null || missing+=(python3-jsonschema)
 # What `pip install` of a local package takes; Debian splits it off Python.
 /usr/bin/python3 -c 'import ensurepip, setuptools, wheel' 2>/dev/null ||
     missing+=(python3-venv python3-setuptools python3-wheel)

@@ -15,9 +15,10 @@ use evaluator::image::format::{
 };
 
 use crate::diagnostic::{Diagnostic, Level, Source};
-use crate::document::{Condition, Document, Pattern, Policy, Record, Rule};
+use crate::document::{Condition, Document, Pattern, Policy, Record, Rule, RuleName};
 use crate::examples::{self, Placed};
 use crate::index::{Frequencies, Index, alternatives, placement};
+use crate::locked::only_locked;
 use crate::sections::{Sections, write_image};
 use crate::{Layer, Options, checks, read_policy};
 
@@ -48,6 +49,51 @@ pub fn compile_with_warnings(
     sources: &[Source<'_>],
     options: &Options,
 ) -> Result<Compiled, Vec<Diagnostic>> {
+    let (documents, mut found) = read_all(sources, options)?;
+    let (image, placed) = Builder::build(sources, &documents, options);
+    if options.run_examples {
+        found.append(&mut examples::run(sources, &placed, &image));
+    }
+    if is_error(&found) {
+        return Err(found);
+    }
+    Ok(Compiled { image, documents, warnings: found })
+}
+
+/// Compiles what of the files of a layer nobody can do without: the rules that they lock, or that
+/// `locks` name, and the locks themselves. `None` if there is no such thing.
+///
+/// # Errors
+/// As [`compile`], examples apart: they are about the whole files.
+pub fn compile_locked(
+    sources: &[Source<'_>],
+    options: &Options,
+    locks: &[RuleName],
+) -> Result<Option<Vec<u8>>, Vec<Diagnostic>> {
+    let (documents, _) = read_all(sources, options)?;
+    let own = documents.iter().flat_map(|document| &document.lock);
+    let locks: Vec<RuleName> = own.chain(locks).cloned().collect();
+    let documents = only_locked(&documents, &locks);
+    let is_empty = |document: &Document| document.policies.is_empty() && document.lock.is_empty();
+    if documents.iter().all(is_empty) {
+        return Ok(None);
+    }
+    // The image is another one than that of the whole files, and so is its digest.
+    let names: String = locks.iter().map(|lock| format!("{lock:?}\n")).collect();
+    let mut all = sources.to_vec();
+    all.push(Source { name: "locks", text: names.as_bytes() });
+    Ok(Some(Builder::build(&all, &documents, options).0))
+}
+
+fn is_error(found: &[Diagnostic]) -> bool {
+    found.iter().any(|item| item.level == Level::Error)
+}
+
+/// The documents of a layer, and what is probably not as meant.
+fn read_all(
+    sources: &[Source<'_>],
+    options: &Options,
+) -> Result<(Vec<Document>, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut documents = Vec::with_capacity(sources.len());
     let mut found = Vec::new();
     for source in sources {
@@ -60,18 +106,7 @@ pub fn compile_with_warnings(
         checks::project_limits(sources, &documents, &mut found);
     }
     checks::exceptions(sources, &documents, options.layer, &mut found);
-    let is_error = |found: &Vec<Diagnostic>| found.iter().any(|item| item.level == Level::Error);
-    if is_error(&found) {
-        return Err(found);
-    }
-    let (image, placed) = Builder::build(sources, &documents, options);
-    if options.run_examples {
-        found.append(&mut examples::run(sources, &placed, &image));
-    }
-    if is_error(&found) {
-        return Err(found);
-    }
-    Ok(Compiled { image, documents, warnings: found })
+    if is_error(&found) { Err(found) } else { Ok((documents, found)) }
 }
 
 /// The policies that are in force, each with the index of its source, as they are looked at.

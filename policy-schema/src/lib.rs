@@ -5,8 +5,8 @@
 //! | stage | module | in → out |
 //! | --- | --- | --- |
 //! | parse | [`yaml`] | text → nodes that know their place |
-//! | read | [`read_policy`], `read_rule`, `read_condition`, `read_lists`, `read_exceptions`, `read_surroundings`, [`limits`] | nodes → [`document::Document`] and diagnostics |
-//! | compile | `compile`, `index`, `sections` | documents of one layer → image bytes |
+//! | read | [`keys`], [`read_policy`], `read_rule`, `read_condition`, `read_lists`, `read_exceptions`, `read_surroundings`, [`limits`] | nodes → [`document::Document`] and diagnostics |
+//! | compile | `compile`, [`locked`], `index`, `sections` | documents of one layer → image bytes |
 //! | lint | [`mod@lint`] | documents and nodes → what is probably not meant |
 //! | try | `examples` | the rules' own examples against the image |
 //!
@@ -21,8 +21,10 @@ pub mod diagnostic;
 pub mod document;
 pub mod examples;
 mod index;
+pub mod keys;
 pub mod limits;
 pub mod lint;
+pub mod locked;
 mod read_condition;
 mod read_exceptions;
 mod read_lists;
@@ -32,6 +34,7 @@ mod read_rule;
 mod read_suite;
 mod read_surroundings;
 mod reader;
+pub mod schema;
 mod scratch;
 mod sections;
 pub mod time;
@@ -39,7 +42,7 @@ pub mod yaml;
 
 use sha2::{Digest, Sha256};
 
-pub use compile::{Compiled, compile, compile_with_warnings, stand_in};
+pub use compile::{Compiled, compile, compile_locked, compile_with_warnings, stand_in};
 pub use diagnostic::{Diagnostic, Source};
 use evaluator::image::format::level;
 pub use read_suite::{Suite, read_suite};

@@ -10,65 +10,13 @@ use crate::document::{Condition, Pattern};
 use crate::read_patterns::{checked, nonempty, patterns};
 use crate::reader::{Fields, Reader};
 use crate::yaml::Node;
-use crate::{limits, read_lists, read_surroundings, time};
+use crate::{keys, limits, read_lists, read_surroundings, time};
 
-/// Every key of a condition.
-pub const KEYS: &[&str] = &[
-    "command_matches",
-    "command_contains",
-    "command_not_matches",
-    "command_env_assignments",
-    "path_matches",
-    "path_not_matches",
-    "url_matches",
-    "domain_matches",
-    "response_matches",
-    "response_not_matches",
-    "session_matches",
-    "session_not_matches",
-    "agent_depth",
-    "tool_param_matches",
-    "call_count",
-    "default",
-    "program",
-    "subcommand",
-    "flags",
-    "operands",
-    "operand_matches",
-    "reads",
-    "writes",
-    "redirects_to",
-    "pipes_into",
-    "inside",
-    "env",
-    "user",
-    "cwd_matches",
-    "agent",
-    "parent",
-    "exe_path",
-    "exe_sha256",
-    "context",
-    "target",
-    "fact",
-    "sql",
-    "any",
-    "all",
-    "not",
-];
-
-const HINTS: &[(&str, &str)] = &[
-    ("tool", "`tool` belongs to the policy's `match`"),
-    ("session", "write `session_matches`"),
-    ("cwd", "write `cwd_matches`"),
-    ("kube_context", "write `context: {kube_context: …}`"),
-    ("aws_profile", "write `context: {aws_profile: …}`"),
-    ("git_branch", "write `context: {git_branch: …}`"),
-    ("host", "write `context: {host: …}`"),
-    ("uid", "write `user`"),
-    ("command", "write `program`, or `command_matches` for a text pattern"),
-    ("path", "write `path_matches`, or `operands` for the arguments of a command"),
-    ("writes_to", "write `writes`"),
-    ("reads_from", "write `reads`"),
+/// What `fact` may name.
+pub const FACTS: &[(&str, u32)] = &[
+    ("unknown-code", CommandFlags::UNKNOWN_CODE.0),
+    ("fetched-code", CommandFlags::FETCHED_CODE.0),
+    ("fork-bomb", CommandFlags::FORK_BOMB.0),
 ];
 
 /// Conditions whose value is one or more patterns: key, kind of node, its flags, class of the
@@ -96,7 +44,7 @@ const PATTERNED: &[(&str, u8, u8, u8, bool)] = &[
 
 /// Reads the mapping `when`; `None` if nothing of it can be used.
 pub fn read(reader: &mut Reader<'_>, when: &Node, restrictive: bool) -> Option<Condition> {
-    let fields = reader.fields(when, "a condition", KEYS, HINTS)?;
+    let fields = reader.fields(when, &keys::CONDITION)?;
     let mut all = Vec::new();
     command_text(reader, &fields, restrictive, &mut all);
     for (key, node, flags, class, fold_case) in PATTERNED {
@@ -162,6 +110,7 @@ fn flags(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>)
     let Some(value) = fields.get("flags") else {
         return;
     };
+    nonempty(reader, value, "flags");
     for entry in reader.items(value) {
         let found = patterns(reader, entry, "flags", pattern::LITERAL, false);
         for (text, _) in &found {
@@ -176,11 +125,6 @@ fn flags(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>)
 
 /// Conditions that are a set of fixed names: `inside`, `target`, `fact`, `sql`.
 fn sets(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>) {
-    const FACTS: &[(&str, u32)] = &[
-        ("unknown-code", CommandFlags::UNKNOWN_CODE.0),
-        ("fetched-code", CommandFlags::FETCHED_CODE.0),
-        ("fork-bomb", CommandFlags::FORK_BOMB.0),
-    ];
     let inside: Vec<(&str, u32)> =
         Via::ALL.iter().map(|via| (via.name(), 1 << (*via as u8))).collect();
     let target = TargetKinds::NAMES.map(|(kind, name)| (name, kind.0));
@@ -201,10 +145,10 @@ fn sets(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>) 
 
 /// `agent_depth` and `call_count`.
 fn numbers(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>) {
-    let depth = fields
-        .get("agent_depth")
-        .and_then(|node| reader.fields(node, "`agent_depth`", &["gte", "lte", "eq"], &[]));
-    if let Some(depth) = depth {
+    if let Some(node) = fields.get("agent_depth")
+        && let Some(depth) = reader.fields(node, &keys::DEPTH)
+    {
+        nonempty(reader, node, "agent_depth");
         for (compare, key) in [(1, "gte"), (2, "lte"), (3, "eq")] {
             let number = depth.get(key).and_then(|node| reader.integer(node, key, 0..=1_000_000));
             if let Some(depth) = number.and_then(|number| u32::try_from(number).ok()) {
@@ -215,7 +159,7 @@ fn numbers(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition
     let Some(node) = fields.get("call_count") else {
         return;
     };
-    let Some(count) = reader.fields(node, "`call_count`", &["tool", "gte", "window"], &[]) else {
+    let Some(count) = reader.fields(node, &keys::CALL_COUNT) else {
         return;
     };
     const LONGEST_MS: u64 = 30 * 24 * 3600 * 1000;
@@ -249,6 +193,7 @@ fn params(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>
     let Some(map) = reader.map(node, "`tool_param_matches`") else {
         return;
     };
+    nonempty(reader, node, "tool_param_matches");
     let mut alternatives = Vec::new();
     for (name, _, value) in map.all() {
         for (_, value) in patterns(reader, value, "tool_param_matches", pattern::GLOB, true) {
@@ -267,6 +212,7 @@ fn params(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>
 fn response(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>) {
     let mut regexes = |key: &str| {
         let node = fields.get(key)?;
+        nonempty(reader, node, key);
         let mut found = Vec::new();
         for node in read_lists::entries(reader, node) {
             let text = reader.text(&node, &format!("a pattern of `{key}`"))?;

@@ -1,6 +1,7 @@
 //! Reads `disable` and `lock`: rules that are switched off, and rules that may not be.
 
 use crate::document::{Disable, Document, ExactCommand, RuleName};
+use crate::keys;
 use crate::read_policy::head;
 use crate::read_rule::point_in_time;
 use crate::reader::{Fields, Reader};
@@ -42,9 +43,7 @@ fn disable(reader: &mut Reader<'_>, node: &Node) -> Option<Disable> {
         let name = rule_name(reader, node)?;
         return Some(Disable { name, command: None, expires_at: None, once: false });
     }
-    let known = ["rule", "command", "expires_at", "once", "added"];
-    let hints = [("argv", "write `command: [program, argument]`")];
-    let fields = reader.fields(node, "an entry of `disable`", &known, &hints)?;
+    let fields = reader.fields(node, &keys::DISABLE)?;
     let command = fields.get("command").and_then(|node| exact(reader, node));
     let expires_at = reader
         .optional(&fields, "expires_at")

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::did_you_mean;
+use crate::keys;
 use crate::reader::{Fields, Reader};
 use crate::yaml::{Kind, Node};
 
@@ -61,11 +62,15 @@ fn expanded(reader: &mut Reader<'_>, items: &[Node]) -> Vec<Node> {
             all.push(item.clone());
             continue;
         }
-        let hints = [("lists", "write `{list: name}`")];
-        let Some(fields) = reader.fields(item, "an entry", &["list"], &hints) else {
+        let Some(fields) = reader.fields(item, &keys::LIST_NAME) else {
             continue;
         };
         let Some(name) = reader.optional(&fields, "list") else {
+            let is_empty = matches!(&item.kind, Kind::Map(entries) if entries.is_empty());
+            if is_empty || (fields.key("list").is_some() && fields.get("list").is_none()) {
+                let help = "write text, or `{list: name}`";
+                reader.error(&item.range, "an entry that is no pattern", help);
+            }
             continue;
         };
         match reader.lists.known.get(&name.value) {

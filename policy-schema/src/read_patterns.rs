@@ -66,11 +66,14 @@ pub fn checked(
     patterns.into_iter().map(|(_, pattern)| pattern).collect()
 }
 
-/// Reports an empty list: it would match nothing, which nobody means.
+/// Reports an empty list or mapping: whether it matched nothing or everything, nobody means it.
 pub fn nonempty(reader: &mut Reader<'_>, value: &Node, key: &str) {
-    if let Kind::List(items) = &value.kind
-        && items.is_empty()
-    {
+    let is_empty = match &value.kind {
+        Kind::List(items) => items.is_empty(),
+        Kind::Map(entries) => entries.is_empty(),
+        _ => false,
+    };
+    if is_empty {
         let message = format!("`{key}` is empty: it would match nothing");
         let help = "remove the key, or say what to match";
         reader.error(&value.range, message, help);

@@ -10,25 +10,8 @@ use crate::diagnostic::{Diagnostic, Source};
 use crate::document::{At, Document, Notify, Packs, Pattern, Policy, Record, Scope, TestCase};
 use crate::reader::{Fields, Reader};
 use crate::yaml::{self, Kind, Node};
-use crate::{limits, read_exceptions, read_lists, read_rule};
+use crate::{keys, limits, read_exceptions, read_lists, read_rule};
 
-const DOCUMENT: &[&str] = &[
-    "version",
-    "default_action",
-    "on_no_approver",
-    "on_too_complex",
-    "on_unparseable",
-    "record",
-    "packs",
-    "lists",
-    "disable",
-    "lock",
-    "policies",
-    "notify",
-    "tests",
-];
-const POLICY: &[&str] = &["name", "description", "priority", "enabled", "match", "rules"];
-const SCOPE: &[&str] = &["agent", "session", "tool"];
 /// The actions that a rule may have, with the deprecated spelling.
 pub const ACTIONS: &[(&str, Action)] = &[
     ("allow", Action::Allow),
@@ -38,18 +21,23 @@ pub const ACTIONS: &[(&str, Action)] = &[
     ("webhook", Action::Webhook),
     ("deny", Action::Deny),
 ];
-const DEFAULTS: &[(&str, Action)] = &[
+/// What `default_action` may be.
+pub const DEFAULTS: &[(&str, Action)] = &[
     ("allow", Action::Allow),
     ("watch", Action::Watch),
     ("log", Action::Watch),
     ("ask", Action::Ask),
     ("deny", Action::Deny),
 ];
-const FALLBACKS: &[(&str, Action)] =
+/// What `on_too_complex` and `on_unparseable` may be.
+pub const FALLBACKS: &[(&str, Action)] =
     &[("allow", Action::Allow), ("ask", Action::Ask), ("deny", Action::Deny)];
-const NO_APPROVER: &[(&str, Action)] = &[("allow", Action::Allow), ("deny", Action::Deny)];
-const RECORDS: &[(&str, Record)] = &[("all", Record::All), ("notable", Record::Notable)];
-const PLATFORMS: &[&str] = &["auto", "slack", "discord", "teams", "openclaw", "webhook"];
+/// What `on_no_approver` may be.
+pub const NO_APPROVER: &[(&str, Action)] = &[("allow", Action::Allow), ("deny", Action::Deny)];
+/// What `record` may be.
+pub const RECORDS: &[(&str, Record)] = &[("all", Record::All), ("notable", Record::Notable)];
+/// What `platform` of `notify` may be.
+pub const PLATFORMS: &[&str] = &["auto", "slack", "discord", "teams", "openclaw", "webhook"];
 
 /// Reads `source`. The document holds what could be read; it is good only if no finding is an
 /// error.
@@ -79,15 +67,10 @@ pub fn read(source: &Source<'_>) -> (Document, Vec<Diagnostic>) {
 
 fn document(reader: &mut Reader<'_>, node: &Node) -> Document {
     let mut document = Document::default();
-    let Some(fields) = reader.fields(node, "a policy file", DOCUMENT, &[]) else {
+    let Some(fields) = reader.fields(node, &keys::DOCUMENT) else {
         return document;
     };
-    if let Some(version) = reader.optional(&fields, "version")
-        && !matches!(version.value.as_str(), "" | "1")
-    {
-        let message = format!("version `{}` of the policy language is not known", version.value);
-        reader.error(&version.range, message, "write `version: \"1\"`");
-    }
+    version(reader, &fields);
     document.default_action = fields.get("default_action").and_then(|node| {
         // The original takes it in any case and with blanks around it.
         let text = reader.text(node, "`default_action`")?;
@@ -117,6 +100,16 @@ fn document(reader: &mut Reader<'_>, node: &Node) -> Document {
         }
     }
     document
+}
+
+/// Reports a version of the language that is not known.
+pub fn version(reader: &mut Reader<'_>, fields: &Fields<'_>) {
+    if let Some(version) = reader.optional(fields, "version")
+        && !matches!(version.value.as_str(), "" | "1")
+    {
+        let message = format!("version `{}` of the policy language is not known", version.value);
+        reader.error(&version.range, message, "write `version: \"1\"`");
+    }
 }
 
 /// The value of a field that has a fixed set of values.
@@ -159,8 +152,7 @@ fn packs(reader: &mut Reader<'_>, node: &Node) -> Option<Packs> {
 }
 
 fn policy(reader: &mut Reader<'_>, node: &Node) -> Option<Policy> {
-    let fields =
-        reader.fields(node, "a policy", POLICY, &[("when", "`when` belongs to a rule")])?;
+    let fields = reader.fields(node, &keys::POLICY)?;
     let name = match reader.optional(&fields, "name") {
         Some(name) if !name.value.is_empty() => name,
         _ => {
@@ -202,7 +194,7 @@ pub fn head(node: &Node) -> Range<usize> {
 
 fn scope(reader: &mut Reader<'_>, node: &Node) -> Scope {
     let mut scope = Scope::default();
-    let Some(fields) = reader.fields(node, "`match`", SCOPE, &[]) else {
+    let Some(fields) = reader.fields(node, &keys::SCOPE) else {
         return scope;
     };
     scope.agent = glob_field(reader, &fields, "agent");
@@ -232,7 +224,7 @@ fn glob(text: String) -> Pattern {
 }
 
 fn notify(reader: &mut Reader<'_>, node: &Node) -> Option<Notify> {
-    let fields = reader.fields(node, "`notify`", &["url", "platform", "on"], &[])?;
+    let fields = reader.fields(node, &keys::NOTIFY)?;
     let platforms: Vec<(&str, &str)> = PLATFORMS.iter().map(|name| (*name, *name)).collect();
     let platform = setting(reader, &fields, "platform", &platforms).unwrap_or("auto");
     let mut on = Vec::new();
@@ -246,8 +238,7 @@ fn notify(reader: &mut Reader<'_>, node: &Node) -> Option<Notify> {
 
 /// Reads one test case.
 pub fn test_case(reader: &mut Reader<'_>, node: &Node) -> Option<TestCase> {
-    let known = ["name", "tool", "agent", "params", "expect", "expect_message"];
-    let fields = reader.fields(node, "a test case", &known, &[])?;
+    let fields = reader.fields(node, &keys::TEST)?;
     let mut params = Vec::new();
     if let Some(node) = fields.get("params") {
         for (key, _, node) in reader.map(node, "`params`")?.all() {

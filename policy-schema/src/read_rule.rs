@@ -6,30 +6,10 @@ use crate::document::{At, Condition, Example, Examples, Rule, Webhook};
 use crate::read_policy::{ACTIONS, head, setting, string};
 use crate::reader::{Fields, Reader};
 use crate::yaml::{Kind, Node};
-use crate::{read_condition, time};
+use crate::{keys, read_condition, time};
 
-const RULE: &[&str] = &[
-    "name",
-    "description",
-    "action",
-    "when",
-    "message",
-    "severity",
-    "technique",
-    "examples",
-    "expires_at",
-    "once",
-    "added",
-    "ask",
-    "webhook",
-];
-const RULE_HINTS: &[(&str, &str)] = &[
-    ("match", "`match` belongs to the policy; a rule says `when`"),
-    ("reason", "write `message`"),
-    ("require_approval", "write `action: ask`"),
-];
-
-const SEVERITIES: &[(&str, u8)] = &[("low", 1), ("medium", 2), ("high", 3), ("critical", 4)];
+/// What `severity` may be.
+pub const SEVERITIES: &[(&str, u8)] = &[("low", 1), ("medium", 2), ("high", 3), ("critical", 4)];
 
 fn action(reader: &mut Reader<'_>, node: &Node) -> Option<Action> {
     let text = reader.text(node, "`action`")?;
@@ -50,7 +30,7 @@ fn action(reader: &mut Reader<'_>, node: &Node) -> Option<Action> {
 /// Reads one rule, the one at the 1-based `position` of its policy; `None` if nothing of it can
 /// be used.
 pub fn read(reader: &mut Reader<'_>, node: &Node, position: usize) -> Option<Rule> {
-    let fields = reader.fields(node, "a rule", RULE, RULE_HINTS)?;
+    let fields = reader.fields(node, &keys::RULE)?;
     let action = match fields.get("action") {
         Some(node) => action(reader, node),
         None => {
@@ -65,9 +45,7 @@ pub fn read(reader: &mut Reader<'_>, node: &Node, position: usize) -> Option<Rul
         Some(when) => read_condition::read(reader, when, action.is_restrictive())?,
         None => Condition::Always,
     };
-    let ask = fields
-        .get("ask")
-        .and_then(|node| reader.fields(node, "`ask`", &["audit", "headless_only"], &[]));
+    let ask = fields.get("ask").and_then(|node| reader.fields(node, &keys::ASK));
     let mut ask_flag = |key| ask.as_ref().and_then(|ask| reader.flag(ask, key)).unwrap_or(false);
     let (ask_audit, ask_headless_only) = (ask_flag("audit"), ask_flag("headless_only"));
     if let Some(added) = reader.optional(&fields, "added") {
@@ -141,7 +119,7 @@ fn webhook(
         }
         return None;
     };
-    let inner = reader.fields(node, "`webhook`", &["url", "timeout", "fail_open"], &[])?;
+    let inner = reader.fields(node, &keys::WEBHOOK)?;
     let url = string(reader, &inner, "url");
     if url.is_empty() {
         reader.error(&head(node), "`webhook` without a `url`", "add `url: https://…`");
@@ -172,7 +150,7 @@ fn examples(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Examples {
     let Some(node) = fields.get("examples") else {
         return examples;
     };
-    let Some(inner) = reader.fields(node, "`examples`", &["match", "not_match"], &[]) else {
+    let Some(inner) = reader.fields(node, &keys::EXAMPLES) else {
         return examples;
     };
     for (key, into) in
@@ -194,23 +172,25 @@ fn example(reader: &mut Reader<'_>, node: &Node) -> Option<Example> {
     if !matches!(node.kind, Kind::Map(_)) {
         return reader.text(node, "an example").map(|text| Example::Shell(text.value));
     }
-    let fields = reader.fields(node, "an example", &["argv", "tool", "path", "url"], &[])?;
+    let fields = reader.fields(node, &keys::EXAMPLE)?;
+    let tool = string(reader, &fields, "tool");
+    let path = reader.optional(&fields, "path").map(|text| text.value);
+    let url = reader.optional(&fields, "url").map(|text| text.value);
     if let Some(argv) = fields.get("argv") {
+        if !tool.is_empty() || path.is_some() || url.is_some() {
+            let help = "write `{argv: [program, argument]}` alone";
+            reader.error(&head(node), "an example with both `argv` and another call", help);
+        }
         let mut words = Vec::new();
         for node in reader.list(argv, "`argv`") {
             words.push(reader.text(node, "an argument")?.value);
         }
         return Some(Example::Argv(words));
     }
-    let tool = string(reader, &fields, "tool");
     if tool.is_empty() {
         let help = "write shell text, {argv: [program, argument]}, or {tool: read, path: /file}";
         reader.error(&head(node), "an example that calls nothing", help);
         return None;
     }
-    Some(Example::Tool {
-        tool,
-        path: reader.optional(&fields, "path").map(|text| text.value),
-        url: reader.optional(&fields, "url").map(|text| text.value),
-    })
+    Some(Example::Tool { tool, path, url })
 }

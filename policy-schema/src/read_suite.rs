@@ -2,7 +2,8 @@
 
 use crate::diagnostic::{Diagnostic, Source};
 use crate::document::TestCase;
-use crate::read_policy::{head, string, test_case};
+use crate::keys;
+use crate::read_policy::{head, string, test_case, version};
 use crate::reader::Reader;
 use crate::yaml::{self, Kind};
 
@@ -28,8 +29,8 @@ pub fn read_suite(source: &Source<'_>) -> Option<(Suite, Vec<Diagnostic>)> {
     }
     let mut reader = Reader::new(*source);
     let mut suite = Suite::default();
-    if let Some(fields) = reader.fields(&node, "a test suite", &["version", "policy", "tests"], &[])
-    {
+    if let Some(fields) = reader.fields(&node, &keys::SUITE) {
+        version(&mut reader, &fields);
         suite.policy = string(&mut reader, &fields, "policy");
         if suite.policy.is_empty() {
             let help = "write the path of a policy file, or the name of a profile";

@@ -4,6 +4,7 @@
 use evaluator::image::format::{context as kinds, node, pattern};
 
 use crate::document::{Condition, Pattern};
+use crate::keys;
 use crate::read_patterns::patterns;
 use crate::reader::{Fields, Reader};
 use crate::yaml::Kind;
@@ -41,18 +42,7 @@ pub fn context(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condi
     let Some(node) = fields.get("context") else {
         return;
     };
-    let known = kinds::NAMES.map(|(name, _)| name);
-    let hints = [
-        ("namespace", "write `kube_namespace`"),
-        ("profile", "write `aws_profile`"),
-        ("account", "write `aws_account`"),
-        ("project", "write `gcloud_project`"),
-        ("workspace", "write `terraform_workspace`"),
-        ("remote", "write `git_remote`"),
-        ("branch", "write `git_branch`"),
-        ("hostname", "write `host`"),
-    ];
-    let Some(inner) = reader.fields(node, "`context`", &known, &hints) else {
+    let Some(inner) = reader.fields(node, &keys::CONTEXT) else {
         return;
     };
     if matches!(&node.kind, Kind::Map(entries) if entries.is_empty()) {

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::diagnostic::{Diagnostic, Level, Source, did_you_mean};
 use crate::document::At;
+use crate::keys::Mapping;
 use crate::read_lists::Lists;
 use crate::yaml::{Kind, Node, range};
 
@@ -103,24 +104,20 @@ impl<'s> Reader<'s> {
         Some(Fields { entries })
     }
 
-    /// The entries of a mapping whose keys are `known`; `hints` says what to write instead of
-    /// some others.
-    pub fn fields<'n>(
-        &mut self,
-        node: &'n Node,
-        what: &str,
-        known: &[&str],
-        hints: &[(&str, &str)],
-    ) -> Option<Fields<'n>> {
+    /// The entries of a mapping whose keys are known.
+    pub fn fields<'n>(&mut self, node: &'n Node, mapping: &Mapping) -> Option<Fields<'n>> {
+        let what = mapping.what;
         let mut fields = self.map(node, what)?;
         fields.entries.retain(|(key, place, _)| {
-            let is_known = known.contains(key);
+            let is_known = mapping.names().any(|name| name == *key);
             if !is_known {
-                let hint = hints.iter().find(|(name, _)| name == key);
-                let help = match (hint, did_you_mean(key, known.iter().copied())) {
+                let hint = mapping.hints.iter().find(|(name, _)| name == key);
+                let help = match (hint, did_you_mean(key, mapping.names())) {
                     (Some((_, hint)), _) => (*hint).to_owned(),
                     (None, Some(meant)) => format!("did you mean `{meant}`?"),
-                    (None, None) => format!("known keys: {}", known.join(", ")),
+                    (None, None) => {
+                        format!("known keys: {}", mapping.names().collect::<Vec<_>>().join(", "))
+                    }
                 };
                 self.error(place, format!("unknown key `{key}` in {what}"), help);
             }

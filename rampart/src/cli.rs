@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::verbs::{
     allow, audit_search, audit_tail, audit_verify, check, doctor, policy_compile, policy_lint,
-    policy_reload, policy_show, policy_test, report, rules, run, score,
+    policy_reload, policy_schema, policy_show, policy_test, report, rules, run, score,
 };
 use crate::verbs::{approvals, serve, status, stub};
 use clap::{Parser, Subcommand};
@@ -50,6 +50,7 @@ enum PolicyVerb {
     /// Explains what the policy says about a call, as `check --explain`; exit status 0 whatever that is
     Explain(check::Arguments),
     Reload(policy_reload::Arguments),
+    Schema(policy_schema::Arguments),
     Show(policy_show::Arguments),
     /// Names the shipped policies
     List,
@@ -90,6 +91,7 @@ pub fn run() -> ExitCode {
         Verb::Block(arguments) => allow::block(&arguments).map(done),
         Verb::Rules(arguments) => rules::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::Reload(arguments)) => policy_reload::run(&arguments),
+        Verb::Policy(PolicyVerb::Schema(arguments)) => policy_schema::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::Show(arguments)) => policy_show::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::List) => policy_show::list().map(done),
         Verb::Audit(AuditVerb::Tail(arguments)) => audit_tail::run(&arguments).map(done),

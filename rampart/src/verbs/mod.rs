@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod policy_compile;
 pub mod policy_lint;
 pub mod policy_reload;
+pub mod policy_schema;
 pub mod policy_show;
 pub mod policy_test;
 pub mod report;

@@ -22,6 +22,7 @@ mod policy;
 mod response;
 mod rules;
 mod run;
+mod schema;
 mod suites;
 mod support;
 mod system;
