@@ -1,6 +1,7 @@
 //! What the kernel says of other processes (proc(5)): who they are, whom they descend from, and
 //! whether they live inside a guarded tree. Nothing here believes a word that a process says.
 
+use crate::launch::environment::Environment;
 use crate::launch::library;
 use std::ffi::OsStr;
 use std::fs;
@@ -65,6 +66,29 @@ fn stat(pid: u32) -> Option<(u32, u64)> {
     Some((parent, start))
 }
 
+/// A process under the library.
+#[derive(Clone, Debug)]
+pub struct Guardian {
+    /// Which.
+    pub process: Process,
+    /// The environment that it was started with, which says how its tree is guarded.
+    pub environment: Environment,
+}
+
+/// The nearest of `process` and its living ancestors that was started with the library or has it
+/// loaded. What it was started with it cannot change afterwards; that of another user's process
+/// cannot be read, nor can it be told.
+pub fn guardian(process: Process) -> Option<Guardian> {
+    process.with_ancestors().find_map(|ancestor| {
+        let environment = ancestor.read("environ").unwrap_or_default();
+        let is_guarded = is_preloaded(&environment) || is_loaded(ancestor);
+        is_guarded.then(|| Guardian {
+            process: ancestor,
+            environment: Environment::from_block(&environment),
+        })
+    })
+}
+
 /// Why a process may not loosen what holds for a guarded tree; `None` if it may. It may not if it,
 /// or a living ancestor, was started with the library, has it loaded, or is `host`, under which
 /// there is nothing but the tree.
@@ -73,20 +97,14 @@ pub fn forbids_loosening(process: Process, host: Option<u32>) -> Option<&'static
     if process.read("environ").is_none_or(|block| block.is_empty()) {
         return Some("what it was started with cannot be seen");
     }
-    for ancestor in process.with_ancestors() {
-        if host == Some(ancestor.pid) {
-            return Some("it is a part of the guarded tree");
-        }
-        if has_library(ancestor) {
-            return Some("it runs inside a guarded tree");
-        }
+    if process.with_ancestors().any(|ancestor| host == Some(ancestor.pid)) {
+        return Some("it is a part of the guarded tree");
     }
-    None
+    guardian(process).map(|_| "it runs inside a guarded tree")
 }
 
-/// Whether the library was preloaded into a process, or lies in its memory.
-fn has_library(process: Process) -> bool {
-    let environment = process.read("environ").unwrap_or_default();
+/// Whether an environment preloads the library, by the name of the tree's own or by its usual one.
+fn is_preloaded(environment: &[u8]) -> bool {
     let value = |name: &[u8]| {
         let mut entries = environment.split(|byte| *byte == 0);
         entries.find_map(|entry| entry.strip_prefix(name)?.strip_prefix(b"="))
@@ -95,14 +113,13 @@ fn has_library(process: Process) -> bool {
     let is_ours = |path: &[u8]| {
         own == Some(path) || Path::new(OsStr::from_bytes(path)).ends_with("librampart.so")
     };
-    let preloaded = value(b"LD_PRELOAD")
-        .is_some_and(|list| library::entries(OsStr::from_bytes(list)).any(is_ours));
-    preloaded || maps(process).is_some_and(|text| text.contains("/librampart.so"))
+    value(b"LD_PRELOAD").is_some_and(|list| library::entries(OsStr::from_bytes(list)).any(is_ours))
 }
 
-fn maps(process: Process) -> Option<String> {
-    let text = process.read("maps")?;
-    Some(String::from_utf8_lossy(&text).into_owned())
+/// Whether the library lies in the memory of a process.
+fn is_loaded(process: Process) -> bool {
+    let maps = process.read("maps").unwrap_or_default();
+    String::from_utf8_lossy(&maps).contains("/librampart.so")
 }
 
 #[cfg(test)]
@@ -140,6 +157,8 @@ mod tests {
             }
             let why = forbids_loosening(process, None);
             let hosted = forbids_loosening(process, Some(std::process::id()));
+            let above = guardian(process).map(|found| found.process);
+            assert_eq!(above, (!may).then_some(process), "{variables:?}");
             drop(child.stdin.take());
             child.wait().unwrap();
             assert_eq!(why.is_none(), may, "{variables:?}: {why:?}");

@@ -1,19 +1,19 @@
 //! The policies that are in force where nothing was chosen: the shipped standard, then what the
 //! system, the user and the project add, lowest first.
 
-use super::last_good;
 use super::source::{self, Found};
+use super::{Layer, Origin, last_good, packs};
 use crate::directories::Directories;
 use crate::failure::{Failure, reason};
 use crate::launch::environment::Environment;
-use policy_schema::Layer as Level;
+use policy_schema::{Layer as Level, Options, Source, compile_locked};
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Where the system's administrator puts policies.
-const SYSTEM: &str = "/etc/rampart/policy.d";
+pub const SYSTEM: &str = "/etc/rampart/policy.d";
 
 /// The layers that are installed over the standard profile: the system's, those in `user`, and the
 /// `project`'s file. Directories hold `*.yaml` and `*.yml`, joined in the order of their names.
@@ -42,6 +42,40 @@ pub fn layers(
         all.extend(last_good::or(directories, file, Level::Project, compiled)?);
     }
     Ok(all)
+}
+
+/// What holds even where somebody chose another policy: the rules that the system's files lock, of
+/// themselves, of the standard profile and of the packs that they take in. Lowest layer first.
+///
+/// # Errors
+/// As [`layers`].
+pub fn locked(directories: &Directories) -> Result<Vec<Layer>, Failure> {
+    let own =
+        policy_files(Path::new(SYSTEM), Level::System).and_then(|files| match files.as_slice() {
+            [] => Ok(None),
+            files => source::compile_locked(files, Level::System),
+        });
+    // Remembered apart from what the whole files were compiled to.
+    let place = Path::new(SYSTEM).join("(the rules that it locks)");
+    let Some(own) = last_good::or(directories, &place, Level::System, own)? else {
+        return Ok(Vec::new());
+    };
+    let packs = packs::named(own.packs.iter().map(String::as_str))?;
+    let mut texts = vec![("standard", policies::SOURCES)];
+    texts.extend(packs.iter().map(|name| (name.as_str(), policies::PACK_SOURCES)));
+    let sources: Vec<Source<'_>> = texts
+        .iter()
+        .filter_map(|(wanted, of)| of.iter().find(|(name, _)| name == wanted))
+        .map(|(name, text)| Source { name, text: text.as_bytes() })
+        .collect();
+    let locks = policy_schema::locked::locks(&own.layer.image()?);
+    let options = Options { layer: Level::BuiltIn, run_examples: false };
+    let shipped = compile_locked(&sources, &options, &locks);
+    let shipped = shipped.map_err(|found| source::refused(&found))?.map(|bytes| Layer {
+        origin: Origin::Locked("the standard profile".to_owned()),
+        bytes: bytes.into(),
+    });
+    Ok(shipped.into_iter().chain([own.layer]).collect())
 }
 
 /// The project's file: `.rampart/policy.yaml` in the working directory or above it up to the root of

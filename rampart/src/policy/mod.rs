@@ -15,6 +15,7 @@ use crate::directories::Directories;
 use crate::failure::{Failure, reason};
 use crate::launch::environment::Environment;
 use evaluator::{Image, Images};
+use installed::SYSTEM;
 use recipe::Recipe;
 use std::borrow::Cow;
 use std::fmt;
@@ -24,7 +25,8 @@ use std::path::{Path, PathBuf};
 /// Which policy to use; without either, the installed ones
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct Choice {
-    /// Policy to use in place of the installed ones: a YAML file, or a compiled image
+    /// Policy to use in place of the installed ones, except what /etc/rampart locks: a YAML file, or a
+    /// compiled image
     #[arg(long, value_name = "FILE", conflicts_with = "profile")]
     pub policy: Option<PathBuf>,
     /// Shipped policy to use in place of the installed ones (`rampart policy list` names them)
@@ -44,6 +46,8 @@ pub enum Origin {
     Files(Vec<PathBuf>),
     /// Shipped packs, by name.
     Packs(Vec<String>),
+    /// What of it the system's policy locks.
+    Locked(String),
     /// What was compiled from these files when they last could be.
     LastGood(PathBuf),
     /// An image that somebody named on the command line.
@@ -56,6 +60,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Profile(name) => write!(out, "profile {name}"),
+            Self::Locked(of) => write!(out, "what {SYSTEM} locks of {of}"),
             Self::Packs(names) => write!(out, "packs {}", names.join(", ")),
             Self::LastGood(path) => write!(out, "{} as it last compiled", path.display()),
             Self::Copy(path) | Self::Image(path) => write!(out, "{}", path.display()),
@@ -93,7 +98,8 @@ impl Choice {
 
     /// Loads and compiles what was chosen: `--policy`, else `--profile`, else the images that
     /// `RAMPART_IMAGE` names (those of the guarded tree, inside one), else, inside a tree, the
-    /// standard profile, and outside, the installed files; with the packs.
+    /// standard profile, and outside, the installed files; with the packs. What the system's
+    /// policy locks holds beside what was named.
     /// Warnings about the policy go to standard error.
     ///
     /// # Errors
@@ -189,7 +195,11 @@ impl Layers {
 }
 
 impl Layer {
-    fn image(&self) -> Result<Image<'_>, Failure> {
+    /// Its image, checked whole.
+    ///
+    /// # Errors
+    /// If it is not intact, or was made by another version.
+    pub fn image(&self) -> Result<Image<'_>, Failure> {
         let failed = |what: &str| {
             Failure::usage(format!(
                 "cannot use {}: it {what}; compile the policy again with `rampart policy compile`",

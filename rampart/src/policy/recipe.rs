@@ -58,7 +58,7 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// Whether nothing but an upgrade can change what it makes.
+    /// Whether nothing but an upgrade, or a rule that the system locks, can change what it makes.
     pub fn is_fixed(&self) -> bool {
         self.profile.is_some() && self.packs.is_empty()
     }
@@ -73,6 +73,10 @@ impl Recipe {
             (None, Some(name)) => (Some(super::profile(name)?), Vec::new()),
             (None, None) => (Some(super::profile("standard")?), self.installed(directories)?),
         };
+        let locked = match (&self.policy, &self.profile) {
+            (None, None) => Vec::new(),
+            _ => installed::locked(directories)?,
+        };
         let is_strict =
             self.profile.as_deref().is_some_and(|name| policies::STRICT_PROFILES.contains(&name));
         let of_level = |is_project: bool| {
@@ -82,7 +86,7 @@ impl Recipe {
         let (mut wanted, project) = (of_level(false)?, of_level(true)?);
         wanted.extend(self.packs.iter().cloned());
         let only_project: BTreeSet<String> = project.difference(&wanted).cloned().collect();
-        let mut all: Vec<Layer> = base.into_iter().collect();
+        let mut all: Vec<Layer> = base.into_iter().chain(locked).collect();
         all.extend(packs::layer(&wanted, is_strict, Level::BuiltIn)?);
         all.extend(packs::layer(&only_project, is_strict, Level::Project)?);
         all.extend(more.drain(..).map(|found| found.layer));

@@ -73,6 +73,28 @@ pub fn compile(paths: &[PathBuf], level: Level) -> Result<Found, Failure> {
     compile_texts(&texts.collect::<Result<Vec<_>, _>>()?, level)
 }
 
+/// What nobody can do without of the files of a layer: what they lock. `None` if that is nothing.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_locked(paths: &[PathBuf], level: Level) -> Result<Option<Found>, Failure> {
+    let mut texts = Vec::with_capacity(paths.len());
+    for path in paths {
+        texts.push((path.display().to_string(), trusted(path, Some(level))?));
+    }
+    let sources: Vec<Source<'_>> = texts.iter().map(|(name, text)| Source { name, text }).collect();
+    let options = Options { layer: level, run_examples: false };
+    let image = policy_schema::compile_locked(&sources, &options, &[]);
+    let Some(image) = image.map_err(|found| refused(&found))? else {
+        return Ok(None);
+    };
+    let documents: Vec<Document> =
+        sources.iter().map(|source| policy_schema::read_policy::read(source).0).collect();
+    let origin = Origin::Locked("itself".to_owned());
+    let layer = Layer { origin, bytes: Cow::Owned(image) };
+    Ok(Some(Found { layer, level, packs: packs_of(&documents) }))
+}
+
 /// The bytes of a file that nobody else can have written: the system's must be root's, the user's
 /// own or root's. A project's belongs to whoever checked it out, and what somebody names is his
 /// own choice, as long as not everybody may write to it.

@@ -53,6 +53,80 @@ fn layers_from_the_profile_to_the_project() {
     assert_eq!(under_etc(&user, &["check", "--", "x-site"]).status, 1);
 }
 
+/// `--policy` and `--profile` stand in place of everything but the rules that the system locks.
+#[test]
+fn locked_rules_hold_under_any_policy() {
+    let user = User::new();
+    user.write(
+        SYSTEM,
+        "default_action: deny
+on_unparseable: deny
+lock: [site/never, site/late, destructive/*]
+policies:
+  - name: site
+    rules:
+      - {name: except, action: allow, when: {program: x-never, operand_matches: [fine]}}
+      - {name: free, action: deny, when: {program: x-free}}
+      - {name: never, action: deny, when: {program: x-never}}
+      - {name: late, action: ask, when: {program: x-late}}
+",
+    );
+    let open = "default_action: allow\non_unparseable: allow\ndisable: [site/never, site/*, destructive/*]\n";
+    user.write("open.yaml", open);
+    let compiled = user.rampart(&["policy", "compile", "-o", "open.img", "open.yaml"]);
+    assert_eq!(compiled.status, 0, "{}", compiled.stderr);
+    for choice in [
+        &["--policy", "open.yaml"][..],
+        &["--policy", "open.img"],
+        &["--profile", "monitor"],
+        &["--profile", "standard", "--pack", "git"],
+    ] {
+        for (shell, status) in [
+            ("x-never", 1),
+            ("echo $(x-never 1)", 1),
+            ("x-late", 3),
+            // Of the standard profile, which is not chosen here.
+            ("rm -rf /", 1),
+            // What the system does not lock, and its settings, do not hold.
+            ("x-free", 0),
+            ("x-never fine", 0),
+            ("x-never fine; x-never", 1),
+            ("x-none", 0),
+        ] {
+            let all = [&["check"][..], choice, &["--shell", shell]].concat();
+            let found = under_etc(&user, &all);
+            assert_eq!(
+                found.status, status,
+                "{choice:?} {shell}: {}{}",
+                found.stdout, found.stderr
+            );
+        }
+    }
+    let shown = under_etc(&user, &["policy", "show", "--policy", "open.yaml"]);
+    assert!(
+        shown.stdout.contains("what /etc/rampart/policy.d locks of itself"),
+        "{}",
+        shown.stdout
+    );
+    // Entrances that load in their own way would be holes.
+    let explained =
+        under_etc(&user, &["policy", "explain", "--policy", "open.yaml", "--", "x-never"]);
+    assert!(explained.stdout.contains("site/never"), "{}", explained.stdout);
+    let corpus = "{\"id\":1,\"kind\":\"attack\",\"command\":\"x-never\"}\n";
+    user.write("corpus.jsonl", corpus);
+    let score = ["score", "--policy", "open.yaml", "corpus.jsonl"];
+    assert!(
+        under_etc(&user, &score).stdout.contains("100.0"),
+        "{}",
+        under_etc(&user, &score).stdout
+    );
+    // A mistake in the file leaves what it last locked in force, and nothing is an allow.
+    user.write(SYSTEM, "lock: [\n");
+    let found = under_etc(&user, &["check", "--policy", "open.yaml", "--", "x-never"]);
+    assert_eq!(found.status, 1, "{}", found.stderr);
+    assert!(found.stderr.contains("stays in force"), "{}", found.stderr);
+}
+
 #[test]
 fn files_that_others_may_write_are_refused() {
     for (mode, owner, text) in [
