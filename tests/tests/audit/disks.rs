@@ -36,7 +36,8 @@ fn in_namespace(guard: &Guard, script: &str) -> Option<Ran> {
 #[test]
 fn a_disk_that_fills_up_and_is_emptied_again() {
     let guard = Guard::new(POLICY);
-    let script = "tree; tree; audit tail >/dev/null; echo tail $?; audit verify >/dev/null; echo verify $?
+    let script =
+        "tree; tree; audit tail >/dev/null; echo tail $?; audit verify >/dev/null; echo verify $?
         mount -o remount,size=1m none \"$A\"; audit tail -n 1 >/dev/null; echo tail $?
         tree; audit verify; echo verify $?; cat \"$A\"/chain-*";
     let Some(ran) = in_namespace(&guard, script) else { return };
