@@ -31,6 +31,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["worker", rest @ ..] => spawn::work(rest),
+        ["echo", path] => socket::echo(Path::new(path)),
         ["verdict"] => match verdicts_only() {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => {

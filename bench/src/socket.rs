@@ -3,14 +3,14 @@
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use evaluator::wire::{Header, Kind, Tag, field};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv,
-    send, socket_with,
+    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with,
+    bind, connect, listen, recv, send, socket_with,
 };
 
 use crate::report::{Report, quantile};
@@ -37,26 +37,75 @@ impl Drop for Daemon {
 /// If the daemon does not come up or does not answer.
 pub fn measure(program: &Path, work: &Path, report: &mut Report) -> Result<(), String> {
     let daemon = start(program, work)?;
+    let echo = start_echo(work)?;
     let call = call();
-    let mut alone = client(&daemon.socket, &call, ROUNDS)?;
-    let figure = quantile(&mut alone, 0.5);
+    // In turns, so that both see the same machine.
+    let (mut alone, mut bare) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        alone.push(once(&daemon.socket, &call)?);
+        bare.push(once(&echo.socket, &call)?);
+    }
+    let (figure, floor) = (quantile(&mut alone, 0.5), quantile(&mut bare, 0.5));
     report.absolute("verdict over the socket, connect per call: p50", figure, "µs", Some(60.0));
+    report.ratio("the same, bare: an echo server", figure, floor, "µs", None);
+    for (what, daemon) in [("four clients", &daemon), ("four clients of the echo server", &echo)] {
+        let started = Instant::now();
+        let mut all = crowd(&daemon.socket, &call)?;
+        let rate = all.len() as f64 / started.elapsed().as_secs_f64();
+        let tail = quantile(&mut all, 0.99);
+        let budget = (what == "four clients").then_some(300.0);
+        report.absolute(&format!("the same, {what}: p99"), tail, "µs", budget);
+        report.absolute(&format!("the same, {what}: calls a second"), rate, "/s", None);
+    }
+    Ok(())
+}
+
+/// Times of four clients at once.
+fn crowd(path: &Path, call: &[u8]) -> Result<Vec<f64>, String> {
+    let client = |path: PathBuf, call: Vec<u8>| {
+        let calls = (0..ROUNDS).map(|_| once(&path, &call));
+        calls.collect::<Result<Vec<f64>, String>>()
+    };
     let clients: Vec<_> = (0..4)
         .map(|_| {
-            let (socket, call) = (daemon.socket.clone(), call.clone());
-            thread::spawn(move || client(&socket, &call, ROUNDS))
+            let (path, call) = (path.to_owned(), call.to_vec());
+            thread::spawn(move || client(path, call))
         })
         .collect();
-    let started = Instant::now();
     let mut all = Vec::new();
     for client in clients {
         all.extend(client.join().map_err(|_| "a client died".to_owned())??);
     }
-    let rate = all.len() as f64 / started.elapsed().as_secs_f64();
-    let tail = quantile(&mut all, 0.99);
-    report.absolute("the same, four clients: p99", tail, "µs", Some(300.0));
-    report.absolute("the same, four clients: verdicts a second", rate, "/s", None);
-    Ok(())
+    Ok(all)
+}
+
+/// `bench echo PATH`: answers every packet with one of the length of a verdict, and nothing else.
+/// What no evaluator can be faster than.
+pub fn echo(path: &Path) -> ExitCode {
+    let header = Header { kind: Kind::Answer, length: 0, in_memfd: false };
+    let served = (|| -> rustix::io::Result<()> {
+        let flags = SocketFlags::CLOEXEC;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+        bind(&socket, &SocketAddrUnix::new(path)?)?;
+        listen(&socket, 128)?;
+        let mut call = [0; 4096];
+        loop {
+            let client = accept_with(&socket, flags)?;
+            // A client that goes at once is none.
+            if recv(&client, &mut call[..], RecvFlags::empty()).is_ok_and(|(_, len)| len > 0) {
+                let _ = send(&client, &header.bytes(), SendFlags::NOSIGNAL);
+            }
+        }
+    })();
+    eprintln!("bench: echo: {served:?}");
+    ExitCode::FAILURE
+}
+
+fn start_echo(work: &Path) -> Result<Daemon, String> {
+    let socket = work.join("echo.sock");
+    let own = std::env::current_exe().map_err(|error| format!("own path: {error}"))?;
+    let child = Command::new(own).arg("echo").arg(&socket).spawn();
+    up(Daemon { child: child.map_err(|error| format!("bench echo: {error}"))?, socket })
 }
 
 fn start(program: &Path, work: &Path) -> Result<Daemon, String> {
@@ -70,11 +119,15 @@ fn start(program: &Path, work: &Path) -> Result<Daemon, String> {
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| format!("{}: {error}", program.display()))?;
-    let daemon = Daemon { child, socket };
+    up(Daemon { child, socket })
+}
+
+/// Waits until it can be reached.
+fn up(daemon: Daemon) -> Result<Daemon, String> {
     let deadline = Instant::now() + Duration::from_secs(10);
     while open(&daemon.socket).is_err() {
         if Instant::now() > deadline {
-            return Err("rampart serve does not come up".to_owned());
+            return Err(format!("nobody listens at {}", daemon.socket.display()));
         }
         thread::sleep(Duration::from_millis(20));
     }
@@ -107,22 +160,19 @@ fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Times of `rounds` verdicts in microseconds: connect, ask, answer, close.
-fn client(path: &Path, call: &[u8], rounds: usize) -> Result<Vec<f64>, String> {
+/// The time of one call in microseconds: connect, ask, answer, close.
+fn once(path: &Path, call: &[u8]) -> Result<f64, String> {
     let mut answer = [0; 1024];
-    let mut samples = Vec::with_capacity(rounds);
-    for _ in 0..rounds {
-        let started = Instant::now();
-        let length = open(path).and_then(|socket| {
-            send(&socket, call, SendFlags::NOSIGNAL)?;
-            recv(&socket, &mut answer[..], RecvFlags::empty())
-        });
-        samples.push(started.elapsed().as_secs_f64() * 1e6);
-        let (_, length) = length.map_err(|errno| format!("the socket: {errno}"))?;
-        let header = answer.get(..length).and_then(|packet| Header::read(packet).ok());
-        if header.is_none_or(|(header, _)| header.kind != Kind::Answer) {
-            return Err("the evaluator gave no answer".to_owned());
-        }
+    let started = Instant::now();
+    let length = open(path).and_then(|socket| {
+        send(&socket, call, SendFlags::NOSIGNAL)?;
+        recv(&socket, &mut answer[..], RecvFlags::empty())
+    });
+    let sample = started.elapsed().as_secs_f64() * 1e6;
+    let (_, length) = length.map_err(|errno| format!("the socket: {errno}"))?;
+    let header = answer.get(..length).and_then(|packet| Header::read(packet).ok());
+    if header.is_none_or(|(header, _)| header.kind != Kind::Answer) {
+        return Err("the evaluator gave no answer".to_owned());
     }
-    Ok(samples)
+    Ok(sample)
 }

@@ -53,13 +53,48 @@ pub struct Packet {
 }
 
 /// What came of reading.
-pub enum Received {
-    /// A packet.
-    Packet(Packet),
+pub enum Received<'b> {
+    /// A packet: what it is, and its body, not yet looked at.
+    Packet(Kind, &'b [u8]),
+    /// A packet whose body is yet to be read from its memfd.
+    Large(Kind, Sealed),
     /// The peer has gone.
     End,
     /// Something that is no packet. Nothing more is to be read from there.
     Malformed(Malformed),
+}
+
+/// Room for any packet; used again and again.
+pub struct Buffer(Vec<u8>);
+
+impl Default for Buffer {
+    fn default() -> Self {
+        // One byte more than a packet may have, so that a longer one shows.
+        Self(vec![0; PACKET + 1])
+    }
+}
+
+/// A body in a memfd.
+pub struct Sealed {
+    memfd: OwnedFd,
+    length: u32,
+}
+
+impl Sealed {
+    /// The body; `None` if somebody could still change it, or it has another length than the
+    /// packet said.
+    pub fn content(self) -> Option<Vec<u8>> {
+        if !rustix::fs::fcntl_get_seals(&self.memfd).ok()?.contains(SEALS) {
+            return None;
+        }
+        let file = File::from(self.memfd);
+        if file.metadata().ok()?.len() != u64::from(self.length) {
+            return None;
+        }
+        let mut body = vec![0; self.length as usize];
+        file.read_exact_at(&mut body, 0).ok()?;
+        Some(body)
+    }
 }
 
 /// Sends one packet. Never waits: on a socket that is not blocking, a full one is an error.
@@ -98,18 +133,16 @@ fn sealed(body: &[u8]) -> io::Result<OwnedFd> {
     Ok(memfd.into())
 }
 
-/// Reads one packet.
+/// Reads one packet into `buffer`.
 ///
 /// # Errors
 /// What recvmsg(2) says: `EAGAIN` if there is none and the socket does not block.
-pub fn receive(socket: BorrowedFd<'_>) -> io::Result<Received> {
-    // One byte more than a packet may have, so that a longer one shows.
-    let mut buffer = vec![0; PACKET + 1];
+pub fn receive<'b>(socket: BorrowedFd<'_>, buffer: &'b mut Buffer) -> io::Result<Received<'b>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::CMSG_CLOEXEC;
     let got =
-        rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut buffer)], &mut control, flags)?;
+        rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut buffer.0)], &mut control, flags)?;
     let mut memfd = None;
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(descriptors) = message {
@@ -122,34 +155,28 @@ pub fn receive(socket: BorrowedFd<'_>) -> io::Result<Received> {
     if got.bytes > PACKET || got.flags.contains(ReturnFlags::TRUNC) {
         return Ok(Received::Malformed(Malformed::Length));
     }
-    buffer.truncate(got.bytes);
-    let (header, body) = match Header::read(&buffer) {
-        Ok(read) => read,
-        Err(malformed) => return Ok(Received::Malformed(malformed)),
-    };
-    let body = match (header.in_memfd, memfd) {
-        (false, _) => body.to_vec(),
-        (true, Some(memfd)) => match content(memfd, header.length) {
-            Some(body) => body,
-            None => return Ok(Received::Malformed(Malformed::Length)),
-        },
-        (true, None) => return Ok(Received::Malformed(Malformed::Length)),
-    };
-    Ok(Received::Packet(Packet { kind: header.kind, body }))
+    let read = Header::read(buffer.0.get(..got.bytes).unwrap_or_default());
+    Ok(match (read, memfd) {
+        (Err(malformed), _) => Received::Malformed(malformed),
+        (Ok((header, body)), _) if !header.in_memfd => Received::Packet(header.kind, body),
+        (Ok((header, _)), Some(memfd)) => {
+            Received::Large(header.kind, Sealed { memfd, length: header.length })
+        }
+        (Ok(_), None) => Received::Malformed(Malformed::Length),
+    })
 }
 
-/// The content of a memfd that nobody can change any more; `None` if it is not such a one.
-fn content(memfd: OwnedFd, length: u32) -> Option<Vec<u8>> {
-    if !rustix::fs::fcntl_get_seals(&memfd).ok()?.contains(SEALS) {
-        return None;
-    }
-    let file = File::from(memfd);
-    if file.metadata().ok()?.len() != u64::from(length) {
-        return None;
-    }
-    let mut body = vec![0; length as usize];
-    file.read_exact_at(&mut body, 0).ok()?;
-    Some(body)
+/// The same, with the body read from wherever it is.
+fn receive_whole(socket: BorrowedFd<'_>) -> io::Result<Result<Packet, Option<Malformed>>> {
+    Ok(match receive(socket, &mut Buffer::default())? {
+        Received::Packet(kind, body) => Ok(Packet { kind, body: body.to_vec() }),
+        Received::Large(kind, sealed) => match sealed.content() {
+            Some(body) => Ok(Packet { kind, body }),
+            None => Err(Some(Malformed::Length)),
+        },
+        Received::End => Err(None),
+        Received::Malformed(malformed) => Err(Some(malformed)),
+    })
 }
 
 /// A connection to an evaluator.
@@ -204,11 +231,10 @@ impl Connection {
                 Err(errno) => return Err(errno.into()),
             }
         }
-        match receive(self.socket.as_fd())? {
-            Received::Packet(packet) => Ok(packet),
-            Received::End => Err(Errno::CONNRESET.into()),
-            Received::Malformed(_) => Err(Errno::PROTO.into()),
-        }
+        receive_whole(self.socket.as_fd())?.map_err(|malformed| match malformed {
+            None => Errno::CONNRESET.into(),
+            Some(_) => Errno::PROTO.into(),
+        })
     }
 }
 
@@ -261,11 +287,7 @@ mod tests {
     }
 
     fn received(socket: &OwnedFd) -> Packet {
-        match receive(socket.as_fd()).unwrap() {
-            Received::Packet(packet) => packet,
-            Received::End => panic!("the end"),
-            Received::Malformed(malformed) => panic!("{malformed:?}"),
-        }
+        receive_whole(socket.as_fd()).unwrap().unwrap()
     }
 
     #[test]
@@ -286,7 +308,7 @@ mod tests {
             Some(libc::E2BIG)
         );
         drop(one);
-        assert!(matches!(receive(other.as_fd()).unwrap(), Received::End));
+        assert_eq!(receive_whole(other.as_fd()).unwrap(), Err(None));
     }
 
     #[test]
@@ -305,14 +327,14 @@ mod tests {
             assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
             let part = [IoSlice::new(&header)];
             rustix::net::sendmsg(&one, &part, &mut control, SendFlags::empty()).unwrap();
-            let got = receive(other.as_fd()).unwrap();
-            assert!(matches!(got, Received::Malformed(Malformed::Length)));
+            let got = receive_whole(other.as_fd()).unwrap();
+            assert_eq!(got, Err(Some(Malformed::Length)));
         }
         rustix::net::send(&one, &header, SendFlags::empty()).unwrap();
-        let got = receive(other.as_fd()).unwrap();
-        assert!(matches!(got, Received::Malformed(Malformed::Length)), "no descriptor");
+        let got = receive_whole(other.as_fd()).unwrap();
+        assert_eq!(got, Err(Some(Malformed::Length)), "no descriptor");
         rustix::net::send(&one, &vec![0; PACKET + 1], SendFlags::empty()).unwrap();
-        let got = receive(other.as_fd()).unwrap();
-        assert!(matches!(got, Received::Malformed(Malformed::Length)), "too long");
+        let got = receive_whole(other.as_fd()).unwrap();
+        assert_eq!(got, Err(Some(Malformed::Length)), "too long");
     }
 }

@@ -5,6 +5,7 @@ use crate::launch::environment::Environment;
 use crate::launch::library;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -44,6 +45,16 @@ impl Process {
     /// A file of its directory in `/proc`; `None` if it may not be read.
     pub fn read(self, name: &str) -> Option<Vec<u8>> {
         fs::read(format!("/proc/{}/{name}", self.pid)).ok()
+    }
+
+    /// Whether that file holds more than `limit` bytes, which reading it would show at some cost.
+    pub fn has_more(self, name: &str, limit: usize) -> bool {
+        let Ok(file) = fs::File::open(format!("/proc/{}/{name}", self.pid)) else {
+            return false;
+        };
+        let mut found = Vec::with_capacity(limit);
+        let read = file.take(limit as u64 + 1).read_to_end(&mut found);
+        read.is_ok() && found.len() > limit
     }
 
     /// Where a link of its directory in `/proc` leads; `None` if it may not be read.

@@ -42,6 +42,19 @@ impl<'g> Evaluator<'g> {
     /// # Panics
     /// If it does not come up.
     pub fn restart(&mut self) {
+        self.start_again();
+        let socket = self.socket();
+        self.wait("the daemon to listen", || {
+            let is_up = socket.exists() && self.say(&["status", "--json"]).stdout != "[]\n";
+            is_up.then_some(())
+        });
+    }
+
+    /// Starts the daemon, again, and does not wait for it.
+    ///
+    /// # Panics
+    /// If there is no such program.
+    pub fn start_again(&mut self) {
         self.kill();
         let mut command = self.outside(rampart());
         command.arg("serve").arg("--policy").arg(self.guard.image());
@@ -49,11 +62,6 @@ impl<'g> Evaluator<'g> {
             fs::File::options().create(true).append(true).open(self.guard.path("serve.log"));
         command.stdin(Stdio::null()).stderr(errors.expect("a log"));
         self.daemon = Some(command.spawn().expect("the daemon starts"));
-        let socket = self.socket();
-        self.wait("the daemon to listen", || {
-            let is_up = socket.exists() && self.say(&["status", "--json"]).stdout != "[]\n";
-            is_up.then_some(())
-        });
     }
 
     /// Ends the daemon as a power cut would.

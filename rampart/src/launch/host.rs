@@ -59,7 +59,7 @@ enum End {
 ///
 /// # Errors
 /// Only if nothing can be waited for.
-pub fn serve(mut server: Server<'_>, child: Pid) -> Result<u8, Failure> {
+pub fn serve(mut server: Server, child: Pid) -> Result<u8, Failure> {
     let signals = Signals::catch()?;
     for signal in ITS_OWN {
         exec::ignore(signal);

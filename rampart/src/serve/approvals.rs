@@ -4,13 +4,16 @@
 use super::approval::{About, Approval, LINGER, Scope, State, Used, Waiting};
 use super::coverage::{Coverage, Id};
 use crate::process::Process;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Most approvals that may be pending at a time.
 pub const MOST_PENDING: usize = 1000;
 
 /// How long answered approvals are kept for `rampart why`, in milliseconds.
 const KEPT: u64 = 24 * 3600 * 1000;
+
+/// How many approvals are kept if nothing else needs them.
+const MOST_KEPT: usize = 10_000;
 
 /// How often one process may use one approval: it needs it once, and again if the evaluator was
 /// restarted meanwhile. More is a loop.
@@ -65,6 +68,8 @@ pub struct Approvals {
     all: BTreeMap<String, Approval>,
     latest: HashMap<Id, String>,
     users: HashMap<Process, Vec<String>>,
+    /// Those that are pending, the next to expire first.
+    open: BTreeSet<(u64, String)>,
     changed: Vec<String>,
 }
 
@@ -80,6 +85,9 @@ impl Approvals {
             for used in &approval.used {
                 let process = Process { pid: used.pid, start: used.start };
                 approvals.users.entry(process).or_default().push(approval.id.clone());
+            }
+            if approval.state == State::Pending {
+                approvals.open.insert((approval.expires, approval.id.clone()));
             }
             let newer = approvals.latest.get(&key).is_none_or(|id| *id <= approval.id);
             if newer {
@@ -123,7 +131,7 @@ impl Approvals {
         {
             return outcome;
         }
-        let is_full = self.pending().count() >= MOST_PENDING;
+        let is_full = self.open.len() >= MOST_PENDING;
         if is_full && !wanted.fallback {
             return Outcome::Full;
         }
@@ -155,6 +163,7 @@ impl Approvals {
         }
         self.latest.insert(wanted.key, id.clone());
         self.changed.push(id.clone());
+        self.open.insert((approval.expires, id.clone()));
         self.all.insert(id, approval);
         Outcome::Parked
     }
@@ -171,7 +180,12 @@ impl Approvals {
         let approval = self.all.get_mut(id)?;
         match approval.state {
             State::Pending => {
-                approval.expires = approval.expires.max(now.saturating_add(wanted.timeout));
+                let later = now.saturating_add(wanted.timeout);
+                if later > approval.expires {
+                    self.open.remove(&(approval.expires, id.to_owned()));
+                    approval.expires = later;
+                    self.open.insert((later, id.to_owned()));
+                }
                 approval.waiting.push(Waiting { token, process, fallback: wanted.fallback });
                 self.changed.push(id.to_owned());
                 Some(Outcome::Parked)
@@ -222,6 +236,7 @@ impl Approvals {
         if approval.state != State::Pending {
             return Err(Unresolved::Over(approval.state));
         }
+        self.open.remove(&(approval.expires, id.clone()));
         approval.state = if scope.is_some() { State::Approved } else { State::Denied };
         approval.scope = scope;
         approval.by = by.to_owned();
@@ -239,6 +254,9 @@ impl Approvals {
     /// The whole id of the approval that `wanted` is the end of, in any case.
     fn find(&self, wanted: &str) -> Result<String, Unresolved> {
         let wanted = wanted.to_ascii_uppercase();
+        if self.all.contains_key(&wanted) {
+            return Ok(wanted);
+        }
         if wanted.len() < 4 {
             return Err(Unresolved::Unknown);
         }
@@ -263,47 +281,55 @@ impl Approvals {
         self.all.values().filter(|approval| approval.state == State::Pending)
     }
 
-    /// Ends those whose time is up, and forgets old ones. Returns the answers for those who wait.
+    /// How many are pending.
+    pub fn count_pending(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Ends those whose time is up. Returns the answers for those who wait.
     pub fn expire(&mut self, now: u64) -> Vec<Reply> {
-        let mut over: Vec<(String, Waiting)> = Vec::new();
-        for approval in self.all.values_mut() {
-            if approval.state != State::Pending || approval.expires > now {
-                continue;
-            }
+        let mut replies = Vec::new();
+        while self.open.first().is_some_and(|(expires, _)| *expires <= now) {
+            let Some((_, id)) = self.open.pop_first() else { break };
+            let Some(approval) = self.all.get_mut(&id) else { continue };
             approval.state = State::Expired;
             approval.resolved = now;
-            self.changed.push(approval.id.clone());
-            let id = &approval.id;
-            over.extend(approval.waiting.drain(..).map(|one| (id.clone(), one)));
+            self.changed.push(id.clone());
+            for one in std::mem::take(&mut approval.waiting) {
+                replies.push(match one.fallback {
+                    true => (one.token, self.grant(&id, one.process)),
+                    false => (one.token, Outcome::Denied(id.clone())),
+                });
+            }
         }
-        let replies = over.into_iter().map(|(id, one)| match one.fallback {
-            true => (one.token, self.grant(&id, one.process)),
-            false => (one.token, Outcome::Denied(id)),
-        });
-        replies.collect()
+        replies
     }
 
     /// When the next one expires, in milliseconds since the epoch.
     pub fn next_expiry(&self) -> Option<u64> {
-        self.pending().map(|approval| approval.expires).min()
+        self.open.first().map(|(expires, _)| *expires)
     }
 
     /// Forgets what nobody needs any more: answered a day ago, and used by nobody who lives.
     pub fn forget(&mut self, now: u64) {
         self.users.retain(|process, _| process.is_alive());
         let needed: HashSet<&String> = self.users.values().flatten().collect();
-        let is_old = |approval: &Approval| {
+        let may_go = |approval: &&Approval| {
             approval.state != State::Pending
-                && approval.resolved.saturating_add(KEPT) < now
                 && !approval.outlasts(now)
                 && !needed.contains(&approval.id)
         };
-        let old: Vec<String> =
-            self.all.values().filter(|one| is_old(one)).map(|one| one.id.clone()).collect();
-        for id in old {
-            self.all.remove(&id);
-            self.latest.retain(|_, latest| *latest != id);
+        // Ids are in the order of time.
+        let surplus = self.all.len().saturating_sub(MOST_KEPT);
+        let idle = self.all.values().filter(may_go).enumerate();
+        let old: Vec<String> = idle
+            .filter(|(index, one)| *index < surplus || one.resolved.saturating_add(KEPT) < now)
+            .map(|(_, one)| one.id.clone())
+            .collect();
+        for id in &old {
+            self.all.remove(id);
         }
+        self.latest.retain(|_, latest| self.all.contains_key(latest));
     }
 
     /// A client has gone. What it asked for stays pending: it may come again.
@@ -315,8 +341,8 @@ impl Approvals {
 
     /// The approvals that changed since this was last called, as they are now.
     pub fn changes(&mut self) -> Vec<&Approval> {
-        let changed: HashSet<String> = self.changed.drain(..).collect();
-        self.all.values().filter(|approval| changed.contains(&approval.id)).collect()
+        let changed: BTreeSet<String> = self.changed.drain(..).collect();
+        changed.iter().filter_map(|id| self.all.get(id)).collect()
     }
 
     /// Every approval.

@@ -1,11 +1,14 @@
 //! Where an evaluator listens, and being the only one there.
 
+use crate::channel::Connection;
 use crate::directories::make_private;
 use crate::failure::{Failure, reason};
+use crate::process::Process;
 use rustix::fs::FlockOperation;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::env;
 use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -117,12 +120,31 @@ impl Listener {
     pub fn private() -> Result<Self, Failure> {
         let directory = directory()?;
         make_private(&directory)?;
+        remove_left_behind(&directory);
         let path = directory.join(format!("run-{}.sock", std::process::id()));
         let socket = bind(&path).map_err(|errno| {
             let why = reason(&errno.into());
             Failure::other(format!("cannot listen at `{}`: {why}", path.display()))
         })?;
         Ok(Self { socket, path, _locked: None })
+    }
+}
+
+/// Removes sockets of [`Listener::private`] whose process was killed: nobody listens there, and
+/// nobody has the number that its name holds.
+fn remove_left_behind(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let number =
+            name.to_str().and_then(|name| name.strip_prefix("run-")?.strip_suffix(".sock"));
+        let Some(pid) = number.and_then(|number| number.parse().ok()) else {
+            continue;
+        };
+        let is_refused = |error: std::io::Error| error.kind() == ErrorKind::ConnectionRefused;
+        let path = entry.path();
+        if Process::of(pid).is_none() && Connection::open(&path).is_err_and(is_refused) {
+            let _ = fs::remove_file(path);
+        }
     }
 }
 
@@ -164,7 +186,6 @@ impl Drop for Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::Connection;
 
     #[test]
     fn one_evaluator_a_socket() {

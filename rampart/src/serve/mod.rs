@@ -1,22 +1,33 @@
 //! The evaluator as a service: verdicts, approvals and what they need that a process of its own
 //! alone can have. `rampart serve` runs it as a daemon, `rampart run` for one tree.
 //!
-//! One thread and one epoll loop: a parked request is a descriptor in the set, nothing more.
+//! One thread and one epoll loop: a parked request is a descriptor in the set, nothing more. Only what
+//! takes long to judge is judged in a second thread.
 //!
 //! | module | what |
 //! | --- | --- |
 //! | [`listen`] | where the socket lies, and taking it |
 //! | [`server`] | the loop, clients and their limits |
-//! | [`requests`] | one packet → one answer |
+//! | [`clients`], [`peer`] | who is connected, and who that is on the kernel's word |
+//! | [`requests`], [`reports`] | one packet → one answer |
+//! | [`weigh`], [`brain`], [`files`] | what a request comes to by the policy |
+//! | [`heavy`] | the same for large requests |
 //! | [`approvals`], [`approval`] | what was asked, answered and used; pure, the time is an argument |
 //! | [`coverage`] | which commands an approval covers |
 //! | [`journal`] | approvals that outlive the process |
 
 pub mod approval;
 pub mod approvals;
+pub mod brain;
+pub mod clients;
 pub mod coverage;
+mod files;
+mod heavy;
 pub mod journal;
 pub mod listen;
+pub mod peer;
+pub mod reports;
 pub mod requests;
 pub mod server;
 pub mod signals;
+pub mod weigh;

@@ -1,62 +1,40 @@
-//! One packet from a client, and what is to be said to it.
+//! One request from a client, and what is to be said to it.
 
-use super::approval::{About, Approval, Scope, State};
-use super::approvals::{Approvals, Outcome, Unresolved, Wanted};
-use super::coverage::{self, Coverage};
-use crate::asked::Asked;
+use super::approval::{Approval, Scope, State};
+use super::approvals::{Approvals, Outcome, Unresolved};
+use super::brain::{Brain, InForce};
+use super::peer::Peer;
+use super::reports::{Said, answer, listed, refused, report, unresolved_text};
+use super::weigh::{Weighed, is_about_its_process, is_heavy, weigh};
 use crate::audit::record;
-use crate::channel::{Fields, Packet};
-use crate::launch::program::Facts;
+use crate::channel::Fields;
 use crate::process::{Process, forbids_loosening};
-use crate::verdict::judge::Judge;
-use crate::verdict::world::FileSystem;
+use evaluator::Action;
 use evaluator::wire::{Body, Kind, Tag};
-use evaluator::{Action, Verdict};
-use policy_schema::time;
-use serde_json::{Value, json};
+use serde_json::json;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// How long an asker waits if it does not say, and at most, in seconds.
-const TIMEOUT: (u32, u32) = (120, 24 * 3600);
-
-/// Who is at the other end, on the kernel's word.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer {
-    /// The process that connected, for requests that are about it ([`is_about_its_process`]).
-    pub process: Option<Process>,
-    /// Its user.
-    pub uid: u32,
-}
-
-/// Whether the answer depends on which process asks. Finding that out for good costs more than a
-/// verdict.
-pub const fn is_about_its_process(kind: Kind) -> bool {
-    matches!(kind, Kind::Ask | Kind::Covered | Kind::Resolve)
-}
-
-/// What is said to a client.
-#[derive(Debug)]
-pub struct Said {
-    /// Kind of the packet.
-    pub kind: Kind,
-    /// Its body.
-    pub body: Fields,
-}
 
 /// What comes of a request.
 pub enum Handled {
     /// This is the answer.
     Now(Said),
+    /// This is the answer, once what has changed is on the disk.
+    Kept(Said),
     /// The client waits for a person.
     Parked,
+    /// It is a lot to judge, and somebody else's work.
+    Heavy,
     /// This is the answer, and these are the answers for others.
     Resolved(Said, Vec<(u64, Said)>),
 }
 
 /// Everything that requests are answered from.
-pub struct Desk<'p> {
+pub struct Desk {
     /// The policy.
-    pub judge: Judge<'p>,
+    pub policy: Arc<InForce>,
+    /// Working memory.
+    pub brain: Brain,
     /// What was asked and answered.
     pub approvals: Approvals,
     /// The process below which there is nothing but a guarded tree.
@@ -75,55 +53,79 @@ pub fn now() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or_default()
 }
 
-/// What an answered approval means to somebody who waits for it.
-pub fn answer(outcome: &Outcome, expired: bool) -> Said {
-    let (action, by, id) = match outcome {
-        Outcome::Granted(id) if expired => (Action::Allow, "on_no_approver", id.as_str()),
-        Outcome::Granted(id) => (Action::Allow, "approver", id.as_str()),
-        Outcome::Denied(id) if expired => (Action::Ask, "expired", id.as_str()),
-        Outcome::Denied(id) => (Action::Deny, "approver", id.as_str()),
-        // No approver: the asker's own policy says what that comes to.
-        Outcome::Full | Outcome::Parked => (Action::Ask, "full", ""),
-    };
-    let body = Fields::default()
-        .with(Tag::Action, &[action as u8])
-        .with(Tag::By, by.as_bytes())
-        .with(Tag::Approval, id.as_bytes());
-    Said { kind: Kind::Answer, body }
-}
-
-/// A refusal.
-pub fn refused(why: &str) -> Said {
-    Said { kind: Kind::Refused, body: Fields::default().with(Tag::Text, why.as_bytes()) }
-}
-
-fn report(value: &Value) -> Said {
-    let text = value.to_string();
-    Said { kind: Kind::Report, body: Fields::default().with(Tag::Text, text.as_bytes()) }
-}
-
-impl Desk<'_> {
-    /// Answers `packet`, which client `token` sent.
-    pub fn handle(&mut self, packet: &Packet, peer: Peer, token: u64) -> Handled {
-        self.answered += 1;
-        let body = match Body::read(&packet.body) {
-            Ok(body) => body,
-            Err(malformed) => return Handled::Now(refused(malformed.text())),
-        };
-        match (packet.kind, peer.process) {
-            (kind, None) if is_about_its_process(kind) => {
-                Handled::Now(refused("the process that asks has gone"))
-            }
-            (Kind::Ask, Some(process)) => self.ask(body, (process, peer.uid), token),
-            (Kind::Covered, Some(process)) => Handled::Now(self.covered(process)),
-            (Kind::Resolve, Some(process)) => self.resolve(body, process, peer),
-            (kind, _) => Handled::Now(self.answer_anybody(kind, body, peer)),
+impl Desk {
+    /// At work by `policy`, listening at `name`; `host` as in the field.
+    pub fn new(policy: InForce, approvals: Approvals, name: String, host: Option<u32>) -> Self {
+        Self {
+            policy: Arc::new(policy),
+            brain: Brain::default(),
+            approvals,
+            host,
+            name,
+            started: now(),
+            answered: 0,
         }
     }
 
-    fn answer_anybody(&mut self, kind: Kind, body: Body<'_>, peer: Peer) -> Said {
+    /// Answers the request of `kind` with this body, which client `token` sent.
+    pub fn handle(&mut self, kind: Kind, body: &[u8], peer: &Peer, token: u64) -> Handled {
+        self.answered += 1;
+        let body = match Body::read(body) {
+            Ok(body) => body,
+            Err(malformed) => return Handled::Now(refused(malformed.text())),
+        };
+        match (kind, peer.process) {
+            (kind, None) if is_about_its_process(kind) => {
+                Handled::Now(refused("the process that asks has gone"))
+            }
+            (Kind::Judge | Kind::Ask | Kind::Covered, _) => {
+                if is_heavy(kind, body, peer) {
+                    return Handled::Heavy;
+                }
+                let weighed = weigh(kind, body, peer, (&mut self.brain, &self.policy));
+                self.conclude(weighed, token)
+            }
+            (Kind::Resolve, Some(process)) => self.resolve(body, process, *peer),
+            (kind, _) => Handled::Now(self.tell(kind, body, *peer)),
+        }
+    }
+
+    /// Answers what was weighed for client `token`.
+    pub fn conclude(&mut self, weighed: Weighed, token: u64) -> Handled {
+        match weighed {
+            Weighed::Said(said) => Handled::Now(said),
+            Weighed::Ask(wanted, process) => {
+                let first = wanted.exact.first().copied().unwrap_or_default();
+                if let Some(id) = self.approvals.covering(process, &wanted.coverage, &first) {
+                    return Handled::Kept(self.granted(id));
+                }
+                match self.approvals.ask(*wanted, process, token, (record::new_id(), now())) {
+                    Outcome::Parked => Handled::Parked,
+                    Outcome::Granted(id) => Handled::Kept(self.granted(id)),
+                    outcome => Handled::Kept(answer(&outcome, false)),
+                }
+            }
+            Weighed::Covered(process, coverage, exact) => {
+                match self.approvals.covering(process, &coverage, &exact) {
+                    Some(id) => Handled::Kept(self.granted(id)),
+                    None => {
+                        let body = Fields::default().with(Tag::Action, &[Action::Ask as u8]);
+                        Handled::Now(Said { kind: Kind::Answer, body })
+                    }
+                }
+            }
+        }
+    }
+
+    /// The answer for who goes ahead on an approval.
+    fn granted(&self, id: String) -> Said {
+        let is_over =
+            self.approvals.get(&id).is_some_and(|approval| approval.state == State::Expired);
+        answer(&Outcome::Granted(id), is_over)
+    }
+
+    fn tell(&self, kind: Kind, body: Body<'_>, peer: Peer) -> Said {
         match kind {
-            Kind::Judge => self.judge(&Asked::read(body)),
             Kind::List => {
                 let all = self.approvals.pending().filter(|one| may_see(one, peer));
                 report(&all.map(listed).collect())
@@ -134,110 +136,10 @@ impl Desk<'_> {
                 "pid": std::process::id(),
                 "uptime_s": now().saturating_sub(self.started) / 1000,
                 "requests": self.answered,
-                "pending": self.approvals.pending().count(),
+                "pending": self.approvals.count_pending(),
             })),
             _ => refused("an answer is no request"),
         }
-    }
-
-    fn verdict<R>(
-        &mut self,
-        asked: &Asked,
-        facts: &Facts,
-        tell: impl FnOnce(&Verdict<'_>, &evaluator::Request<'_>) -> R,
-    ) -> R {
-        let judge = &mut self.judge;
-        asked.with_request(facts, |request| {
-            judge.judge(request, &FileSystem::default(), |verdict, _| tell(verdict, request))
-        })
-    }
-
-    /// The policy's verdict, and nobody is asked.
-    fn judge(&mut self, asked: &Asked) -> Said {
-        self.verdict(asked, &asked.facts(), |verdict, _| {
-            let rule = rule(verdict);
-            let body = Fields::default()
-                .with(Tag::Action, &[verdict.action as u8])
-                .with(Tag::By, verdict.reason.name().as_bytes())
-                .with(Tag::Rule, rule.as_bytes())
-                .with(Tag::Message, verdict.message);
-            Said { kind: Kind::Answer, body }
-        })
-    }
-
-    /// A person is to be asked. Our own policy has its say first: what it denies is denied.
-    fn ask(&mut self, body: Body<'_>, (process, uid): (Process, u32), token: u64) -> Handled {
-        let asked = Asked::read(body);
-        let facts = asked.facts();
-        let (coverage, denied) = self.verdict(&asked, &facts, |verdict, request| {
-            let denied = (verdict.action == Action::Deny).then(|| rule(verdict));
-            (Coverage::of(request, verdict), denied)
-        });
-        if let Some(rule) = denied {
-            let body = Fields::default()
-                .with(Tag::Action, &[Action::Deny as u8])
-                .with(Tag::By, b"policy")
-                .with(Tag::Rule, rule.as_bytes());
-            return Handled::Now(Said { kind: Kind::Answer, body });
-        }
-        let exact = whole(&asked, &facts);
-        let first = exact.first().copied().unwrap_or_default();
-        if let Some(id) = self.approvals.covering(process, &coverage, &first) {
-            return Handled::Now(self.granted(id));
-        }
-        let text = |tag| crate::bytes::visible(body.one(tag).unwrap_or_default());
-        let named = |name| {
-            let value = asked.environment.value(name).unwrap_or_default();
-            crate::bytes::visible(value.as_encoded_bytes())
-        };
-        let timeout = body.number(Tag::Timeout).unwrap_or(TIMEOUT.0).clamp(1, TIMEOUT.1);
-        let wanted = Wanted {
-            key: asked.key(uid, body.one(Tag::Policy).unwrap_or_default()),
-            coverage,
-            exact,
-            about: About {
-                command: asked.shown(),
-                rule: text(Tag::Rule),
-                message: text(Tag::Message),
-                cwd: crate::bytes::visible(asked.cwd.as_deref().unwrap_or_default()),
-                uid,
-                agent: named("RAMPART_AGENT"),
-                session: named("RAMPART_SESSION"),
-            },
-            timeout: u64::from(timeout) * 1000,
-            fallback: body.one(Tag::Action) == Some(&[Action::Allow as u8]),
-        };
-        match self.approvals.ask(wanted, process, token, (record::new_id(), now())) {
-            Outcome::Parked => Handled::Parked,
-            Outcome::Granted(id) => Handled::Now(self.granted(id)),
-            outcome => Handled::Now(answer(&outcome, false)),
-        }
-    }
-
-    /// Whether the process at the other end goes ahead on an approval: what it is, the kernel says.
-    fn covered(&mut self, process: Process) -> Said {
-        let id = Asked::of_process(process).and_then(|asked| {
-            let facts = asked.facts();
-            let coverage =
-                self.verdict(&asked, &facts, |verdict, request| Coverage::of(request, verdict));
-            let argv: Vec<&[u8]> = asked.argv.iter().map(Vec::as_slice).collect();
-            let exact = coverage::exact(&argv, asked.cwd.as_deref());
-            self.approvals.covering(process, &coverage, &exact)
-        });
-        match id {
-            Some(id) => self.granted(id),
-            None => {
-                let body = Fields::default().with(Tag::Action, &[Action::Ask as u8]);
-                Said { kind: Kind::Answer, body }
-            }
-        }
-    }
-
-    /// The answer for who goes ahead on an approval.
-    fn granted(&self, id: String) -> Said {
-        let is_over =
-            self.approvals.get(&id).is_some_and(|approval| approval.state == State::Expired);
-        answer(&Outcome::Granted(id), is_over)
     }
 
     fn resolve(&mut self, body: Body<'_>, process: Process, peer: Peer) -> Handled {
@@ -296,76 +198,4 @@ impl Desk<'_> {
 /// A user sees and answers what is their own; root everything.
 fn may_see(approval: &Approval, peer: Peer) -> bool {
     peer.uid == 0 || approval.about.uid == peer.uid
-}
-
-/// The ids of the whole call: as it was asked for, and as the kernel starts it if it is a script.
-fn whole(asked: &Asked, facts: &Facts) -> Vec<coverage::Id> {
-    let argv: Vec<&[u8]> = asked.argv.iter().map(Vec::as_slice).collect();
-    let cwd = asked.cwd.as_deref();
-    let mut all = vec![coverage::exact(&argv, cwd)];
-    if let Some(interpreter) = &facts.interpreter {
-        let argument = facts.interpreter_arg.as_ref().map(|text| text.as_encoded_bytes());
-        let words: Vec<&[u8]> = [interpreter.as_encoded_bytes()]
-            .into_iter()
-            .chain(argument)
-            .chain([asked.file.as_slice()])
-            .chain(argv.iter().skip(1).copied())
-            .collect();
-        all.push(coverage::exact(&words, cwd));
-    }
-    all
-}
-
-/// `policy/rule`, or why there is none.
-pub fn rule(verdict: &Verdict<'_>) -> String {
-    let text = crate::bytes::visible;
-    match (verdict.policy, verdict.rule) {
-        (b"", b"") => verdict.reason.name().to_owned(),
-        (policy, rule) => format!("{}/{}", text(policy), text(rule)),
-    }
-}
-
-fn unresolved_text(wanted: &str, unresolved: &Unresolved) -> String {
-    let wanted = crate::bytes::visible(wanted.as_bytes());
-    match unresolved {
-        Unresolved::Unknown => format!("there is no approval `{wanted}`"),
-        Unresolved::Ambiguous => {
-            format!("several approvals end with `{wanted}`; give more of the id")
-        }
-        Unresolved::Over(State::Pending) => format!("`{wanted}` is pending"),
-        Unresolved::Over(State::Expired) => format!("`{wanted}` has expired"),
-        Unresolved::Over(State::Approved) => format!("`{wanted}` was approved already"),
-        Unresolved::Over(State::Denied) => format!("`{wanted}` was denied already"),
-    }
-}
-
-/// An approval as JSON, for `pending` and `why`.
-fn listed(approval: &Approval) -> Value {
-    let about = &approval.about;
-    let time = |ms: u64| time::format_timestamp(ms / 1000);
-    let scope = match approval.scope {
-        Some(Scope::Until(end)) => json!({"until": time(end)}),
-        Some(Scope::Once) => json!("once"),
-        Some(Scope::Always) => json!("always"),
-        None => Value::Null,
-    };
-    let is_pending = approval.state == State::Pending;
-    json!({
-        "id": approval.id,
-        "state": approval.state,
-        "command": about.command,
-        "rule": about.rule,
-        "message": about.message,
-        "cwd": about.cwd,
-        "uid": about.uid,
-        "agent": about.agent,
-        "session": about.session,
-        "created_at": time(approval.created),
-        "expires_at": time(approval.expires),
-        "waiting": approval.waiting.len(),
-        "scope": scope,
-        "resolved_at": (!is_pending).then(|| time(approval.resolved)),
-        "resolved_by": (!is_pending).then_some(&approval.by),
-        "used": approval.used.len(),
-    })
 }

@@ -1,79 +1,72 @@
 //! The loop: one thread, one epoll set. Each round reads at most one packet of every client that
-//! has sent one, so that nobody who sends many delays the others; what the round changed is on the
-//! disk before anybody is told.
+//! has sent one, so that nobody who sends many delays the others. What depends on an approval is on
+//! the disk before anybody is told; everything else is told at once.
 
 use super::approval::Scope;
 use super::approvals::Outcome;
+use super::clients::Clients;
+use super::heavy::{Content, Job, Worker};
 use super::journal::Journal;
 use super::listen::Listener;
-use super::requests::{Desk, Handled, Peer, Said, answer, is_about_its_process, now, refused};
-use crate::channel::{self, Received};
+use super::peer::Peer;
+use super::reports::{Said, answer, refused};
+use super::requests::{Desk, Handled, now};
+use super::weigh::is_about_its_process;
+use crate::channel::{self, Buffer, Received};
 use crate::failure::{Failure, reason};
-use crate::process::Process;
 use evaluator::wire::Kind;
 use rustix::buffer::spare_capacity;
-use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
-use rustix::process::{Pid, PidfdFlags};
-use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
-
-/// Most clients at a time. A parked request takes a descriptor and a few hundred bytes.
-const MOST_CLIENTS: usize = 8192;
-
-/// How long a client may be connected without having asked anything.
-const IDLE: Duration = Duration::from_secs(5);
 
 /// How many new clients one round takes.
 const ACCEPTED: usize = 64;
 
+/// How often silent clients are looked for.
+const SWEEP: Duration = Duration::from_secs(1);
+
 /// How often old approvals are forgotten.
 const TIDY: Duration = Duration::from_secs(60);
 
-/// What a client is.
-struct Client {
-    socket: OwnedFd,
-    /// The process that connected, its number then, and its user.
-    pidfd: OwnedFd,
-    pid: Pid,
-    uid: u32,
-    since: Instant,
-    /// It waits for an answer of a person.
-    parked: bool,
-}
-
-/// Which descriptor an event is for: the listening one, others that are watched, and clients.
+/// Which descriptor an event is for: the listening one, others that are watched, the worker's, and
+/// clients.
 const LISTENER: u64 = 0;
 /// The last token for others.
 pub const LAST_TOKEN: u64 = 31;
+const WORKER: u64 = LAST_TOKEN + 1;
 
 /// How many events one round takes.
 const EVENTS: usize = 256;
 
 /// An evaluator at work.
-pub struct Server<'p> {
+pub struct Server {
     /// What requests are answered from.
-    pub desk: Desk<'p>,
+    pub desk: Desk,
     listener: Listener,
     journal: Option<Journal>,
+    worker: Option<Worker>,
     /// Whether other users may connect.
     is_shared: bool,
+    own_user: u32,
     set: OwnedFd,
-    clients: HashMap<u64, Client>,
-    next: u64,
+    clients: Clients,
+    buffer: Buffer,
+    /// Answers that wait for what changed to be on the disk.
     outbox: Vec<(u64, Said)>,
+    swept: Instant,
     tidied: Instant,
 }
 
-impl<'p> Server<'p> {
+impl Server {
     /// An evaluator that listens at `listener`.
     ///
     /// # Errors
     /// If the kernel has no epoll set for it.
     pub fn new(
-        desk: Desk<'p>,
+        desk: Desk,
         listener: Listener,
         journal: Option<Journal>,
         is_shared: bool,
@@ -83,11 +76,14 @@ impl<'p> Server<'p> {
             desk,
             listener,
             journal,
+            worker: None,
             is_shared,
+            own_user: rustix::process::geteuid().as_raw(),
             set,
-            clients: HashMap::new(),
-            next: LAST_TOKEN + 1,
+            clients: Clients::above(WORKER),
+            buffer: Buffer::default(),
             outbox: Vec::new(),
+            swept: Instant::now(),
             tidied: Instant::now(),
         };
         server.watch(server.listener.socket.as_fd(), LISTENER).map_err(failed)?;
@@ -124,14 +120,31 @@ impl<'p> Server<'p> {
             Err(errno) => return Err(failed(errno)),
         }
         let mut others = Vec::new();
+        // Whoever asks anew comes after those who are connected.
+        let mut is_called = false;
         for event in &events {
+            let flags = event.flags;
             match event.data.u64() {
-                LISTENER => self.accept(),
+                LISTENER => is_called = true,
+                WORKER => self.conclude(),
                 other if other <= LAST_TOKEN => others.push(other),
+                // Nobody is there to be answered any more.
+                client if flags.contains(epoll::EventFlags::HUP) => self.leave(client),
                 client => self.read(client),
             }
         }
-        self.end_waiting();
+        if is_called {
+            // The kernel tells again if there are more.
+            let most = if events.len() > 1 { ACCEPTED } else { 1 };
+            for _ in 0..most {
+                if !self.accept() {
+                    break;
+                }
+            }
+        }
+        for (token, outcome) in self.desk.approvals.expire(now()) {
+            self.outbox.push((token, answer(&outcome, true)));
+        }
         self.deliver();
         self.tidy();
         Ok(others)
@@ -151,102 +164,154 @@ impl<'p> Server<'p> {
     fn patience(&self) -> Duration {
         let expiry = self.desk.approvals.next_expiry();
         let expiry = expiry.map(|at| Duration::from_millis(at.saturating_sub(now()) + 1));
-        let idle = self.clients.values().any(|client| !client.parked).then_some(IDLE);
-        expiry.into_iter().chain(idle).chain([TIDY]).min().unwrap_or(TIDY)
+        let sweep = (self.clients.len() > 0).then_some(SWEEP);
+        expiry.into_iter().chain(sweep).chain([TIDY]).min().unwrap_or(TIDY)
     }
 
-    fn accept(&mut self) {
-        for _ in 0..ACCEPTED {
-            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            let Ok(socket) = rustix::net::accept_with(&self.listener.socket, flags) else {
-                return;
-            };
-            if self.clients.len() >= MOST_CLIENTS && !self.drop_oldest() {
-                return;
+    /// Takes one new client, and reads what it has already said. Whether there was one.
+    fn accept(&mut self) -> bool {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = match rustix::net::accept_with(&self.listener.socket, flags) {
+            Ok(socket) => socket,
+            // It has gone again.
+            Err(Errno::CONNABORTED | Errno::INTR) => return true,
+            Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                return self.drop_oldest();
             }
-            let Ok(found) = rustix::net::sockopt::socket_peercred(&socket) else {
-                continue;
-            };
-            let Ok(pidfd) = rustix::process::pidfd_open(found.pid, PidfdFlags::empty()) else {
-                continue;
-            };
-            let (own, uid) = (rustix::process::geteuid().as_raw(), found.uid.as_raw());
-            if !self.is_shared && uid != own && uid != 0 {
-                continue;
-            }
-            let token = self.next;
-            self.next += 1;
-            if self.watch(socket.as_fd(), token).is_ok() {
-                let since = Instant::now();
-                let client = Client { socket, pidfd, pid: found.pid, uid, since, parked: false };
-                self.clients.insert(token, client);
+            Err(_) => return false,
+        };
+        if self.clients.is_full() && !self.drop_oldest() {
+            return true;
+        }
+        let Ok((peer, pid)) = Peer::of(socket.as_fd()) else {
+            return true;
+        };
+        if !self.is_shared && peer.uid != self.own_user && peer.uid != 0 {
+            return true;
+        }
+        let token = self.clients.add(socket, peer, pid);
+        self.read(token);
+        // It may be gone already.
+        if let Some(client) = self.clients.get(token) {
+            let data = epoll::EventData::new_u64(token);
+            let flags = epoll::EventFlags::IN | epoll::EventFlags::RDHUP;
+            if epoll::add(&self.set, &client.socket, data, flags).is_err() {
+                self.leave(token);
             }
         }
+        true
     }
 
     /// Makes room for one more client: the one that has been silent for longest goes.
     fn drop_oldest(&mut self) -> bool {
-        let silent = self.clients.iter().filter(|(_, client)| !client.parked);
-        let oldest = silent.min_by_key(|(_, client)| client.since).map(|(token, _)| *token);
-        oldest.map(|token| self.leave(token)).is_some()
+        self.clients.oldest().map(|token| self.leave(token)).is_some()
     }
 
     fn leave(&mut self, token: u64) {
-        if self.clients.remove(&token).is_some_and(|client| client.parked) {
+        if self.clients.remove(token).is_some_and(|client| client.waits) {
             self.desk.approvals.leave(token);
         }
     }
 
     fn read(&mut self, token: u64) {
-        let Some(client) = self.clients.get_mut(&token) else {
+        let Some(client) = self.clients.get(token) else {
             return;
         };
-        let received = match channel::receive(client.socket.as_fd()) {
-            // It waits for its answer: whatever it says meanwhile is against the rules.
-            Ok(Received::Packet(_)) if client.parked => Received::End,
+        let received = match channel::receive(client.socket.as_fd(), &mut self.buffer) {
             Ok(received) => received,
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
             Err(_) => Received::End,
         };
-        match received {
-            Received::End => self.leave(token),
+        // It waits for its answer: whatever it says meanwhile is against the rules.
+        if client.waits {
+            return self.leave(token);
+        }
+        client.since = Instant::now();
+        let who = |kind| match is_about_its_process(kind) {
+            true => client.peer.with_process(client.socket.as_fd(), client.pid),
+            false => client.peer,
+        };
+        let (handled, job) = match received {
+            Received::End => return self.leave(token),
             Received::Malformed(malformed) => {
-                let _ = say(client, &refused(malformed.text()));
-                self.leave(token);
+                let _ = say(client.socket.as_fd(), &refused(malformed.text()));
+                return self.leave(token);
             }
-            Received::Packet(packet) => {
-                let peer = client.peer(packet.kind);
-                client.since = Instant::now();
-                match self.desk.handle(&packet, peer, token) {
-                    Handled::Now(said) => self.outbox.push((token, said)),
-                    Handled::Parked => {
-                        if let Some(client) = self.clients.get_mut(&token) {
-                            client.parked = true;
-                        }
-                    }
-                    Handled::Resolved(said, others) => {
-                        self.outbox.extend(others);
-                        self.outbox.push((token, said));
-                    }
+            Received::Packet(kind, body) => {
+                let peer = who(kind);
+                let handled = self.desk.handle(kind, body, &peer, token);
+                let is_heavy = matches!(handled, Handled::Heavy);
+                (handled, is_heavy.then(|| (kind, Content::Bytes(body.to_vec()), peer)))
+            }
+            Received::Large(kind, sealed) => {
+                let job = (kind, Content::Sealed(sealed), who(kind));
+                (Handled::Heavy, Some(job))
+            }
+        };
+        match job {
+            Some((kind, content, peer)) => self.hand_over(token, kind, content, peer),
+            None => self.handled(handled, token),
+        }
+    }
+
+    /// Does with the request of client `token` what came of it.
+    fn handled(&mut self, handled: Handled, token: u64) {
+        match handled {
+            Handled::Now(said) => self.tell(token, &said),
+            Handled::Kept(said) => self.outbox.push((token, said)),
+            Handled::Parked | Handled::Heavy => {
+                if let Some(client) = self.clients.get(token) {
+                    client.waits = true;
                 }
+            }
+            Handled::Resolved(said, others) => {
+                self.outbox.extend(others);
+                self.outbox.push((token, said));
             }
         }
     }
 
-    /// Answers those whose time is up, and drops those who never said anything.
-    fn end_waiting(&mut self) {
-        for (token, outcome) in self.desk.approvals.expire(now()) {
-            self.outbox.push((token, answer(&outcome, true)));
+    /// Has a request judged by the worker.
+    fn hand_over(&mut self, token: u64, kind: Kind, content: Content, peer: Peer) {
+        if self.worker.is_none() {
+            self.worker = Worker::start().ok();
+            let data = epoll::EventData::new_u64(WORKER);
+            let watched = self.worker.as_ref().is_some_and(|worker| {
+                epoll::add(&self.set, worker.bell(), data, epoll::EventFlags::IN).is_ok()
+            });
+            if !watched {
+                self.worker = None;
+            }
         }
-        let is_idle = |client: &Client| !client.parked && client.since.elapsed() >= IDLE;
-        let idle: Vec<u64> = self
-            .clients
-            .iter()
-            .filter(|(_, client)| is_idle(client))
-            .map(|(token, _)| *token)
-            .collect();
-        for token in idle {
-            self.leave(token);
+        let policy = self.desk.policy.clone();
+        let job = Job { token, kind, content, peer, policy };
+        match &self.worker {
+            Some(worker) if worker.take(job) => self.handled(Handled::Heavy, token),
+            _ => self.tell(token, &answer(&Outcome::Full, false)),
+        }
+    }
+
+    /// Answers what the worker has finished.
+    fn conclude(&mut self) {
+        let finished = self.worker.as_ref().map(Worker::finished).unwrap_or_default();
+        for (token, weighed) in finished {
+            // Whoever has gone is not asked about.
+            if let Some(client) = self.clients.get(token) {
+                client.waits = false;
+                let handled = self.desk.conclude(weighed, token);
+                self.handled(handled, token);
+            }
+        }
+    }
+
+    /// Says it without waiting: a client that does not read what it asked for loses it.
+    fn tell(&mut self, token: u64, said: &Said) {
+        if let Some(client) = self.clients.get(token) {
+            client.waits = false;
+            client.since = Instant::now();
+            if say(client.socket.as_fd(), said).is_err() {
+                self.leave(token);
+            }
         }
     }
 
@@ -261,23 +326,21 @@ impl<'p> Server<'p> {
             eprintln!("rampart: error: approvals cannot be recorded: {}", reason(error));
         }
         for (token, said) in std::mem::take(&mut self.outbox) {
-            let said = match kept {
-                Ok(()) => said,
+            match kept {
+                Ok(()) => self.tell(token, &said),
                 // Nobody may go ahead on an answer that would be gone after a restart.
-                Err(_) => answer(&Outcome::Full, false),
-            };
-            let Some(client) = self.clients.get_mut(&token) else {
-                continue;
-            };
-            client.parked = false;
-            client.since = Instant::now();
-            if say(client, &said).is_err() {
-                self.leave(token);
+                Err(_) => self.tell(token, &answer(&Outcome::Full, false)),
             }
         }
     }
 
     fn tidy(&mut self) {
+        if self.swept.elapsed() >= SWEEP {
+            self.swept = Instant::now();
+            for token in self.clients.idle() {
+                self.leave(token);
+            }
+        }
         if self.tidied.elapsed() < TIDY {
             return;
         }
@@ -295,23 +358,8 @@ fn failed(errno: Errno) -> Failure {
     Failure::other(format!("cannot wait for clients: {}", reason(&errno.into())))
 }
 
-/// Sends without waiting: a client that does not read what it asked for loses it.
-fn say(client: &Client, said: &Said) -> std::io::Result<()> {
-    channel::send(client.socket.as_fd(), said.kind, &said.body)
-}
-
-impl Client {
-    /// Who it is. The number still means the process that connected if that one lives after the
-    /// number was looked up.
-    fn peer(&self, kind: Kind) -> Peer {
-        let process = is_about_its_process(kind)
-            .then(|| Process::of(self.pid.as_raw_nonzero().get().cast_unsigned()))
-            .flatten();
-        // A pidfd can be read when its process has ended.
-        let mut waiting = [PollFd::new(&self.pidfd, PollFlags::IN)];
-        let mut lives = || poll(&mut waiting, Some(&Timespec::default())) == Ok(0);
-        Peer { process: process.filter(|_| lives()), uid: self.uid }
-    }
+fn say(socket: BorrowedFd<'_>, said: &Said) -> std::io::Result<()> {
+    channel::send(socket, said.kind, &said.body)
 }
 
 /// Raises the limit on open descriptors to what the administrator permits.

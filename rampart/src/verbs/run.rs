@@ -11,8 +11,9 @@ use crate::launch::program::{self, Missing};
 use crate::launch::{exec, host, library};
 use crate::policy::{Choice, Layers, authority};
 use crate::serve::approvals::Approvals;
+use crate::serve::brain::InForce;
 use crate::serve::listen::{self, Listener};
-use crate::serve::requests::{Desk, now};
+use crate::serve::requests::Desk;
 use crate::serve::server::Server;
 use crate::verdict::ask::Surroundings;
 use crate::verdict::judge::Judge;
@@ -94,15 +95,9 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let (Some(layers), Some(listener)) = (layers, hosted) else {
         return Err(replace(arguments, &file, &environment));
     };
-    let judge = Judge::new(&layers)?;
-    let desk = Desk {
-        judge,
-        approvals: Approvals::default(),
-        host: Some(std::process::id()),
-        name: listener.path.display().to_string(),
-        started: now(),
-        answered: 0,
-    };
+    let name = listener.path.display().to_string();
+    let host = Some(std::process::id());
+    let desk = Desk::new(InForce::new(layers)?, Approvals::default(), name, host);
     // What has left its parents in the tree stays ours, so that it is known as a part of it.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     let child = exec::fork().map_err(|error| {

@@ -5,12 +5,12 @@ use crate::failure::{Failure, reason};
 use crate::launch::environment::Environment;
 use crate::policy::Choice;
 use crate::serve::approvals::Approvals;
+use crate::serve::brain::InForce;
 use crate::serve::journal::Journal;
 use crate::serve::listen::{self, Listener};
-use crate::serve::requests::{Desk, now};
+use crate::serve::requests::Desk;
 use crate::serve::server::Server;
 use crate::serve::signals;
-use crate::verdict::judge::Judge;
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
@@ -48,7 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         ));
     }
     let layers = arguments.choice.load(&environment)?;
-    let judge = Judge::new(&layers)?;
+    let policy = InForce::new(layers)?;
     let stop = signals::caught(&[libc::SIGTERM, libc::SIGINT])?;
     let path = match &arguments.socket {
         Some(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()),
@@ -61,14 +61,8 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let state = state.join("evaluator");
     make_private(&state)?;
     let (journal, kept) = Journal::open(&state.join(journal_name(&path)))?;
-    let desk = Desk {
-        judge,
-        approvals: Approvals::restored(kept.approvals, kept.same_boot),
-        host: None,
-        name: path.display().to_string(),
-        started: now(),
-        answered: 0,
-    };
+    let approvals = Approvals::restored(kept.approvals, kept.same_boot);
+    let desk = Desk::new(policy, approvals, path.display().to_string(), None);
     let mut server = Server::new(desk, listener, Some(journal), is_shared)?;
     eprintln!("rampart: evaluator listening at `{}`", path.display());
     notify("READY=1\nSTATUS=Listening");

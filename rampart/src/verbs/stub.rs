@@ -13,7 +13,7 @@ use crate::launch::environment::Environment;
 use crate::launch::exec;
 use crate::launch::program::{self, Facts};
 use crate::policy::{Choice, Layers};
-use crate::serve::requests::rule;
+use crate::serve::weigh::rule;
 use crate::verdict::judge::Judge;
 use crate::verdict::world::FileSystem;
 use evaluator::event::Outcome;

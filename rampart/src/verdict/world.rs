@@ -1,5 +1,6 @@
 //! The world as std shows it, for verdicts outside a guarded process.
 
+use crate::process::Process;
 use evaluator::{Answer, World};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -22,6 +23,8 @@ const KEPT: usize = 1024;
 /// [`FileSystem::forget`]: many rules ask the same, and a verdict should see one state of things.
 #[derive(Debug, Default)]
 pub struct FileSystem {
+    /// Whose call it is, if not this process's own: a user and, if known, a process.
+    asker: Option<(u32, Option<Process>)>,
     resolved: RefCell<HashMap<Vec<u8>, Resolved>>,
     digests: RefCell<HashMap<Vec<u8>, Answer<[u8; 32]>>>,
 }
@@ -30,6 +33,11 @@ pub struct FileSystem {
 type Resolved = Answer<Rc<[u8]>>;
 
 impl FileSystem {
+    /// The world of a call that is another process's: `user`'s, started by the parent of `process`.
+    pub fn seen_by(user: u32, process: Option<Process>) -> Self {
+        Self { asker: Some((user, process)), ..Self::default() }
+    }
+
     /// Forgets what was looked up: time has passed.
     pub fn forget(&self) {
         self.resolved.borrow_mut().clear();
@@ -88,14 +96,23 @@ impl World for FileSystem {
     }
 
     fn user(&self) -> Answer<u32> {
-        Answer::Value(rustix::process::getuid().as_raw())
+        let own = || rustix::process::getuid().as_raw();
+        Answer::Value(self.asker.map_or_else(own, |(user, _)| user))
     }
 
     fn parent<'b>(&self, out: &'b mut [u8]) -> Answer<&'b [u8]> {
-        let Some(parent) = rustix::process::getppid() else {
+        let parent = match self.asker {
+            // Who would start it is not known.
+            Some((_, None)) => return Answer::Unavailable,
+            Some((_, Some(process))) => process.with_ancestors().nth(1).map(|parent| parent.pid),
+            None => {
+                rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().cast_unsigned())
+            }
+        };
+        let Some(parent) = parent else {
             return Answer::Absent;
         };
-        match fs::read_link(format!("/proc/{}/exe", parent.as_raw_nonzero())) {
+        match fs::read_link(format!("/proc/{parent}/exe")) {
             Ok(path) => copied(path.as_os_str().as_bytes(), out),
             Err(_) => Answer::Unavailable,
         }

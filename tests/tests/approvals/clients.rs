@@ -1,6 +1,5 @@
 //! Clients that do not behave: none of them delays the others, and none brings the daemon down.
 
-use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -13,14 +12,14 @@ use tests::Evaluator;
 
 use crate::guard;
 
-fn client(path: &Path) -> OwnedFd {
+pub fn client(path: &Path) -> OwnedFd {
     let flags = SocketFlags::CLOEXEC;
     let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
     connect(&socket, &SocketAddrUnix::new(path).unwrap()).unwrap();
     socket
 }
 
-fn packet(kind: Kind, fields: &[(Tag, &[u8])]) -> Vec<u8> {
+pub fn packet(kind: Kind, fields: &[(Tag, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (tag, value) in fields {
         field(*tag, value, &mut |piece| body.extend_from_slice(piece));
@@ -29,7 +28,7 @@ fn packet(kind: Kind, fields: &[(Tag, &[u8])]) -> Vec<u8> {
     [&header.bytes()[..], &body].concat()
 }
 
-fn answer(socket: &impl AsFd) -> Option<(Kind, Vec<u8>)> {
+pub fn answer(socket: &impl AsFd) -> Option<(Kind, Vec<u8>)> {
     let mut buffer = vec![0; PACKET];
     let (_, length) = recv(socket, &mut buffer[..], RecvFlags::empty()).ok()?;
     let (header, body) = Header::read(&buffer[..length]).ok()?;
@@ -37,7 +36,7 @@ fn answer(socket: &impl AsFd) -> Option<(Kind, Vec<u8>)> {
 }
 
 /// What the daemon's policy says about a call of `program`.
-fn verdict(path: &Path, program: &str) -> u8 {
+pub fn verdict(path: &Path, program: &str) -> u8 {
     let socket = client(path);
     let call = packet(
         Kind::Judge,
@@ -49,9 +48,9 @@ fn verdict(path: &Path, program: &str) -> u8 {
     Body::read(&body).unwrap().one(Tag::Action).unwrap()[0]
 }
 
-const ALLOW: u8 = 1;
-const ASK: u8 = 3;
-const DENY: u8 = 5;
+pub const ALLOW: u8 = 1;
+pub const ASK: u8 = 3;
+pub const DENY: u8 = 5;
 
 #[test]
 fn bad_clients_do_not_disturb_good_ones() {
@@ -89,41 +88,4 @@ fn bad_clients_do_not_disturb_good_ones() {
         assert_eq!(verdict(&path, "other"), ALLOW);
     }
     assert_eq!(evaluator.say(&["status", "--json"]).status, 0);
-}
-
-#[test]
-fn many_wait_at_a_time() {
-    let guard = guard("");
-    let evaluator = Evaluator::start(&guard);
-    let path = evaluator.socket();
-    // Ten each for a hundred commands.
-    let parked: Vec<OwnedFd> = (0..1000)
-        .map(|number| {
-            let socket = client(&path);
-            let name = (number % 100).to_string();
-            let call = packet(
-                Kind::Ask,
-                &[
-                    (Tag::File, b"/bin/true"),
-                    (Tag::Argument, b"careful"),
-                    (Tag::Argument, name.as_bytes()),
-                    (Tag::Directory, b"/"),
-                ],
-            );
-            send(&socket, &call, SendFlags::NOSIGNAL).unwrap();
-            socket
-        })
-        .collect();
-    let pending = evaluator.wait_for(100);
-    assert_eq!(verdict(&path, "other"), ALLOW);
-    for approval in &pending {
-        let id = approval["id"].as_str().unwrap();
-        assert_eq!(evaluator.say(&["deny", id]).status, 0);
-    }
-    for socket in &parked {
-        let (_, body) = answer(socket).expect("an answer");
-        assert_eq!(Body::read(&body).unwrap().one(Tag::Action).unwrap(), [DENY]);
-    }
-    let log = fs::read_to_string(guard.path("serve.log")).unwrap();
-    assert!(!log.contains("error"), "{log}");
 }

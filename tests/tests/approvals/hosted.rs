@@ -1,7 +1,7 @@
 //! Without a daemon: `rampart run` asks itself, on the terminal if that is free.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use tests::{Evaluator, find, run};
 
@@ -37,6 +37,27 @@ fn what_a_tree_asks_is_pending_without_a_daemon() {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn what_a_killed_parent_leaves_is_removed() {
+    let guard = guard("");
+    let evaluator = Evaluator::without_daemon(&guard);
+    let sockets = || -> Vec<_> {
+        let entries = fs::read_dir(guard.path("run/rampart")).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    // Its command reads on until we let it go.
+    let mut command = hosted(&evaluator, &guard.image(), &["cat"]);
+    let mut parent = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let left = format!("run-{}.sock", parent.id());
+    evaluator.wait("the parent to listen", || sockets().contains(&left).then_some(()));
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    assert_eq!(sockets(), [left]);
+    assert!(evaluator.pending().is_empty());
+    let ran = run(&mut hosted(&evaluator, &guard.image(), &["true"]), "");
+    assert_eq!((ran.status, sockets()), (0, Vec::<String>::new()), "{ran:?}");
 }
 
 #[test]

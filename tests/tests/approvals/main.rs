@@ -11,9 +11,11 @@
 )]
 
 mod clients;
+mod crowd;
 mod failures;
 mod hosted;
 mod person;
+mod storm;
 
 use serde_json::Value;
 use tests::{Guard, LibC, probe};
