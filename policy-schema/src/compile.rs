@@ -4,23 +4,26 @@
 //! The bytes depend on nothing but the sources and the options, so that two builds of a policy
 //! can be compared.
 
+mod count;
 mod exceptions;
+mod header;
 
 use std::collections::BTreeMap;
 
 use evaluator::Action;
 use evaluator::image::format::{
     self, Header, NO_CONDITION, NodeRecord, PatternRecord, PolicyRecord, RuleRecord, node,
-    record_events, rule_flag,
+    rule_flag,
 };
 
 use crate::diagnostic::{Diagnostic, Level, Source};
-use crate::document::{Condition, Document, Pattern, Policy, Record, Rule, RuleName};
+use crate::document::{Condition, Document, Pattern, Policy, Rule, RuleName};
 use crate::examples::{self, Placed};
 use crate::index::{Frequencies, Index, alternatives, placement};
 use crate::locked::only_locked;
 use crate::sections::{Sections, write_image};
 use crate::{Layer, Options, checks, read_policy};
+use header::header;
 
 /// A compiled layer and what it was made from.
 #[derive(Clone, Debug)]
@@ -309,19 +312,6 @@ impl Builder {
         self.put(at, record);
     }
 
-    fn call_count(&mut self, tool: Option<&str>, at_least: u32, window: u64) -> NodeRecord {
-        let mut texts = vec![window.to_string()];
-        texts.extend(tool.map(str::to_owned));
-        let literal = |text| Pattern { class: format::pattern::LITERAL, fold_case: false, text };
-        let patterns: Vec<Pattern> = texts.into_iter().map(literal).collect();
-        NodeRecord {
-            first: self.patterns(&patterns),
-            count: count(patterns.len()),
-            number: at_least,
-            ..plain(node::CALL_COUNT)
-        }
-    }
-
     /// The output matches one of `matching`, if there are any, and none of `not_matching`.
     fn response(&mut self, matching: &[String], not_matching: &[String]) -> NodeRecord {
         let first = self.reserve(3);
@@ -399,29 +389,4 @@ fn plain(kind: u8) -> NodeRecord {
 /// read from them can have four billion parts.
 fn count(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
-}
-
-fn header(sources: &[Source<'_>], documents: &[Document], options: &Options) -> Header {
-    let strictest = |of: fn(&Document) -> Option<Action>| {
-        documents.iter().filter_map(of).max().map_or(0, |action| action as u8)
-    };
-    let default_action = documents.iter().find_map(|document| document.default_action);
-    let all = |document: &Document| document.record == Some(Record::All);
-    let stated = documents.iter().any(|document| document.record.is_some());
-    let (digest_low, digest_high) = options.digest(sources);
-    Header {
-        digest_low,
-        digest_high,
-        default_action: default_action.map_or(0, |action| action as u8),
-        on_no_approver: strictest(|document| document.on_no_approver),
-        on_too_complex: strictest(|document| document.on_too_complex),
-        on_unparseable: strictest(|document| document.on_unparseable),
-        level: options.layer.code(),
-        record: if stated && !documents.iter().any(all) {
-            record_events::NOTABLE
-        } else {
-            record_events::ALL
-        },
-        ..Header::default()
-    }
 }
