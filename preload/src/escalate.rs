@@ -170,6 +170,8 @@ pub fn execute(snapshot: &Snapshot, call: &Call<'_>) -> Errno {
 
 /// Executes the helper in place of this process, which has just started, to have it started again.
 /// Returns only if that failed.
+#[cold]
+#[inline(never)]
 pub fn execute_again(snapshot: &Snapshot, call: &Call<'_>) -> Errno {
     let mut path = LongPath::new();
     let file = call.file.to_bytes();

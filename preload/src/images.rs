@@ -3,6 +3,7 @@
 //! start, else by the policy that is compiled in: never by nothing.
 
 use core::ffi::CStr;
+use core::mem::MaybeUninit;
 
 use evaluator::image::format::{Section, level, record_events};
 use evaluator::{Image, Images};
@@ -128,7 +129,8 @@ fn map(path: &CStr) -> Result<(&'static [u8], Identity), Problem> {
 
 /// The layers that one verdict is made from.
 pub struct Layers {
-    images: [Image<'static>; MAX_IMAGES],
+    /// The first `count` are set. Most trees have one or two, and the memory is best left alone.
+    images: [MaybeUninit<Image<'static>>; MAX_IMAGES],
     count: usize,
     fresh: [&'static [u8]; MAX_IMAGES],
     /// Whether some layer is not what its file says.
@@ -136,19 +138,22 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// The layers of `snapshot`, each as its file is now; with `is_fresh` the files were opened a
-    /// moment ago. `None` if one holds no image, not even a substitute.
-    #[inline(never)]
-    pub fn load(snapshot: &Snapshot, is_fresh: bool) -> Option<Self> {
-        let built_in = Image::open(policies::STANDARD).ok()?;
-        let mut layers = Self {
-            images: [built_in; MAX_IMAGES],
+    /// None yet.
+    pub const fn new() -> Self {
+        Self {
+            images: [MaybeUninit::uninit(); MAX_IMAGES],
             count: 0,
             fresh: [&[]; MAX_IMAGES],
             is_fallback: false,
-        };
-        let mut targets = layers.images.iter_mut();
-        for (slot, fresh) in snapshot.images().iter().zip(layers.fresh.iter_mut()) {
+        }
+    }
+
+    /// The layers of `snapshot`, each as its file is now; with `is_fresh` the files were opened a
+    /// moment ago. `None` if one holds no image, not even a substitute. To be called once.
+    #[inline(never)]
+    pub fn load(&mut self, snapshot: &Snapshot, is_fresh: bool) -> Option<()> {
+        let mut targets = self.images.iter_mut();
+        for (slot, fresh) in snapshot.images().iter().zip(self.fresh.iter_mut()) {
             let mut bytes = slot.bytes;
             if !slot.path.is_empty() && !is_unchanged(slot, is_fresh) {
                 match map(slot.path) {
@@ -157,7 +162,7 @@ impl Layers {
                         *fresh = new;
                     }
                     Err(problem) => {
-                        layers.is_fallback = true;
+                        self.is_fallback = true;
                         complain(snapshot, slot, &problem);
                     }
                 }
@@ -165,20 +170,21 @@ impl Layers {
             let mut is_empty = true;
             for image in images(bytes) {
                 // More layers than there is room for: no verdict is better than one without them.
-                *targets.next()? = image;
-                layers.count = layers.count.saturating_add(1);
+                targets.next()?.write(image);
+                self.count = self.count.saturating_add(1);
                 is_empty = false;
             }
             if is_empty {
                 return None;
             }
         }
-        Some(layers)
+        Some(())
     }
 
     /// The images, lowest layer first.
     pub fn images(&self) -> &[Image<'static>] {
-        self.images.get(..self.count).unwrap_or(&[])
+        // SAFETY: `load` has set the first `count`, which never exceeds their number.
+        unsafe { core::slice::from_raw_parts(self.images.as_ptr().cast(), self.count) }
     }
 
     /// Whether every event is to be recorded: unless a layer that may loosen says

@@ -6,7 +6,7 @@ use libc::{AT_FDCWD, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_R
 
 use crate::observe::process;
 use crate::snapshot::{self, Snapshot};
-use crate::strings::{PathBytes, Vector};
+use crate::strings::{AnyPath, PathBytes, Vector};
 use crate::sys::{self, Errno, Fd};
 use crate::warn;
 
@@ -86,7 +86,7 @@ fn lost(snapshot: &Snapshot, errno: Errno) {
     );
 }
 
-fn open_in(dir: &mut Path, user: u32) -> Result<Fd, Errno> {
+fn open_in(dir: &mut AnyPath, user: u32) -> Result<Fd, Errno> {
     let named = dir
         .push(b"/spool-")
         .and_then(|path| path.push_number(user))

@@ -20,9 +20,14 @@ use crate::tree;
 #[unsafe(link_section = ".init_array")]
 static CONSTRUCTOR: extern "C" fn(c_int, Strings, Strings) = constructor;
 
-extern "C" fn constructor(_argc: c_int, argv: Strings, env: Strings) {
+extern "C" fn constructor(argc: c_int, argv: Strings, env: Strings) {
     // glibc passes main's arguments, and has not set `environ` yet; musl passes nothing, and has.
     let (argv, env) = if next::is_glibc() {
+        // Else somebody opened us later, and `env` may be the program's own.
+        if env == argv.wrapping_add(argc.unsigned_abs() as usize).wrapping_add(1) {
+            // SAFETY: only the kernel puts the two into one piece.
+            unsafe { process::note_auxiliary(env) };
+        }
         (argv, env)
     } else {
         let env = process::environment();

@@ -4,6 +4,7 @@
 use core::ffi::{CStr, c_char};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
+use core::ops::{Deref, DerefMut};
 
 use evaluator::{Argv, Env};
 
@@ -96,22 +97,46 @@ impl Env for Vector<'_> {
 
 /// A path being put together, NUL-terminated for the kernel. Its memory is not cleared first:
 /// a page that is not touched costs nothing.
-pub struct PathBytes<const ROOM: usize> {
-    bytes: [MaybeUninit<u8>; ROOM],
+pub struct Path<B: ?Sized> {
     /// This many bytes are set, and if there are any, so is the NUL behind them.
     len: usize,
+    /// Whether something was left out because there was no room for it.
+    lacked_room: bool,
+    bytes: B,
 }
+
+/// A path with room of its own.
+pub type PathBytes<const ROOM: usize> = Path<[MaybeUninit<u8>; ROOM]>;
 
 /// Room for any path that the kernel takes.
 pub type LongPath = PathBytes<4097>;
+
+/// A path, whatever room it has.
+pub type AnyPath = Path<[MaybeUninit<u8>]>;
 
 impl<const ROOM: usize> PathBytes<ROOM> {
     /// An empty path.
     #[inline]
     pub const fn new() -> Self {
-        Self { bytes: [MaybeUninit::uninit(); ROOM], len: 0 }
+        Self { len: 0, lacked_room: false, bytes: [MaybeUninit::uninit(); ROOM] }
     }
+}
 
+impl<const ROOM: usize> Deref for PathBytes<ROOM> {
+    type Target = AnyPath;
+
+    fn deref(&self) -> &AnyPath {
+        self
+    }
+}
+
+impl<const ROOM: usize> DerefMut for PathBytes<ROOM> {
+    fn deref_mut(&mut self) -> &mut AnyPath {
+        self
+    }
+}
+
+impl AnyPath {
     /// Sets the NUL behind the first `len` bytes, which are set.
     fn end_at(&mut self, len: usize) {
         if let Some(end) = self.bytes.get_mut(len) {
@@ -124,7 +149,11 @@ impl<const ROOM: usize> PathBytes<ROOM> {
     #[must_use]
     pub fn push(&mut self, part: &[u8]) -> Option<&mut Self> {
         let end = self.len.checked_add(part.len())?;
-        if end >= ROOM || part.contains(&0) {
+        if end >= self.bytes.len() {
+            self.lacked_room = true;
+            return None;
+        }
+        if part.contains(&0) {
             return None;
         }
         for (to, from) in self.bytes.get_mut(self.len..end)?.iter_mut().zip(part) {
@@ -163,11 +192,16 @@ impl<const ROOM: usize> PathBytes<ROOM> {
         &mut self,
         fill: impl FnOnce(*mut u8, usize) -> Result<usize, Errno>,
     ) -> Result<&[u8], Errno> {
-        let len = fill(self.bytes.as_mut_ptr().cast(), ROOM)?;
-        if len >= ROOM {
-            return Err(Errno(libc::ENAMETOOLONG));
+        let room = self.bytes.len();
+        match fill(self.bytes.as_mut_ptr().cast(), room) {
+            Ok(len) if len < room => self.end_at(len),
+            // `readlink(2)` cuts short, `getcwd(2)` says so.
+            Ok(_) | Err(Errno(libc::ERANGE)) => {
+                self.lacked_room = true;
+                return Err(Errno(libc::ENAMETOOLONG));
+            }
+            Err(errno) => return Err(errno),
         }
-        self.end_at(len);
         Ok(self.as_bytes())
     }
 
@@ -176,6 +210,11 @@ impl<const ROOM: usize> PathBytes<ROOM> {
         if len <= self.len {
             self.end_at(len);
         }
+    }
+
+    /// Whether the path is not what it should be, because there was no room for it.
+    pub const fn lacked_room(&self) -> bool {
+        self.lacked_room
     }
 
     /// The path, without its NUL.

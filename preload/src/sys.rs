@@ -9,7 +9,7 @@ use libc::{
     PROT_READ, PROT_WRITE,
 };
 
-use crate::strings::PathBytes;
+use crate::strings::AnyPath;
 
 mod process;
 mod socket;
@@ -205,10 +205,7 @@ pub fn can_read(path: &CStr) -> bool {
 }
 
 /// `readlinkat(2)` into `out`, which is taken whole.
-pub fn read_link<'b, const ROOM: usize>(
-    path: &CStr,
-    out: &'b mut PathBytes<ROOM>,
-) -> Result<&'b [u8], Errno> {
+pub fn read_link<'b>(path: &CStr, out: &'b mut AnyPath) -> Result<&'b [u8], Errno> {
     // SAFETY: `path` is NUL-terminated; the kernel writes at most `room` bytes of a link, which
     // hold no NUL, to `at`.
     unsafe { out.fill(|at, room| read_link_raw(path, at, room)) }
@@ -225,7 +222,7 @@ pub unsafe fn read_link_raw(path: &CStr, out: *mut u8, room: usize) -> Result<us
 }
 
 /// `getcwd(2)` into `out`.
-pub fn current_dir<const ROOM: usize>(out: &mut PathBytes<ROOM>) -> Result<&[u8], Errno> {
+pub fn current_dir(out: &mut AnyPath) -> Result<&[u8], Errno> {
     // SAFETY: the kernel writes at most `room` bytes of a path and its NUL to `at`, and counts
     // the NUL.
     unsafe {

@@ -8,7 +8,7 @@ use evaluator::{Answer, World};
 use libc::{AT_FDCWD, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY};
 
 use crate::observe::Stage;
-use crate::strings::{LongPath, PathBytes};
+use crate::strings::{AnyPath, LongPath, PathBytes};
 use crate::sys::{self, Errno, Fd};
 
 /// The file system as this process sees it.
@@ -167,7 +167,7 @@ fn name_of<'b>(fd: &Fd, out: &'b mut [u8]) -> Option<&'b [u8]> {
 
 /// The absolute path behind an open descriptor. `None` where `/proc` is not mounted or the file has
 /// no path below our root.
-pub fn path_of<'b>(fd: &Fd, out: &'b mut LongPath) -> Option<&'b [u8]> {
+pub fn path_of<'b>(fd: &Fd, out: &'b mut AnyPath) -> Option<&'b [u8]> {
     with_link(fd, |link| sys::read_link(link, out).map(drop))?;
     Some(out.as_bytes()).filter(|name| name.starts_with(b"/"))
 }

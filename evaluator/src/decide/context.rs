@@ -73,6 +73,9 @@ impl Seen<'_, '_> {
 
 impl<'j> Judge<'j, '_> {
     /// Whether what the command would act on matches: any of it for restrictions, all for grants.
+    ///
+    /// A frame of its own: few commands get here, and the names it holds take a page.
+    #[inline(never)]
     pub fn context(
         &mut self,
         image: &Image<'_>,

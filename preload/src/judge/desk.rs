@@ -15,14 +15,22 @@ use evaluator::Scratch;
 use evaluator::scratch::ScratchLen;
 
 use super::memory::{PATHS, Parts, QUICK, Rest, STACK, bytes, is_small};
-use crate::strings::LongPath;
+use crate::strings::PathBytes;
 use crate::sys;
 
 /// Longest event that is written here, in bytes.
-const EVENT: usize = 8192;
+const EVENT: usize = 2048;
+
+/// Room for each path, in bytes.
+const PATH: usize = 512;
+
+/// Bytes of what is cleared: everything but the text, of which a call uses the first bytes only.
+/// The two touch: what is used lies on as few pages as can be, and each costs two microseconds.
+const CLEARED: usize =
+    bytes(&ScratchLen { text: 0, ..QUICK }) + EVENT + PATHS * size_of::<PathBytes<PATH>>() + 16;
 
 /// Bytes of what is cut into [`Parts`].
-pub const LEN: usize = bytes(&QUICK) + EVENT + PATHS;
+pub const LEN: usize = QUICK.text + CLEARED;
 
 /// Where it is; NULL before there is one.
 static PLACE: AtomicPtr<u8> = AtomicPtr::new(null_mut());
@@ -64,17 +72,19 @@ impl Drop for Desk {
     }
 }
 
-/// Cuts [`LEN`] bytes. There is no room for the line of a denial, which must outlast the verdict.
+/// Cuts [`LEN`] bytes; `None` if they are too few, which they are not. There is no room for the line of a denial, which must outlast the verdict.
 ///
 /// # Safety
 /// The bytes at `start` are writable, 16-byte aligned, and nobody else's as long as the parts live.
-pub unsafe fn parts<'m>(start: *mut u8) -> Parts<'m> {
+pub unsafe fn parts<'m>(start: *mut u8) -> Option<Parts<'m>> {
     let mut rest = Rest::new(start, LEN);
-    let (event, text) = (rest.take(EVENT), rest.take(QUICK.text));
-    // SAFETY: the caller's promise. Of a path only the length is set.
-    let paths = unsafe { rest.place::<2, _>(LongPath::new) };
-    // SAFETY: as above.
+    let text = rest.take(QUICK.text);
+    // SAFETY: the caller's promise.
     unsafe { rest.clear() };
+    let [cwd, target] = rest.take::<PathBytes<PATH>>(PATHS) else {
+        return None;
+    };
+    let event = rest.take(EVENT);
     let quick = Scratch { text, ..rest.scratch(&ScratchLen { text: 0, ..QUICK }) };
-    Parts { event, notice: &mut [], paths, quick: Some(quick), full: None }
+    Some(Parts { event, notice: &mut [], paths: [cwd, target], quick: Some(quick), full: None })
 }

@@ -14,7 +14,7 @@ use evaluator::command::{Command, Redirect, Var, Word};
 use evaluator::scratch::{ScratchLen, scratch_len};
 use evaluator::verdict::RuleMatch;
 
-use crate::strings::LongPath;
+use crate::strings::{AnyPath, LongPath, PathBytes};
 use crate::sys::{self, Errno};
 
 const PAGE: usize = 4096;
@@ -37,8 +37,8 @@ const EVENT: usize = 64 * 1024;
 /// Longest line for the agent, in bytes.
 const NOTICE: usize = 4096;
 
-/// Two paths, rounded up.
-pub const PATHS: usize = 2 * size_of::<LongPath>() + 16;
+/// The path of the working directory and of the target.
+pub const PATHS: usize = 2;
 
 /// Rules that an image may have gained since the process started, and still be judged in full.
 const MORE_RULES: usize = 4096;
@@ -60,8 +60,8 @@ unsafe impl Zeroable for Redirect {}
 unsafe impl Zeroable for Var {}
 // SAFETY: integers.
 unsafe impl Zeroable for RuleMatch {}
-// SAFETY: a length of 0, and bytes that need not be set.
-unsafe impl Zeroable for LongPath {}
+// SAFETY: a length of 0, a flag that does not hold, and bytes that need not be set.
+unsafe impl<const ROOM: usize> Zeroable for PathBytes<ROOM> {}
 
 /// The mapping; unmapped when dropped.
 pub struct Memory {
@@ -79,7 +79,7 @@ pub struct Parts<'m> {
     pub notice: &'m mut [u8],
     /// For the working directory and the target. On the stack they would cost a page each: the
     /// compiler touches every page of a frame.
-    pub paths: &'m mut [LongPath],
+    pub paths: [&'m mut AnyPath; PATHS],
     /// For a first attempt of the evaluator; `None` for a call that is not small.
     pub quick: Option<Scratch<'m>>,
     /// For the evaluator; `None` where the small arenas have to do.
@@ -100,7 +100,8 @@ impl Memory {
     pub fn new(input: usize, args: usize, rules: usize, with_stack: bool) -> Result<Self, Errno> {
         let arenas = scratch_len(input, args, rules.saturating_add(MORE_RULES));
         let stack = if with_stack { STACK } else { 0 };
-        let parts = [stack, bytes(&QUICK), EVENT, NOTICE, PATHS, bytes(&arenas)];
+        let paths = PATHS * size_of::<LongPath>() + 16;
+        let parts = [stack, bytes(&QUICK), EVENT, NOTICE, paths, bytes(&arenas)];
         let sum = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(*part));
         let len = sum.checked_next_multiple_of(PAGE).ok_or(Errno(libc::ENOMEM))?;
         Ok(Self { start: sys::map_memory(len)?, len, arenas, is_small: is_small(input, args) })
@@ -138,20 +139,24 @@ impl Memory {
         CStr::from_bytes_with_nul(room).ok()
     }
 
-    /// Cuts everything below the stack.
+    /// Cuts everything below the stack. `None` if it is too small for that, which it is not.
     ///
     /// # Safety
     /// To be called once: a second call would hand out the same memory again.
-    pub unsafe fn parts<'m>(&self) -> Parts<'m> {
+    pub unsafe fn parts<'m>(&self) -> Option<Parts<'m>> {
         let mut rest = Rest::new(self.start, self.len);
         let quick = rest.scratch(&QUICK);
-        Parts {
-            event: rest.take(EVENT),
-            notice: rest.take(NOTICE),
-            paths: rest.take(2),
+        let (event, notice) = (rest.take(EVENT), rest.take(NOTICE));
+        let [cwd, target] = rest.take::<LongPath>(PATHS) else {
+            return None;
+        };
+        Some(Parts {
+            event,
+            notice,
+            paths: [cwd, target],
             quick: self.is_small.then_some(quick),
             full: Some(rest.scratch(&self.arenas)),
-        }
+        })
     }
 }
 
@@ -188,30 +193,10 @@ impl<'m> Rest<'m> {
         Self { next: start, end: start.wrapping_add(len), lifetime: PhantomData }
     }
 
-    /// `COUNT` values of `new`, which may leave bytes of them as they are; none if they do not fit.
-    ///
-    /// # Safety
-    /// The memory is writable and nobody else's for `'m`, and `T` is aligned to at most 16 bytes.
-    pub unsafe fn place<const COUNT: usize, T>(&mut self, new: impl Fn() -> T) -> &'m mut [T] {
-        let start = self.next.cast::<T>();
-        let used = (COUNT.saturating_mul(size_of::<T>())).saturating_add(15) & !15;
-        if used > (self.end as usize).saturating_sub(start as usize) {
-            return &mut [];
-        }
-        self.next = self.next.wrapping_add(used);
-        // SAFETY: so many bytes of the caller's memory, handed out once.
-        unsafe {
-            for index in 0..COUNT {
-                start.add(index).write(new());
-            }
-            core::slice::from_raw_parts_mut(start, COUNT)
-        }
-    }
-
     /// Fills what is left with zeros.
     ///
     /// # Safety
-    /// As [`Rest::place`].
+    /// The memory is writable and nobody else's for `'m`.
     pub unsafe fn clear(&mut self) {
         let len = (self.end as usize).saturating_sub(self.next as usize);
         // SAFETY: the caller's memory, of which nothing was handed out yet.

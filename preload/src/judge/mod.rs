@@ -22,7 +22,7 @@ use crate::observe::target::Target;
 use crate::observe::{Call, Stage, process};
 use crate::on_stack::{on_stack, with_room};
 use crate::snapshot::{self, Mode, Snapshot};
-use crate::strings::{LongPath, Vector};
+use crate::strings::{AnyPath, Vector};
 use crate::sys::{self, Errno};
 use crate::world::Files;
 use desk::Desk;
@@ -185,8 +185,8 @@ extern "C" fn run(job: *mut c_void, _: *mut u8) {
         return;
     };
     // SAFETY: once for each memory.
-    let mut parts = unsafe { memory.parts() };
-    job.is_final = deliberate(job, &mut parts).is_some();
+    let parts = unsafe { memory.parts() };
+    job.is_final = parts.and_then(|mut parts| deliberate(job, &mut parts)).is_some();
 }
 
 /// The attempt, in the [`desk::LEN`] bytes at `room`.
@@ -194,16 +194,15 @@ extern "C" fn run_at(job: *mut c_void, room: *mut u8) {
     // SAFETY: `Job::run` passes a `Job` that nothing else uses meanwhile.
     let job = unsafe { &mut *job.cast::<Job<'_>>() };
     // SAFETY: so many bytes are ours, and outlive the parts.
-    let mut parts = unsafe { desk::parts(room) };
-    job.is_final = deliberate(job, &mut parts).is_some();
+    let parts = unsafe { desk::parts(room) };
+    job.is_final = parts.and_then(|mut parts| deliberate(job, &mut parts)).is_some();
 }
 
 /// `None` if the memory does not do.
 fn deliberate(job: &mut Job<'_>, parts: &mut Parts<'_>) -> Option<()> {
     let Job { snapshot, call, may_escalate, ref mut judged, .. } = *job;
-    let [cwd, path] = &mut parts.paths else {
-        return None;
-    };
+    let is_attempt = parts.full.is_none();
+    let [cwd, path] = &mut parts.paths;
     let mut target = Target::unknown(path);
     if call.stage.is_start() {
         target.find_this_process(call);
@@ -213,14 +212,19 @@ fn deliberate(job: &mut Job<'_>, parts: &mut Parts<'_>) -> Option<()> {
     judged.asan = target.asan;
     judged.kinds = target.kinds;
     judged.loads_us = target.loads_us;
-    let layers = Layers::load(snapshot, call.stage.is_start())?;
+    let cwd = directory(call, cwd);
+    if is_attempt && (cwd.is_none() || target.lacked_room()) {
+        return None;
+    }
+    let mut layers = Layers::new();
+    layers.load(snapshot, call.stage.is_start())?;
     let request = Request {
         tool: b"exec",
         call: evaluator::Call::Exec {
             file: target.name_or(call.file.to_bytes()),
             argv: &call.argv,
         },
-        cwd: directory(call, cwd),
+        cwd: cwd.unwrap_or(Cwd::Unknown),
         env: &call.env,
         target: target.facts(),
         caller: Caller {
@@ -237,7 +241,6 @@ fn deliberate(job: &mut Job<'_>, parts: &mut Parts<'_>) -> Option<()> {
         Cwd::Unknown => 0,
     };
     let Parts { event, notice, quick, full, .. } = parts;
-    let is_attempt = full.is_none();
     // With a long directory before them, paths need more room.
     let quick = quick.as_mut().filter(|_| cwd_len <= QUICK_CWD);
     let world = Files::at(call.stage);
@@ -271,12 +274,14 @@ fn deliberate(job: &mut Job<'_>, parts: &mut Parts<'_>) -> Option<()> {
         settled: &settled,
         word: word.as_str(),
         id: [0; 26],
+        time_us: 0,
         is_fallback: layers.is_fallback,
         is_attempt,
     };
     let outcome = record.outcome(judged, &layers);
     if outcome.is_some() || !judged.permitted {
-        record.id = new_id();
+        record.time_us = sys::wall_time();
+        record.id = new_id(record.time_us);
     }
     if let Some(outcome) = outcome {
         record.write(outcome, event)?;
@@ -310,14 +315,17 @@ fn verdict<'a>(
 }
 
 /// The working directory, where it is known: spawn file actions may change it before the exec.
-/// The evaluator then leaves rules about it to the self-check, if there will be one.
-fn directory<'b>(call: &Call<'_>, buffer: &'b mut LongPath) -> Cwd<'b> {
+/// The evaluator then leaves rules about it to the self-check, if there will be one. `None` if the
+/// buffer is too small for it.
+fn directory<'b>(call: &Call<'_>, buffer: &'b mut AnyPath) -> Option<Cwd<'b>> {
     if call.stage == Stage::BeforeElsewhere {
-        return Cwd::Unknown;
+        return Some(Cwd::Unknown);
     }
-    match sys::current_dir(buffer) {
-        Ok(path) if path.starts_with(b"/") => Cwd::Known(path),
-        _ => Cwd::Unknown,
+    let is_known = sys::current_dir(buffer).is_ok_and(|path| path.starts_with(b"/"));
+    match is_known {
+        true => Some(Cwd::Known(buffer.as_bytes())),
+        false if buffer.lacked_room() => None,
+        false => Some(Cwd::Unknown),
     }
 }
 

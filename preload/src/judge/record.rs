@@ -12,11 +12,11 @@ use crate::snapshot::Snapshot;
 use crate::spool::{self, Place};
 use crate::sys;
 
-/// A fresh id for an event.
-pub fn new_id() -> [u8; 26] {
+/// A fresh id for an event of this moment, in microseconds since the Unix epoch.
+pub fn new_id(time_us: u64) -> [u8; 26] {
     let mut random = [0; 10];
     sys::random(&mut random);
-    event::ulid(sys::wall_time() / 1000, random)
+    event::ulid(time_us / 1000, random)
 }
 
 /// All that an event says.
@@ -29,6 +29,8 @@ pub struct Record<'a> {
     /// On whose word, where `settled` does not say.
     pub word: &'a str,
     pub id: [u8; 26],
+    /// Microseconds since the Unix epoch; as `id`, set where either is needed.
+    pub time_us: u64,
     pub is_fallback: bool,
     /// Whether a larger memory is there for a line that does not fit.
     pub is_attempt: bool,
@@ -75,7 +77,7 @@ impl Record<'_> {
         }
         let event = Event {
             id: self.id,
-            time_us: sys::wall_time(),
+            time_us: self.time_us,
             pid: sys::process_id(),
             ppid: sys::parent_id(),
             uid: sys::real_user(),

@@ -2,10 +2,11 @@
 //! started from, and where this library lies.
 
 use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use libc::{AT_FDCWD, O_PATH, O_RDONLY};
 
-use crate::strings::LongPath;
+use crate::strings::{AnyPath, Vector};
 use crate::sys::{self, Fd, Strings};
 use crate::world;
 
@@ -60,9 +61,35 @@ pub fn is_privileged() -> bool {
     auxiliary(libc::AT_SECURE) != 0
 }
 
+/// The auxiliary vector where the kernel put it; NULL if that is not known.
+static AUXILIARY: AtomicPtr<[c_ulong; 2]> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Notes where the auxiliary vector lies: behind the environment. libc's function lies on a page
+/// that a small program needs for nothing else.
+///
+/// # Safety
+/// `env` must be the array that the kernel made.
+pub unsafe fn note_auxiliary(env: Strings) {
+    // SAFETY: the kernel ends the environment with a NULL, and the vector follows.
+    let start = unsafe { env.add(Vector::new(env).count()).add(1) };
+    AUXILIARY.store(start.cast_mut().cast(), Ordering::Relaxed);
+}
+
+/// An entry of the auxiliary vector, 0 if it is not there.
 fn auxiliary(kind: c_ulong) -> c_ulong {
-    // SAFETY: reads the auxiliary vector; unknown kinds give 0.
-    unsafe { getauxval(kind) }
+    let mut entry = AUXILIARY.load(Ordering::Relaxed);
+    if entry.is_null() {
+        // SAFETY: reads libc's copy; unknown kinds give 0.
+        return unsafe { getauxval(kind) };
+    }
+    loop {
+        // SAFETY: the kernel ends the vector with an entry of the kind AT_NULL (getauxval(3)).
+        match unsafe { *entry } {
+            [found, value] if found == kind => return value,
+            [libc::AT_NULL, _] => return 0,
+            _ => entry = entry.wrapping_add(1),
+        }
+    }
 }
 
 /// The arguments, found from the environment that follows them on the initial stack (System V
@@ -88,7 +115,7 @@ pub unsafe fn arguments_before(env: Strings) -> Option<Strings> {
 /// The file behind the program headers that the loader reports: the program itself, whoever was
 /// executed. Reads `/proc/self/maps`.
 #[inline(never)]
-pub fn mapped_program(out: &mut LongPath) -> Option<()> {
+pub fn mapped_program(out: &mut AnyPath) -> Option<()> {
     let mut buffer = [0; 2 * 4096];
     let path = search_maps(&mut buffer)?;
     out.truncate(0);
@@ -143,7 +170,7 @@ fn hexadecimal(digits: &[u8]) -> Option<usize> {
 
 /// Finds the absolute path of this library, as the loader opened it: through every link, unless
 /// the result could not stand in an `LD_PRELOAD` list.
-pub fn own_library(cwd: &[u8], out: &mut LongPath) -> Option<()> {
+pub fn own_library(cwd: &[u8], out: &mut AnyPath) -> Option<()> {
     let found = object_around(own_library as *const () as usize)?;
     if found.name.is_null() {
         return None;

@@ -11,7 +11,7 @@ use libc::{
 
 use crate::observe::{Call, Stage, elf, process};
 use crate::snapshot;
-use crate::strings::{LongPath, PathBytes};
+use crate::strings::{AnyPath, PathBytes};
 use crate::sys::{self, Errno, Fd};
 use crate::world;
 
@@ -43,7 +43,7 @@ pub struct Target<'p> {
     pub loads_us: bool,
     /// What `path` is.
     role: Role,
-    path: &'p mut LongPath,
+    path: &'p mut AnyPath,
     /// The interpreter that the `#!` line leads to; empty if there is none.
     pub interpreter: PathBytes<256>,
     /// Its argument; empty if there is none.
@@ -53,7 +53,7 @@ pub struct Target<'p> {
 impl<'p> Target<'p> {
     /// Nothing is known yet; a path that is found goes to `path`.
     #[inline]
-    pub fn unknown(path: &'p mut LongPath) -> Self {
+    pub fn unknown(path: &'p mut AnyPath) -> Self {
         Self {
             kinds: TargetKinds::default(),
             asan: 0,
@@ -120,6 +120,11 @@ impl<'p> Target<'p> {
         }
         let _ = sys::read_link(c"/proc/self/exe", self.path);
         self.note_memfd();
+    }
+
+    /// Whether a name is not what it should be, because there was no room for it.
+    pub const fn lacked_room(&self) -> bool {
+        self.path.lacked_room()
     }
 
     /// The name that was found, else `spelling`.
