@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 mod hostile;
 mod memory;
+mod record;
 mod report;
 mod socket;
 mod spawn;
@@ -73,7 +74,9 @@ fn verdicts_only() -> Result<(), String> {
 fn socket_only(library: &Path) -> Result<(), String> {
     let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
     let mut report = Report::default();
-    socket::measure(&library.with_file_name("rampart"), work.path(), &mut report)?;
+    let program = library.with_file_name("rampart");
+    socket::measure(&program, work.path(), &mut report)?;
+    record::measure(&program, work.path(), &mut report)?;
     report.print();
     Ok(())
 }
@@ -95,6 +98,7 @@ fn run(library: &Path) -> Result<(), String> {
     verdict::measure(&mut report)?;
     let program = setup.library.with_file_name("rampart");
     socket::measure(&program, &setup.work, &mut report)?;
+    record::measure(&program, &setup.work, &mut report)?;
     hostile::measure(&mut report, 5)?;
     report.print();
     Ok(())

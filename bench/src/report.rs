@@ -35,6 +35,14 @@ impl Report {
         self.rows.push([what.to_owned(), figure, String::new(), String::new(), verdict]);
     }
 
+    /// A rate that should be at least `budget`.
+    pub fn at_least(&mut self, what: &str, figure: f64, unit: &str, budget: f64) {
+        let verdict = if figure >= budget { "met" } else { "BELOW" };
+        let budget = format!("≥ {budget} {unit}: {verdict}");
+        let figure = format!("{figure:.0} {unit}");
+        self.rows.push([what.to_owned(), figure, String::new(), String::new(), budget]);
+    }
+
     /// Prints the table.
     pub fn print(&self) {
         let head = ["what", "figure", "bare", "ratio", "budget"].map(String::from);

@@ -19,9 +19,10 @@ use crate::report::{Report, quantile};
 const ROUNDS: usize = 3000;
 
 /// `rampart serve` for the time of the measurement.
-struct Daemon {
+pub struct Daemon {
     child: Child,
-    socket: PathBuf,
+    /// Where it listens.
+    pub socket: PathBuf,
 }
 
 impl Drop for Daemon {
@@ -108,7 +109,11 @@ fn start_echo(work: &Path) -> Result<Daemon, String> {
     up(Daemon { child: child.map_err(|error| format!("bench echo: {error}"))?, socket })
 }
 
-fn start(program: &Path, work: &Path) -> Result<Daemon, String> {
+/// Starts `rampart serve` with its state in `work`.
+///
+/// # Errors
+/// If it does not come up.
+pub fn start(program: &Path, work: &Path) -> Result<Daemon, String> {
     let socket = work.join("evaluator.sock");
     let child = Command::new(program)
         .args(["serve", "--profile", "standard", "--socket"])
@@ -153,7 +158,11 @@ fn call() -> Vec<u8> {
     [&header.bytes()[..], &body].concat()
 }
 
-fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
+/// Connects.
+///
+/// # Errors
+/// What socket(2) and connect(2) say.
+pub fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC;
     let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
     connect(&socket, &SocketAddrUnix::new(path)?)?;

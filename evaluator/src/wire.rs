@@ -43,6 +43,8 @@ pub enum Kind {
     Why = 6,
     /// What state is the evaluator in? No body.
     Status = 7,
+    /// Put these events into the log; the answer comes when they are durable.
+    Record = 8,
     /// The answer to the first three.
     Answer = 0x81,
     /// The answer to the others: one JSON value in [`Tag::Text`].
@@ -52,7 +54,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Judge,
         Self::Ask,
         Self::Covered,
@@ -60,6 +62,7 @@ impl Kind {
         Self::Resolve,
         Self::Why,
         Self::Status,
+        Self::Record,
         Self::Answer,
         Self::Report,
         Self::Refused,
@@ -102,6 +105,8 @@ pub enum Tag {
     Message = 13,
     /// How long the asker waits, in seconds: `u32`.
     Timeout = 14,
+    /// One event as a line of JSON, without its newline; as often as there are any.
+    Event = 15,
     /// An action's code (`Action as u8`): one byte.
     Action = 20,
     /// Why, or on whose word: text.
@@ -119,7 +124,7 @@ pub enum Tag {
 impl Tag {
     /// Whether a body may hold several of it.
     const fn repeats(code: u16) -> bool {
-        code == Self::Argument as u16 || code == Self::Variable as u16
+        code == Self::Argument as u16 || code == Self::Variable as u16 || code == Self::Event as u16
     }
 }
 

@@ -266,6 +266,8 @@ impl Chain {
                     Some(note) if note.get("note") == Some(&kind.into()) => {
                         return Ok(Some((note, merged)));
                     }
+                    // What follows it came over the socket, from no spool.
+                    Some(note) if note.get("note") == Some(&"record".into()) => merged = 0,
                     Some(note) if note.get("note") != Some(&"foreign".into()) => {}
                     _ => merged += 1,
                 }

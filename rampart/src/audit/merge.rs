@@ -47,6 +47,24 @@ pub fn merge(directories: &[PathBuf]) -> Result<u64, Failure> {
         return Ok(0);
     }
     let mut chain = Chain::open(main)?;
+    let merged = take_in(sources, &mut chain)?;
+    if merged > 0 {
+        super::seal::seal(main, &mut chain).map_err(|error| {
+            Failure::other(format!("cannot seal the audit log: {}", reason(&error)))
+        })?;
+    }
+    Ok(merged)
+}
+
+/// Merges what was begun in `directory`, so that something else can follow in its chain.
+///
+/// # Errors
+/// As [`merge`].
+pub fn finish(directory: &Path, chain: &mut Chain) -> Result<u64, Failure> {
+    take_in(begun(directory)?, chain)
+}
+
+fn take_in(sources: Vec<PathBuf>, chain: &mut Chain) -> Result<u64, Failure> {
     let mut merged = 0_u64;
     for path in sources {
         let failed = |error: io::Error| {
@@ -55,14 +73,9 @@ pub fn merge(directories: &[PathBuf]) -> Result<u64, Failure> {
         };
         // Somebody else may have merged it while we waited for the lock.
         match Source::take(&path).map_err(failed)? {
-            Some(mut source) => merged += source.merge(&mut chain).map_err(failed)?,
+            Some(mut source) => merged += source.merge(chain).map_err(failed)?,
             None => continue,
         }
-    }
-    if merged > 0 {
-        super::seal::seal(main, &mut chain).map_err(|error| {
-            Failure::other(format!("cannot seal the audit log: {}", reason(&error)))
-        })?;
     }
     Ok(merged)
 }
@@ -231,7 +244,7 @@ fn append_lines<'l>(
 }
 
 /// Whether a line of a spool is an event, and none that says what only the chain says of itself.
-fn is_event(line: &[u8]) -> bool {
+pub fn is_event(line: &[u8]) -> bool {
     let reserved = ["note", "seq", "prev", "hash"];
     Event::parse(line).is_some_and(|event| !reserved.iter().any(|name| event.has(name)))
 }

@@ -7,6 +7,7 @@ pub mod event;
 pub mod follow;
 pub mod merge;
 pub mod record;
+pub mod recorder;
 pub mod seal;
 pub mod select;
 pub mod spool;

@@ -183,6 +183,14 @@ impl Drop for Listener {
     }
 }
 
+/// Raises the limit on open descriptors to what the administrator permits.
+pub fn raise_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

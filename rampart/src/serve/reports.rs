@@ -45,6 +45,14 @@ pub fn report(value: &Value) -> Said {
     Said { kind: Kind::Report, body: Fields::default().with(Tag::Text, text.as_bytes()) }
 }
 
+/// What came of recording: the number of the last entry, or why there is none.
+pub fn recorded(result: Result<u64, String>) -> Said {
+    match result {
+        Ok(seq) => report(&json!({ "seq": seq })),
+        Err(why) => refused(&why),
+    }
+}
+
 /// Why there is no answer to be given, for people.
 pub fn unresolved_text(wanted: &str, unresolved: &Unresolved) -> String {
     let wanted = crate::bytes::visible(wanted.as_bytes());

@@ -25,6 +25,8 @@ pub enum Handled {
     Parked,
     /// It is a lot to judge, and somebody else's work.
     Heavy,
+    /// These events are to be recorded; the answer comes when they are durable.
+    Record(Vec<Vec<u8>>),
     /// This is the answer, and these are the answers for others.
     Resolved(Said, Vec<(u64, Said)>),
 }
@@ -84,6 +86,9 @@ impl Desk {
                 }
                 let weighed = weigh(kind, body, peer, (&mut self.brain, &self.policy));
                 self.conclude(weighed, token)
+            }
+            (Kind::Record, _) => {
+                Handled::Record(body.all(Tag::Event).map(<[u8]>::to_vec).collect())
             }
             (Kind::Resolve, Some(process)) => self.resolve(body, process, *peer),
             (kind, _) => Handled::Now(self.tell(kind, body, *peer)),

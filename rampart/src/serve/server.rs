@@ -7,11 +7,12 @@ use super::approvals::Outcome;
 use super::clients::Clients;
 use super::heavy::{Content, Job, Worker};
 use super::journal::Journal;
-use super::listen::Listener;
+use super::listen::{Listener, raise_limit};
 use super::peer::Peer;
-use super::reports::{Said, answer, refused};
+use super::reports::{Said, answer, recorded, refused};
 use super::requests::{Desk, Handled, now};
 use super::weigh::is_about_its_process;
+use crate::audit::recorder::Recorder;
 use crate::channel::{self, Buffer, Received};
 use crate::failure::{Failure, reason};
 use evaluator::wire::Kind;
@@ -31,12 +32,13 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// How often old approvals are forgotten.
 const TIDY: Duration = Duration::from_secs(60);
 
-/// Which descriptor an event is for: the listening one, others that are watched, the worker's, and
-/// clients.
+/// Which descriptor an event is for: the listening one, others that are watched, the worker's, the
+/// recorder's, and clients.
 const LISTENER: u64 = 0;
 /// The last token for others.
 pub const LAST_TOKEN: u64 = 31;
 const WORKER: u64 = LAST_TOKEN + 1;
+const RECORDER: u64 = LAST_TOKEN + 2;
 
 /// How many events one round takes.
 const EVENTS: usize = 256;
@@ -48,6 +50,8 @@ pub struct Server {
     listener: Listener,
     journal: Option<Journal>,
     worker: Option<Worker>,
+    /// Where events go that clients want recorded.
+    recorder: Option<Recorder>,
     /// Whether other users may connect.
     is_shared: bool,
     own_user: u32,
@@ -77,10 +81,11 @@ impl Server {
             listener,
             journal,
             worker: None,
+            recorder: None,
             is_shared,
             own_user: rustix::process::geteuid().as_raw(),
             set,
-            clients: Clients::above(WORKER),
+            clients: Clients::above(RECORDER),
             buffer: Buffer::default(),
             outbox: Vec::new(),
             swept: Instant::now(),
@@ -89,6 +94,16 @@ impl Server {
         server.watch(server.listener.socket.as_fd(), LISTENER).map_err(failed)?;
         raise_limit();
         Ok(server)
+    }
+
+    /// Puts what clients want recorded into the log by `recorder`.
+    ///
+    /// # Errors
+    /// As [`Server::watch`].
+    pub fn record_by(&mut self, recorder: Recorder) -> rustix::io::Result<()> {
+        self.watch(recorder.as_fd(), RECORDER)?;
+        self.recorder = Some(recorder);
+        Ok(())
     }
 
     /// Wakes [`Server::turn`] when something can be read from `descriptor`; `token` is at most
@@ -127,6 +142,7 @@ impl Server {
             match event.data.u64() {
                 LISTENER => is_called = true,
                 WORKER => self.conclude(),
+                RECORDER => self.recorded(),
                 other if other <= LAST_TOKEN => others.push(other),
                 // Nobody is there to be answered any more.
                 client if flags.contains(epoll::EventFlags::HUP) => self.leave(client),
@@ -243,6 +259,9 @@ impl Server {
                 let is_heavy = matches!(handled, Handled::Heavy);
                 (handled, is_heavy.then(|| (kind, Content::Bytes(body.to_vec()), peer)))
             }
+            Received::Large(Kind::Record, _) => {
+                (Handled::Now(refused("events are recorded one packet at a time, 64 KiB")), None)
+            }
             Received::Large(kind, sealed) => {
                 let job = (kind, Content::Sealed(sealed), who(kind));
                 (Handled::Heavy, Some(job))
@@ -264,10 +283,28 @@ impl Server {
                     client.waits = true;
                 }
             }
+            Handled::Record(events) => self.record(token, events),
             Handled::Resolved(said, others) => {
                 self.outbox.extend(others);
                 self.outbox.push((token, said));
             }
+        }
+    }
+
+    /// Has `events` recorded for client `token`, who waits for it.
+    fn record(&mut self, token: u64, events: Vec<Vec<u8>>) {
+        let uid = self.clients.get(token).map_or(u32::MAX, |client| client.peer.uid);
+        let none = "this evaluator keeps no log";
+        match self.recorder.as_mut().map_or(Err(none), |all| all.record(token, uid, events)) {
+            Ok(()) => self.handled(Handled::Parked, token),
+            Err(why) => self.tell(token, &refused(why)),
+        }
+    }
+
+    /// Tells those whose events are durable now.
+    fn recorded(&mut self) {
+        for (token, result) in self.recorder.as_ref().map(Recorder::done).unwrap_or_default() {
+            self.tell(token, &recorded(result));
         }
     }
 
@@ -360,12 +397,4 @@ fn failed(errno: Errno) -> Failure {
 
 fn say(socket: BorrowedFd<'_>, said: &Said) -> std::io::Result<()> {
     channel::send(socket, said.kind, &said.body)
-}
-
-/// Raises the limit on open descriptors to what the administrator permits.
-fn raise_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    let _ = setrlimit(Resource::Nofile, limit);
 }

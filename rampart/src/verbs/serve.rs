@@ -1,5 +1,7 @@
 //! `rampart serve`: the evaluator as a daemon.
 
+use crate::audit;
+use crate::audit::recorder::Recorder;
 use crate::directories::{Directories, make_private};
 use crate::failure::{Failure, reason};
 use crate::launch::environment::Environment;
@@ -56,7 +58,10 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     };
     let is_shared = rustix::process::geteuid().is_root() && path.starts_with("/run/rampart");
     let listener = Listener::new(&path, is_shared)?;
-    let state = Directories::from_environment().state()?;
+    let directories = Directories::from_environment();
+    directories.make_audit()?;
+    let places = audit::places(&directories)?;
+    let state = directories.state()?;
     make_private(&state)?;
     let state = state.join("evaluator");
     make_private(&state)?;
@@ -64,14 +69,21 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let approvals = Approvals::restored(kept.approvals, kept.same_boot);
     let desk = Desk::new(policy, approvals, path.display().to_string(), None);
     let mut server = Server::new(desk, listener, Some(journal), is_shared)?;
+    match Recorder::start(places) {
+        Ok(recorder) => server.record_by(recorder).map_err(cannot_wait)?,
+        // Verdicts do not depend on the log.
+        Err(failure) => eprintln!("rampart: warning: {}", failure.message),
+    }
     eprintln!("rampart: evaluator listening at `{}`", path.display());
     notify("READY=1\nSTATUS=Listening");
-    server.watch(stop.as_fd(), STOP).map_err(|errno| {
-        Failure::other(format!("cannot wait for signals: {}", reason(&errno.into())))
-    })?;
+    server.watch(stop.as_fd(), STOP).map_err(cannot_wait)?;
     while !server.turn(Duration::MAX)?.contains(&STOP) {}
     notify("STOPPING=1");
     Ok(0)
+}
+
+fn cannot_wait(errno: rustix::io::Errno) -> Failure {
+    Failure::other(format!("cannot wait for signals: {}", reason(&errno.into())))
 }
 
 /// One journal a socket: two evaluators of a user must not share one.

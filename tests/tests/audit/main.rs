@@ -20,6 +20,7 @@ use serde_json::Value;
 use tests::{Guard, Ran, run};
 
 mod crash;
+mod daemon;
 mod disks;
 
 /// `rampart` with the guard's log, outside of any tree.

@@ -1,0 +1,291 @@
+//! Events that come to the evaluator over its socket, and spools, put into the log by one thread
+//! beside the loop: a disk that is slow delays no verdict.
+//!
+//! Whatever came in while one fdatasync(2) was at work shares the next one (group commit). Nobody is
+//! told that an event is recorded before it is durable.
+
+use super::chain::Chain;
+use super::{merge, seal};
+use crate::failure::{Failure, reason};
+use rustix::event::{EventfdFlags, eventfd};
+use serde_json::json;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often spools are merged and the log is sealed.
+const MERGE: Duration = Duration::from_secs(1);
+
+/// Most bytes that one request may hold, and that may wait for the disk.
+const LARGE: usize = 64 * 1024;
+const WAITING: usize = 64 * 1024 * 1024;
+
+/// Most bytes that share an fdatasync(2).
+const GROUP: usize = 8 * 1024 * 1024;
+
+/// The number of the last entry, or why the events are not in the log.
+type Outcome = Result<u64, String>;
+
+/// What one client wants recorded.
+struct Job {
+    token: u64,
+    uid: u32,
+    events: Vec<Vec<u8>>,
+    length: usize,
+}
+
+/// What came of it.
+struct Done {
+    token: u64,
+    outcome: Outcome,
+    length: usize,
+}
+
+/// The thread, and the ways to and from it.
+pub struct Recorder {
+    jobs: Option<Sender<Job>>,
+    done: Receiver<Done>,
+    wake: Arc<OwnedFd>,
+    /// Bytes that were given to the thread and not answered yet.
+    waiting: std::cell::Cell<usize>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Recorder {
+    /// Starts the thread. The log is that of the first of `places`; spools of all of them are merged.
+    ///
+    /// # Errors
+    /// If the log cannot be opened, or there can be no thread.
+    pub fn start(places: Vec<PathBuf>) -> Result<Self, Failure> {
+        if let Some(main) = places.first() {
+            // What is wrong with it is said now, to whoever starts the service.
+            drop(Chain::open(main)?);
+        }
+        let failed = |what: String| Failure::other(format!("cannot record events: {what}"));
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        let wake = eventfd(0, flags).map_err(|errno| failed(reason(&errno.into())))?;
+        let wake = Arc::new(wake);
+        let ((jobs, taken), (answered, done)) = (mpsc::channel(), mpsc::channel());
+        let mut worker = Worker {
+            places,
+            answered,
+            wake: Arc::clone(&wake),
+            merged: Instant::now(),
+            is_sealed: true,
+            complaint: String::new(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("recorder".to_owned())
+            .spawn(move || worker.work(&taken))
+            .map_err(|error| failed(reason(&error)))?;
+        let (jobs, thread) = (Some(jobs), Some(thread));
+        Ok(Self { jobs, done, wake, waiting: std::cell::Cell::new(0), thread })
+    }
+
+    /// Has `events` of user `uid` recorded; [`Recorder::done`] tells `token` when they are.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn record(
+        &mut self,
+        token: u64,
+        uid: u32,
+        events: Vec<Vec<u8>>,
+    ) -> Result<(), &'static str> {
+        let length = events.iter().map(Vec::len).sum();
+        if events.is_empty() || length > LARGE {
+            return Err("one to many events, at most 64 KiB together, can be recorded at once");
+        }
+        if self.waiting.get().saturating_add(length) > WAITING {
+            return Err("the disk is too slow for so many events; try again");
+        }
+        let job = Job { token, uid, events, length };
+        let sent = self.jobs.as_ref().map(|jobs| jobs.send(job));
+        match sent {
+            Some(Ok(())) => {
+                self.waiting.set(self.waiting.get() + length);
+                Ok(())
+            }
+            _ => Err("nothing is recorded any more"),
+        }
+    }
+
+    /// What came of earlier requests, each once.
+    pub fn done(&self) -> Vec<(u64, Outcome)> {
+        let _ = rustix::io::read(&self.wake, &mut [0; 8]);
+        let done = self.done.try_iter().map(|done| {
+            self.waiting.set(self.waiting.get().saturating_sub(done.length));
+            (done.token, done.outcome)
+        });
+        done.collect()
+    }
+}
+
+impl AsFd for Recorder {
+    /// Can be read when [`Recorder::done`] has something to say.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+}
+
+impl Drop for Recorder {
+    /// Waits until everything that was taken is durable.
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // It panicked if at all; the log is whole whatever it did last.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Worker {
+    places: Vec<PathBuf>,
+    answered: Sender<Done>,
+    wake: Arc<OwnedFd>,
+    merged: Instant,
+    /// Whether nothing was recorded since the last seal.
+    is_sealed: bool,
+    /// What was last said about merging, so that it is said once.
+    complaint: String,
+}
+
+impl Worker {
+    fn work(&mut self, jobs: &Receiver<Job>) {
+        loop {
+            let first = jobs.recv_timeout(MERGE.saturating_sub(self.merged.elapsed()));
+            let is_over = matches!(first, Err(RecvTimeoutError::Disconnected));
+            if let Ok(first) = first {
+                let mut length = first.length;
+                let mut group = vec![first];
+                while length < GROUP
+                    && let Ok(job) = jobs.try_recv()
+                {
+                    length += job.length;
+                    group.push(job);
+                }
+                self.record(group);
+            }
+            if is_over || self.merged.elapsed() >= MERGE {
+                self.merge();
+            }
+            if is_over {
+                return;
+            }
+        }
+    }
+
+    /// Records the events of `group` with one commit, and tells everybody.
+    fn record(&mut self, group: Vec<Job>) {
+        let is_one = |event: &Vec<u8>| !event.contains(&b'\n') && merge::is_event(event);
+        let is_good = |job: &Job| job.events.iter().all(is_one);
+        let (good, bad): (Vec<Job>, Vec<Job>) = group.into_iter().partition(is_good);
+        for job in bad {
+            self.tell(job, Err("that is no event".to_owned()));
+        }
+        if !good.is_empty() {
+            let outcome = self.append(&good).map_err(|failure| failure.message);
+            for job in good {
+                self.tell(job, outcome.clone());
+            }
+        }
+        let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+    }
+
+    fn tell(&self, job: Job, outcome: Outcome) {
+        // Nobody listens any more when the service ends.
+        let _ = self.answered.send(Done { token: job.token, outcome, length: job.length });
+    }
+
+    fn append(&mut self, group: &[Job]) -> Result<u64, Failure> {
+        let Some(main) = self.places.first() else {
+            return Err(Failure::other("there is no log"));
+        };
+        let mut chain = Chain::open(main)?;
+        // What a crash cut short is told by the last note alone: it goes first.
+        merge::finish(main, &mut chain)?;
+        self.is_sealed = false;
+        let mut write = || {
+            for jobs in group.chunk_by(|a, b| a.uid == b.uid) {
+                let owner = jobs.first().map(|job| job.uid);
+                let lines: usize = jobs.iter().map(|job| job.events.len()).sum();
+                chain.note(json!({"note": "record", "owner": owner, "lines": lines}))?;
+                for event in jobs.iter().flat_map(|job| &job.events) {
+                    chain.append(event)?;
+                }
+            }
+            chain.commit()
+        };
+        write().map_err(|error| {
+            Failure::other(format!("cannot write to the audit log: {}", reason(&error)))
+        })?;
+        Ok(chain.tip().seq)
+    }
+
+    /// Merges the spools, and seals what was recorded.
+    fn merge(&mut self) {
+        let merged = merge::merge(&self.places).and_then(|merged| {
+            if merged == 0 && !self.is_sealed {
+                self.seal()?;
+            }
+            self.is_sealed = true;
+            Ok(())
+        });
+        self.merged = Instant::now();
+        let complaint = merged.err().map(|failure| failure.message).unwrap_or_default();
+        if !complaint.is_empty() && complaint != self.complaint {
+            eprintln!("rampart: warning: {complaint}");
+        }
+        self.complaint = complaint;
+    }
+
+    fn seal(&self) -> Result<(), Failure> {
+        let Some(main) = self.places.first() else {
+            return Ok(());
+        };
+        let mut chain = Chain::open(main)?;
+        seal::seal(main, &mut chain).map_err(|error| {
+            Failure::other(format!("cannot seal the audit log: {}", reason(&error)))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::verify::{Against, verify};
+
+    fn wait(recorder: &Recorder, count: usize) -> Vec<(u64, Outcome)> {
+        let mut all = Vec::new();
+        let started = Instant::now();
+        while all.len() < count && started.elapsed() < Duration::from_secs(60) {
+            all.extend(recorder.done());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn everybody_is_told_what_came_of_it() {
+        let root = tempfile::tempdir().unwrap();
+        let mut recorder = Recorder::start(vec![root.path().to_owned()]).unwrap();
+        let event = |id: &str| format!("{{\"id\":\"{id}\",\"outcome\":\"allowed\"}}").into_bytes();
+        recorder.record(1, 7, vec![event("a"), event("b")]).unwrap();
+        recorder.record(2, 7, vec![b"{\"note\":\"seal\"}".to_vec()]).unwrap();
+        let lines = b"{\"id\":\"d\",\n\"outcome\":\"allowed\"}".to_vec();
+        recorder.record(5, 8, vec![event("e"), lines]).unwrap();
+        recorder.record(3, 8, vec![event("c")]).unwrap();
+        assert!(recorder.record(4, 7, vec![]).is_err());
+        assert!(recorder.record(4, 7, vec![vec![b' '; LARGE + 1]]).is_err());
+        let told = wait(&recorder, 4);
+        assert!(matches!(told[..], [(1, Ok(_)), (2, Err(_)), (3, Ok(_)), (5, Err(_))]), "{told:?}");
+        drop(recorder);
+        let report = verify(root.path(), &Against::default()).unwrap();
+        // The head, two or more notes, three events.
+        assert!(report.problem_count == 0 && report.entries >= 6, "{report:?}");
+    }
+}
