@@ -4,6 +4,7 @@
  * usage: edge CASE PROGRAM [ARG...]     PROGRAM is an absolute path */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -67,6 +68,10 @@ static char *text_file, *plain_file;
 static int call_text(void) { return execv(text_file, args); }
 static int call_text_searched(void) { return execvp(text_file, args); }
 static int call_not_executable(void) { return execvp(plain_file, args); }
+/* AT_EXECVE_CHECK (execveat(2), Linux 6.14) only asks. */
+static int call_check(void) { return execveat(AT_FDCWD, program, args, environ, 0x10000); }
+static int call_check_text(void) { return execveat(AT_FDCWD, text_file, args, environ, 0x10000); }
+static int call_check_plain(void) { return execveat(AT_FDCWD, plain_file, args, environ, 0x10000); }
 static char *big;
 static int call_big(void) { char *v[] = {"big", big, 0}; return execv(program, v); }
 static char **many;
@@ -216,6 +221,24 @@ int main(int argc, char **argv) {
         say("status", wait_for(pid));
         say("spawn", error);
         say("errno kept", kept);
+    }
+    CASE("check") {
+        text_file = file("text", "exit 8\n", 0755);
+        plain_file = file("plain", "#!/bin/sh\nexit 9\n", 0644);
+        in_vfork(call_check);
+        in_vfork(call_check_text);
+        in_vfork(call_check_plain);
+    }
+    CASE("old-spawn") {
+        /* What a program from before glibc 2.15 calls: it gives a text without `#!` to a shell. */
+        int (*spawn)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const *, char *const *);
+        *(void **)&spawn = dlvsym(RTLD_DEFAULT, "posix_spawn", "GLIBC_2.2.5");
+        if (!spawn) return 77;
+        text_file = file("text", "exit 8\n", 0755);
+        pid_t pid = 0;
+        int error = spawn(&pid, text_file, 0, 0, args, environ);
+        say("spawn", error);
+        if (!error) say("status", wait_for(pid));
     }
     CASE("long-argument") {
         big = malloc(131073);

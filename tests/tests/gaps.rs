@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use tests::{Guard, run};
+use tests::{Guard, LibC, cc, library, probe, run};
 
 /// Removes nothing may be started; everything else is allowed.
 const NO_REMOVAL: &str = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: \
@@ -54,6 +54,52 @@ fn a_shell_s_own_redirection_is_not_judged_again_by_the_kernel() {
     assert_eq!((ran.status, victim.exists()), (126, false), "{ran:?}");
     let ran = run(&mut guard.command("sh"), &text);
     assert_eq!((ran.status, victim.exists()), (0, true), "{ran:?}");
+}
+
+#[test]
+fn an_old_program_gets_the_new_posix_spawn() {
+    // One function stands for both versions, and cannot know which was meant: glibc's old one
+    // gives a file without a format to the shell, the new one says ENOEXEC.
+    let guard = Guard::new(NO_REMOVAL);
+    let edge = guard.path("edge");
+    assert!(probe("edge", LibC::Glibc, &edge), "cc is not installed");
+    let bare = run(guard.bare(&edge).args(["old-spawn", "/bin/true"]), "");
+    if bare.status == 77 {
+        println!("skipped: this machine's glibc has no old posix_spawn");
+        return;
+    }
+    assert_eq!(bare.stdout, "spawn 0\nstatus 8\n", "{bare:?}");
+    let ours = run(guard.command(&edge).args(["old-spawn", "/bin/true"]), "");
+    assert_eq!(ours.stdout, "spawn 8\n", "nothing ran, so nothing slipped past: {ours:?}");
+}
+
+#[test]
+fn a_library_behind_us_can_strip_the_environment_after_us() {
+    let guard = Guard::new(NO_REMOVAL);
+    let (source, other) = (guard.path("strip.c"), guard.path("libstrip.so"));
+    // In its constructor that changes nothing: we put it back; nor where it goes on by syscall(2),
+    // which is ours. With libc's `execve` it has the last word.
+    let text = "#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <stdlib.h>\n#include <string.h>\n#include <sys/syscall.h>\n\
+        #include <unistd.h>\n#ifdef LATE\n\
+        int execve(const char *p, char *const *a, char *const *e) {\n\
+        static char *kept[512]; int n = 0;\n\
+        for (; *e; e++) if (strncmp(*e, \"LD_PRELOAD=\", 11)) kept[n++] = *e;\n\
+        if (LATE == 1) return syscall(SYS_execve, p, a, kept);\n\
+        return ((int (*)(const char *, char *const *, char *const *))dlsym(RTLD_NEXT, \"execve\"))(p, a, kept); }\n\
+        #else\n__attribute__((constructor)) static void strip(void) { unsetenv(\"LD_PRELOAD\"); }\n#endif\n";
+    fs::write(&source, text).unwrap();
+    let script = guard.path("script.py");
+    fs::write(&script, "import subprocess, sys\nsubprocess.run(['rm', sys.argv[1]])\n").unwrap();
+    let victim = guard.path("victim");
+    for (define, is_gone) in [("-DEARLY", false), ("-DLATE=1", false), ("-DLATE=2", true)] {
+        cc("cc", &source, &other, &["-shared", "-fPIC", define]);
+        fs::write(&victim, "kept?").unwrap();
+        let mut command = guard.command("/bin/sh");
+        command.env("LD_PRELOAD", format!("{}:{}", library().display(), other.display()));
+        let text = format!("python3 '{}' '{}'; exit $?", script.display(), victim.display());
+        let ran = run(&mut command, &text);
+        assert_eq!(victim.exists(), !is_gone, "{define}: {ran:?}");
+    }
 }
 
 #[test]

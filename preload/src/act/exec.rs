@@ -15,6 +15,9 @@ use crate::start;
 use crate::strings::Vector;
 use crate::sys::{self, Errno, Strings};
 
+/// The name of the hook of `syscall(2)`.
+pub const RAW: &str = "syscall";
+
 /// `execveat(2)` flag of Linux 6.14: only asks whether the file may be executed.
 const AT_EXECVE_CHECK: c_int = 0x10000;
 
@@ -142,10 +145,11 @@ fn run(snapshot: &Snapshot, call: &Call<'_>) -> Errno {
     })
 }
 
-/// The exec itself: by the next preloaded library that wants its turn, else by the kernel.
+/// The exec itself: by the next preloaded library that wants its turn, else by the kernel. Whoever
+/// asked for the system call gets that: it may be the next library, in its turn.
 fn execute(snapshot: &Snapshot, call: &Call<'_>, env: Strings) -> Errno {
     let (path, argv) = (call.file.as_ptr(), call.argv.as_ptr());
-    match snapshot.next.execve() {
+    match snapshot.next.execve().filter(|_| call.hook != RAW) {
         Some(next) => {
             // SAFETY: the caller's own arguments, and an environment like the caller's.
             unsafe { next(path, argv, env) };

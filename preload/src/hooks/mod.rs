@@ -207,7 +207,7 @@ pub unsafe extern "C" fn wordexp(words: *const c_char, result: *mut c_void, flag
 /// As the call.
 unsafe extern "C" fn syscall_execve(path: *const c_char, argv: Strings, env: Strings) -> c_long {
     // SAFETY: the caller's promise.
-    c_long::from(unsafe { exec::at("syscall", AT_FDCWD, path, argv, env, 0) })
+    c_long::from(unsafe { exec::at(exec::RAW, AT_FDCWD, path, argv, env, 0) })
 }
 
 /// `syscall(2)` with `SYS_execveat`: what the naked entry hands on.
@@ -222,7 +222,7 @@ unsafe extern "C" fn syscall_execveat(
     flags: c_int,
 ) -> c_long {
     // SAFETY: the caller's promise.
-    c_long::from(unsafe { exec::at("syscall", dir, path, argv, env, flags) })
+    c_long::from(unsafe { exec::at(exec::RAW, dir, path, argv, env, flags) })
 }
 
 /// The end of any other `syscall(2)`: the kernel's answer as libc returns it.

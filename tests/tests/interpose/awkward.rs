@@ -15,6 +15,7 @@ const SAME: &[&str] = &[
     "path-null",
     "path-bad",
     "errors",
+    "check",
     "long-argument",
     "many-arguments",
     "small-thread",
