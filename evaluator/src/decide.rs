@@ -7,11 +7,13 @@
 //! counts as a match for restrictive rules and as none for the others; what could not be read
 //! wholly is answered by `on_too_complex` and `on_unparseable` unless a rule is stricter.
 
+mod alike;
 mod command;
 mod condition;
 mod context;
 mod cover;
 mod exceptions;
+mod flow;
 mod found;
 mod lines;
 mod paths;
@@ -20,6 +22,8 @@ mod pieces;
 mod readings;
 mod request;
 mod response;
+mod search;
+mod seen;
 mod spelling;
 mod statements;
 mod surroundings;
@@ -58,9 +62,10 @@ pub fn decide<'a>(
         redirects: &mut *scratch.redirects,
         vars: &mut *scratch.vars,
     };
-    let (tree, rest) = understand(request, world, parts);
+    let (mut tree, rest) = understand(request, world, parts);
     let mut found = Found::new(&mut *scratch.matches);
-    let searched = search(images, request, world, &tree, rest, &mut found);
+    let (searched, work) = search(images, request, world, &tree, rest, &mut found);
+    tree.work = tree.work.saturating_add(work);
     let matched = found.into_matches();
     match searched {
         Ok(()) => combine(images, tree, matched),
@@ -73,7 +78,7 @@ pub fn decide<'a>(
     }
 }
 
-/// Finds every rule that holds for some command, in every image.
+/// Finds every rule that holds for some command, in every image; also says what it took.
 fn search(
     images: &[Image<'_>],
     request: &Request<'_>,
@@ -81,12 +86,14 @@ fn search(
     tree: &Tree<'_>,
     rest: &mut [u8],
     found: &mut Found<'_>,
-) -> Result<(), Fault> {
+) -> (Result<(), Fault>, u64) {
     let mut judge = Judge::new(images, request, world, tree, rest);
     for (position, image) in (0_u32..).zip(images) {
-        judge.search(image, position, found)?;
+        if let Err(fault) = judge.search(image, position, found) {
+            return (Err(fault), judge.work());
+        }
     }
-    Ok(())
+    (Ok(()), judge.work())
 }
 
 /// The verdict where the policy could not be consulted.

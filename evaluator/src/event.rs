@@ -329,6 +329,7 @@ mod tests {
             commands: &[],
             redirects: &[],
             outcome: Default::default(),
+            work: 0,
         };
         let verdict = Verdict {
             action: Action::Deny,

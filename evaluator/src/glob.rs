@@ -118,10 +118,29 @@ fn segments(pattern: &[u8], value: &[u8], fold: bool, steps: &mut u32) -> Option
             && star.value < value.len()
         {
             star.value += 1;
+            let tail = pattern.get(star.pattern..).unwrap_or(&[]);
+            let skipped = before_literal(tail, value.get(star.value..).unwrap_or(&[]), fold);
+            let Some(skipped) = skipped else {
+                return Some(false);
+            };
+            star.value += skipped;
+            *steps = steps.saturating_sub(u32::try_from(skipped / 8).unwrap_or(u32::MAX));
             (at, pos) = (star.pattern, star.value);
             inner = None;
         } else {
             return Some(false);
+        }
+    }
+}
+
+/// How many bytes of `value` stand before the first that `pattern` can start with; `None` if none
+/// can. 0 where the pattern starts with a wildcard.
+fn before_literal(pattern: &[u8], value: &[u8], fold: bool) -> Option<usize> {
+    match pattern {
+        [] | [b'*' | b'?' | b'[', ..] => Some(0),
+        [first, ..] => {
+            let first = slashed(*first);
+            value.iter().position(|byte| same(first, slashed(*byte), fold))
         }
     }
 }
@@ -230,10 +249,28 @@ pub fn find(value: &[u8], needle: &[u8], fold: bool) -> Option<usize> {
     };
     let first = slashed(*first);
     let last = value.len().checked_sub(needle.len())?;
-    (0..=last).find(|at| {
-        value.get(*at).is_some_and(|byte| same(slashed(*byte), first, fold))
-            && starts_with(value.get(*at..).unwrap_or(&[]), needle, fold)
-    })
+    // What stands where the needle would end says how far it cannot begin.
+    let held = needle.iter().fold(0, |held, byte| held | sketched(slashed(*byte)));
+    let mut at = 0;
+    while at <= last {
+        let end = at + (needle.len() - 1);
+        if value.get(end).is_some_and(|byte| sketched(slashed(*byte)) & held == 0) {
+            at = end + 1;
+            continue;
+        }
+        if value.get(at).is_some_and(|byte| same(slashed(*byte), first, fold))
+            && starts_with(value.get(at..).unwrap_or(&[]), needle, fold)
+        {
+            return Some(at);
+        }
+        at += 1;
+    }
+    None
+}
+
+/// One of 32 bits for a byte, the same in either case.
+const fn sketched(byte: u8) -> u32 {
+    1 << (byte & 31)
 }
 
 #[cfg(test)]
@@ -344,6 +381,15 @@ mod tests {
                         value in proptest::collection::vec(0u8..128, 0..60), fold: bool) {
             let _ = command(&pattern, &value, fold);
             let _ = path(&pattern, &value, fold);
+        }
+
+        #[test]
+        fn what_is_there_is_found(head in "[abC/\\\\]{0,9}", needle in "[abC/\\\\]{1,5}", fold: bool) {
+            let value = head.clone() + &needle + &head;
+            let slow = (0..=head.len()).find(|at| {
+                starts_with(&value.as_bytes()[*at..], needle.as_bytes(), fold)
+            });
+            proptest::prop_assert_eq!(find(value.as_bytes(), needle.as_bytes(), fold), slow);
         }
 
         #[test]

@@ -51,6 +51,7 @@ mod tests {
             commands: &[],
             redirects: &[],
             outcome: Outcome::Complete,
+            work: 0,
         };
         Verdict {
             action,

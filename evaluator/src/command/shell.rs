@@ -34,6 +34,8 @@ pub(super) struct Shell<'r, 's> {
     /// Behind the bodies of the here-documents that were opened on this line; 0 if none were.
     pub here: usize,
     pub fuel: u32,
+    /// The fuel that there was.
+    granted: u32,
     pub depth: u32,
     pub place: Place,
     pub state: State,
@@ -148,6 +150,7 @@ impl<'r, 's> Shell<'r, 's> {
             end: 0,
             here: 0,
             fuel: BASE_FUEL,
+            granted: BASE_FUEL,
             depth: 0,
             place: Place {
                 parent: 0,
@@ -180,7 +183,7 @@ impl<'r, 's> Shell<'r, 's> {
         if done == Err(Stop::Limit) {
             self.outcome = Outcome::TooComplex;
         }
-        self.close_pipes();
+        self.finish();
         let (text, rest) = self.text.into_parts();
         let tree = Tree {
             text,
@@ -188,18 +191,38 @@ impl<'r, 's> Shell<'r, 's> {
             commands: self.commands.into_parts().0,
             redirects: self.redirects.into_parts().0,
             outcome: self.outcome,
+            work: u64::from(self.granted.saturating_sub(self.fuel)),
         };
         (tree, rest)
     }
 
-    /// A pipe at the end of the text leads nowhere.
-    fn close_pipes(&mut self) {
+    /// What only the whole tree says of its commands, in one pass. A pipe at the end of the text
+    /// leads nowhere.
+    fn finish(&mut self) {
         let len = self.commands.len();
         for index in 0..len {
-            if let Some(command) = self.commands.get_mut(index)
-                && command.pipes_into as usize > len
-            {
-                command.pipes_into = 0;
+            let Some(command) = self.commands.get(index) else {
+                return;
+            };
+            let mut inside = 1_u16.checked_shl(command.via as u32).unwrap_or(0);
+            if command.via == Via::Call {
+                inside = 0;
+            }
+            let parent = (command.parent as usize).checked_sub(1);
+            if let Some(parent) = parent.and_then(|parent| self.commands.get_mut(parent)) {
+                inside |= parent.inside;
+                let plain = CommandFlags::RUNS_PLAIN;
+                parent.flags = match command.via {
+                    Via::Wrapper => parent.flags.with(plain),
+                    Via::Shell => parent.flags.with(plain).with(CommandFlags::RUNS_TEXT),
+                    _ => parent.flags,
+                };
+            }
+            if let Some(command) = self.commands.get_mut(index) {
+                command.inside = inside;
+                if command.pipes_into as usize > len {
+                    command.pipes_into = 0;
+                }
             }
         }
     }
@@ -229,7 +252,8 @@ impl<'r, 's> Shell<'r, 's> {
 
     fn fuel_for(&mut self, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.fuel = BASE_FUEL.saturating_add(bytes.saturating_mul(FUEL_PER_BYTE));
+        self.granted = BASE_FUEL.saturating_add(bytes.saturating_mul(FUEL_PER_BYTE));
+        self.fuel = self.granted;
     }
 
     /// Uses up `units` of work.

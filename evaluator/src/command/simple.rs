@@ -11,6 +11,10 @@ use super::{Command, CommandFlags, RedirectOp, Run, Via, Word};
 /// A simple command is read with at most so many combinations of its variables' values.
 const MAX_PICKS: u32 = 16;
 
+/// Words beyond so many cost more in a command that another one runs: whoever judges the tree looks
+/// at all of them again.
+const MANY_WORDS: usize = 64;
+
 /// Variables whose value programs run as shell text.
 const CODE_VARIABLES: [&[u8]; 12] = [
     b"PAGER",
@@ -310,7 +314,9 @@ impl Shell<'_, '_> {
             return Ok(());
         }
         // Each of its words is looked at once more: a chain of wrappers with many ends here.
+        let many = (words.count as usize).saturating_sub(MANY_WORDS);
         self.burn((words.count as usize).saturating_mul(8))?;
+        self.burn(many.saturating_mul(16))?;
         let above = self.commands.get(parent).unwrap_or_default();
         let index = self.commands.push(Command {
             words,

@@ -84,6 +84,8 @@ pub struct Command {
     pub parent: u32,
     /// How it was found in its parent.
     pub via: Via,
+    /// Every step of its provenance but the call itself: `1 << Via`.
+    pub inside: u16,
     /// Properties.
     pub flags: CommandFlags,
     /// Index + 1 of the command that its standard output flows into; 0 if none.
@@ -198,6 +200,10 @@ impl CommandFlags {
     pub const FETCHED_CODE: Self = Self(64);
     /// Bookkeeping: calls a function that is being followed.
     pub(crate) const RECURSES: Self = Self(1 << 16);
+    /// Bookkeeping: a command of the tree was found in text that this one is given.
+    pub(crate) const RUNS_TEXT: Self = Self(1 << 17);
+    /// Bookkeeping: runs a command of the tree and changes nothing of note for it.
+    pub(crate) const RUNS_PLAIN: Self = Self(1 << 18);
 
     /// Both sets together.
     #[must_use]
@@ -283,6 +289,8 @@ pub struct Tree<'s> {
     pub redirects: &'s [Redirect],
     /// How far it is complete.
     pub outcome: Outcome,
+    /// Units of counted work that it took; in a verdict's tree, with those of deciding.
+    pub work: u64,
 }
 
 impl<'s> Tree<'s> {

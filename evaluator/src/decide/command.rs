@@ -1,14 +1,15 @@
 //! Tests that look at one command of the tree.
 
-use crate::command::{Command, Via, Word, WordFlags};
+use crate::command::{Command, Word, WordFlags};
 use crate::image::Image;
 use crate::image::format::{NodeRecord, node};
 use crate::path::file_name;
 use crate::request::Call;
 
-use super::condition::{At, Judge, Tri, matches, patterns};
+use super::condition::{At, Judge, Tri, matches, one, patterns};
 use super::found::Fault;
 use super::paths::Files;
+use super::seen::Recent;
 
 /// Builtins whose operands `NAME=value` are assignments too.
 const ASSIGNERS: [&[u8]; 7] =
@@ -41,9 +42,9 @@ impl<'j> Judge<'j, '_> {
             node::EXE_PATH => self.executable(image, record, at),
             node::EXE_SHA256 => self.digest(image, record, at),
             node::PIPES_INTO => self.pipes_into(image, record, command),
-            node::INSIDE => Ok(Tri::from(self.inside(record.number, command))),
+            node::INSIDE => Ok(Tri::from(u32::from(command.inside) & record.number != 0)),
             node::ENV_ASSIGNS => self.assigns(image, record, command),
-            node::SQL => Ok(Tri::from(self.sql(command) & record.number != 0)),
+            node::SQL => Ok(Tri::from(self.sql(command)? & record.number != 0)),
             node::COMMAND_FACT => Ok(Tri::from(command.flags.0 & record.number != 0)),
             _ => Err(Fault::Corrupt),
         }
@@ -61,6 +62,7 @@ impl<'j> Judge<'j, '_> {
         if index == 0
             && let Call::Shell(text) = self.request.call
         {
+            self.spend_on(record.count, text.len())?;
             // An exclusion that fits the whole text holds for it if it is one command.
             let several = |byte: &u8| matches!(byte, b';' | b'&' | b'\n');
             return if self.grants && text.iter().any(several) {
@@ -72,6 +74,11 @@ impl<'j> Judge<'j, '_> {
         if command.words.count == 0 {
             return Ok(Tri::No);
         }
+        let Some(len) = self.forms.of(self.tree, index, command).map(|[full, ..]| full.len())
+        else {
+            return Ok(Tri::Unknown);
+        };
+        self.spend_on(record.count.saturating_mul(2), len)?;
         let Some([full, short, bare]) = self.forms.of(self.tree, index, command) else {
             return Ok(Tri::Unknown);
         };
@@ -88,10 +95,11 @@ impl<'j> Judge<'j, '_> {
         if found == Tri::Yes {
             return Ok(found);
         }
-        Ok(found.or(self.other_readings(image, record, index, command)?))
+        Ok(found.or(self.other_readings(image, record, command)?))
     }
 
-    fn program(
+    /// Whether the program's name matches.
+    pub fn program(
         &self,
         image: &Image<'_>,
         record: &NodeRecord,
@@ -148,13 +156,16 @@ impl<'j> Judge<'j, '_> {
     }
 
     fn flag(
-        &self,
+        &mut self,
         image: &Image<'_>,
         record: &NodeRecord,
         command: &Command,
     ) -> Result<Tri, Fault> {
         for index in record.first..record.first.saturating_add(record.count) {
             let (_, wanted) = image.pattern(index).ok_or(Fault::Corrupt)?;
+            if !self.seen.may_have_flag(self.tree, command, wanted) {
+                continue;
+            }
             let mut words = self.arguments(command);
             self.spend(command.words.count)?;
             if words.any(|(_, text, literal)| !literal && is_flag(text, wanted, self.grants)) {
@@ -177,6 +188,7 @@ impl<'j> Judge<'j, '_> {
                 behind_option = !text.contains(&b'=');
                 continue;
             }
+            self.spend_on(record.count, text.len())?;
             let found = patterns(image, record.first, record.count, text)?;
             if found == Tri::Yes || self.grants || !behind_option {
                 return Ok(found);
@@ -187,72 +199,31 @@ impl<'j> Judge<'j, '_> {
     }
 
     fn text_operands(
-        &self,
+        &mut self,
         image: &Image<'_>,
         record: &NodeRecord,
         command: &Command,
     ) -> Result<Tri, Fault> {
+        let candidates = self.word_candidates(image, record, command)?;
         let mut any = Tri::No;
+        let mut recent = Recent::new();
         for (word, text, literal) in self.arguments(command) {
-            if (is_option(text) && !literal) || word.flags.has(WordFlags::DYNAMIC) {
+            self.spend(1)?;
+            if (is_option(text) && !literal)
+                || word.flags.has(WordFlags::DYNAMIC)
+                || recent.has(text, word.flags)
+            {
                 continue;
             }
-            self.spend(record.count)?;
-            any = any.or(patterns(image, record.first, record.count, text)?);
-            if any == Tri::Yes {
-                break;
-            }
-        }
-        Ok(any)
-    }
-
-    fn pipes_into(
-        &self,
-        image: &Image<'_>,
-        record: &NodeRecord,
-        command: &Command,
-    ) -> Result<Tri, Fault> {
-        let mut any = Tri::No;
-        let mut next = command.pipes_into;
-        for _ in 0..self.tree.commands.len() {
-            let Some(stage) = (next as usize).checked_sub(1) else {
-                break;
-            };
-            let following = self.tree.commands.get(stage).map_or(0, |reader| reader.pipes_into);
-            // What a stage runs was found before the stage that follows it.
-            let end = (following as usize).checked_sub(1).unwrap_or(usize::MAX);
-            for (index, reader) in self.tree.commands.iter().enumerate().take(end).skip(stage) {
-                if index == stage || self.is_below(reader, next) {
-                    any = any.or(self.program(image, record, index, reader)?);
+            self.spend_on(record.count, text.len())?;
+            for position in (0..record.count).filter(|position| candidates.has(*position)) {
+                any = any.or(one(image, record.first.saturating_add(position), text)?);
+                if any == Tri::Yes {
+                    return Ok(any);
                 }
             }
-            next = following;
         }
         Ok(any)
-    }
-
-    /// Whether `command` was found in the command with index + 1 = `ancestor`.
-    fn is_below(&self, command: &Command, ancestor: u32) -> bool {
-        let mut at = Some(command);
-        while let Some(step) = at {
-            if step.parent == ancestor {
-                return true;
-            }
-            at = self.tree.parent(step);
-        }
-        false
-    }
-
-    fn inside(&self, ways: u32, command: &Command) -> bool {
-        let mut at = Some(command);
-        while let Some(step) = at {
-            let bit = 1_u32.checked_shl(step.via as u32).unwrap_or(0);
-            if step.via != Via::Call && ways & bit != 0 {
-                return true;
-            }
-            at = self.tree.parent(step);
-        }
-        false
     }
 
     fn assigns(

@@ -7,28 +7,29 @@ use crate::action::Action;
 use crate::command::{Command, Tree};
 use crate::image::Image;
 use crate::image::format::{
-    BucketRecord, EntryRecord, NO_CONDITION, NodeRecord, PolicyRecord, RuleRecord, Section, node,
-    program_hash, rule_flag,
+    NO_CONDITION, NodeRecord, PolicyRecord, RuleRecord, Section, node, rule_flag,
 };
-use crate::path::file_name;
 use crate::request::{Call, Request};
-use crate::verdict::RuleMatch;
 use crate::world::{Answer, World};
 
-use super::cover;
-use super::found::{Fault, Found};
+use super::alike::Alike;
+use super::flow::Flows;
+use super::found::Fault;
 pub use super::patterns::{Tri, matches, one, patterns};
+use super::seen::Seen;
 use super::spelling::Spellings;
 use super::text::Forms;
 
 /// Groups deeper than this are never compiled: a corrupt image.
 const MAX_DEPTH: u32 = 32;
 
-/// Tests that every verdict may take, and more for each byte of the call: a word of an ordinary
-/// command is looked at by a few hundred patterns. What is nested so that the same words are
-/// looked at again and again ends here.
-const TESTS: u64 = 1 << 18;
-const TESTS_PER_BYTE: u64 = 256;
+/// Tests that every verdict may take, and more for each byte of the call. Long scripts take up to
+/// 10 for a byte; what is nested so that the same words are looked at again and again ends here.
+const TESTS: u64 = 1 << 17;
+const TESTS_PER_BYTE: u64 = 64;
+
+/// Bytes of text that count as one test.
+const BYTES_PER_TEST: usize = 32;
 
 fn tests_for(request: &Request<'_>) -> u64 {
     let bytes = match request.call {
@@ -68,6 +69,12 @@ pub struct Judge<'j, 't> {
     tests: Cell<u64>,
     /// The policy whose scope was looked at last, and whether it includes the call.
     pub scope: Option<(u32, bool)>,
+    /// Which commands are the same.
+    pub alike: Alike<'j>,
+    /// What commands flow into.
+    pub flows: Flows,
+    /// What the paths of the command at hand hold.
+    pub seen: Seen,
 }
 
 /// A command of the tree and its index.
@@ -82,6 +89,7 @@ impl<'j, 't> Judge<'j, 't> {
         tree: &'j Tree<'t>,
         memory: &'j mut [u8],
     ) -> Self {
+        let (alike, memory) = Alike::new(tree, memory);
         let half = memory.len() / 2;
         let (text, paths) = memory.split_at_mut_checked(half).unwrap_or((&mut [], &mut []));
         let half = paths.len() / 2;
@@ -102,139 +110,15 @@ impl<'j, 't> Judge<'j, 't> {
             fuel: 0,
             tests: Cell::new(tests_for(request)),
             scope: None,
+            alike,
+            flows: Flows::new(0),
+            seen: Seen::new(),
         }
-    }
-
-    /// Finds the rules of `image` that hold.
-    pub fn search(
-        &mut self,
-        image: &Image<'_>,
-        position: u32,
-        found: &mut Found<'_>,
-    ) -> Result<(), Fault> {
-        self.scope = None;
-        let always = image.any_program().ok_or(Fault::Corrupt)?;
-        self.bucket(image, position, always, None, None, found)?;
-        self.by_pieces(image, position, None, found)?;
-        let tree = self.tree;
-        for (index, command) in tree.commands.iter().enumerate() {
-            let at = Some((index, command));
-            self.bucket(image, position, always, None, at, found)?;
-            self.by_pieces(image, position, at, found)?;
-            let mut seen = [None; 3];
-            for (slot, name) in self.names(index, command).into_iter().enumerate() {
-                let Some(hash) = name.map(program_hash) else {
-                    continue;
-                };
-                if seen.contains(&Some(hash)) {
-                    continue;
-                }
-                if let Some(seen) = seen.get_mut(slot) {
-                    *seen = Some(hash);
-                }
-                let bucket = image.bucket(hash).ok_or(Fault::Corrupt)?;
-                self.bucket(image, position, bucket, Some(hash), at, found)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What the program of a command is called: by its own word, by the file that was named, and
-    /// by the file that this leads to. For the root of shell text: the first word of the text,
-    /// which text patterns start with.
-    pub fn names(&self, index: usize, command: &Command) -> [Option<&'j [u8]>; 3] {
-        let word = self.tree.program(command).map(|(_, text)| file_name(text));
-        match self.request.call {
-            Call::Exec { file, .. } if index == 0 && !file.is_empty() => {
-                let resolved = self.request.target.resolved.map(file_name);
-                [word, Some(file_name(file)), resolved]
-            }
-            Call::Shell(text) if index == 0 => {
-                let mut words = text.trim_ascii().split(u8::is_ascii_whitespace);
-                [words.next().map(file_name), None, None]
-            }
-            _ => [word, None, None],
-        }
-    }
-
-    /// Looks at the rules in a bucket: those filed under `key`, or all.
-    pub fn bucket(
-        &mut self,
-        image: &Image<'_>,
-        position: u32,
-        bucket: BucketRecord,
-        key: Option<u32>,
-        at: Option<At<'j>>,
-        found: &mut Found<'_>,
-    ) -> Result<(), Fault> {
-        for index in bucket.first..bucket.first.saturating_add(bucket.count) {
-            let entry = image.entry(index).ok_or(Fault::Corrupt)?;
-            if key.is_none_or(|key| key == entry.key) {
-                self.entry(image, position, entry, at, found)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Looks at one rule that is filed.
-    pub fn entry(
-        &mut self,
-        image: &Image<'_>,
-        position: u32,
-        entry: EntryRecord,
-        at: Option<At<'j>>,
-        found: &mut Found<'_>,
-    ) -> Result<(), Fault> {
-        let rule = image.rule(entry.rule).ok_or(Fault::Corrupt)?;
-        let whole_text = self.is_whole_text(at) && rule.flags & rule_flag::TEXT == 0;
-        if self.is_about_request(&rule) == at.is_none()
-            && !whole_text
-            && rule.flags & rule_flag::RESPONSE == 0
-        {
-            self.try_rule(image, (position, entry.rule), (&rule, entry.node), at, found)?;
-        }
-        Ok(())
-    }
-
-    /// Adds the rule at `place` (image and rule) to `found` if its part `node` holds.
-    pub fn try_rule(
-        &mut self,
-        image: &Image<'_>,
-        place: (u32, u32),
-        (rule, node): (&RuleRecord, u32),
-        at: Option<At<'j>>,
-        found: &mut Found<'_>,
-    ) -> Result<(), Fault> {
-        let holds = self.holds(image, rule, node, at)?;
-        if holds == Tri::No || self.is_disabled(image, rule, at)? {
-            return Ok(());
-        }
-        let (command, hits) = at.map_or((cover::first(self.tree), u32::MAX), |(index, command)| {
-            let counts = !self.grants || cover::needs(self.tree, index, command);
-            (u32::try_from(index).unwrap_or(u32::MAX), u32::from(counts))
-        });
-        let (image, number) = place;
-        let hits = if holds == Tri::Yes { hits } else { 0 };
-        let action = rule.action.into();
-        found.add(RuleMatch { image, rule: number, command, action, hits, last: command })
-    }
-
-    /// Whether a rule is tried once for the request, not for each command.
-    pub fn is_about_request(&self, rule: &RuleRecord) -> bool {
-        // Where nothing is run there is no command to look at.
-        let either =
-            rule.flags & rule_flag::EITHER != 0 && matches!(self.request.call, Call::Nothing);
-        either || rule.node == NO_CONDITION || rule.flags & rule_flag::REQUEST_ONLY != 0
-    }
-
-    /// Whether the command at hand is the root of shell text: not a command, but all of them.
-    fn is_whole_text(&self, at: Option<At<'j>>) -> bool {
-        at.is_some_and(|(index, _)| index == 0) && matches!(self.request.call, Call::Shell(_))
     }
 
     /// Whether the part `node` of `rule` holds for the command at hand (or for the request, where
     /// there is none); `Unknown` if it counts as holding because something is not known.
-    fn holds(
+    pub fn holds(
         &mut self,
         image: &Image<'_>,
         rule: &RuleRecord,
@@ -299,6 +183,17 @@ impl<'j, 't> Judge<'j, 't> {
         let left = self.tests.get().checked_sub(tests.into());
         self.tests.set(left.ok_or(Fault::TooComplex)?);
         Ok(())
+    }
+
+    /// Counts `tests` tests of a text of `len` bytes: long ones take longer.
+    pub fn spend_on(&self, tests: u32, len: usize) -> Result<(), Fault> {
+        let steps = u32::try_from(len / BYTES_PER_TEST).unwrap_or(u32::MAX);
+        self.spend(tests.saturating_mul(steps.saturating_add(1)))
+    }
+
+    /// How many tests were taken.
+    pub fn work(&self) -> u64 {
+        tests_for(self.request).saturating_sub(self.tests.get())
     }
 
     /// Evaluates one condition node.

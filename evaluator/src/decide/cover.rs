@@ -1,38 +1,29 @@
 //! Which commands an allow has to cover. A wrapper that changes nothing of note (`env`, `nohup`,
 //! `sh -c`) is covered by what it runs; one that changes who or where (`sudo`, `ssh`) is not.
 
-use crate::command::{Command, CommandFlags, RedirectOp, Tree, Via};
+use crate::command::{Command, CommandFlags, RedirectOp, Tree};
 
-/// Whether an allow has to cover `command`, the one at `index`.
+/// Whether an allow has to cover `command`.
 #[must_use]
-pub fn needs(tree: &Tree<'_>, index: usize, command: &Command) -> bool {
+pub fn needs(tree: &Tree<'_>, command: &Command) -> bool {
     if command.words.count == 0 {
         return tree.redirects(command).iter().any(|redirect| {
             matches!(redirect.op, RedirectOp::Write | RedirectOp::Append | RedirectOp::ReadWrite)
         });
     }
-    !(command.flags.has(CommandFlags::WRAPPER) && has_plain_payload(tree, index))
-}
-
-fn has_plain_payload(tree: &Tree<'_>, index: usize) -> bool {
-    let children = tree.commands.get(index.saturating_add(1)..).unwrap_or(&[]);
-    children.iter().any(|child| {
-        child.parent as usize == index.saturating_add(1)
-            && matches!(child.via, Via::Wrapper | Via::Shell)
-    })
+    !(command.flags.has(CommandFlags::WRAPPER) && command.flags.has(CommandFlags::RUNS_PLAIN))
 }
 
 /// How many commands an allow has to cover; at least one, so that nothing is granted by default.
 #[must_use]
 pub fn needed(tree: &Tree<'_>) -> u32 {
-    let count = tree.commands.iter().enumerate().filter(|(at, command)| needs(tree, *at, command));
+    let count = tree.commands.iter().filter(|command| needs(tree, command));
     u32::try_from(count.count()).unwrap_or(u32::MAX).max(1)
 }
 
 /// Index of the first command that an allow has to cover.
 #[must_use]
 pub fn first(tree: &Tree<'_>) -> u32 {
-    let mut all = tree.commands.iter().enumerate();
-    let found = all.position(|(at, command)| needs(tree, at, command));
+    let found = tree.commands.iter().position(|command| needs(tree, command));
     u32::try_from(found.unwrap_or(0)).unwrap_or(0)
 }

@@ -67,6 +67,7 @@ impl<'j> Judge<'j, '_> {
         if entry.count == 0 {
             return Ok(true);
         }
+        self.alike.note_surroundings();
         let tree = self.tree;
         let mut step = at.map(|(_, command)| command).or(tree.commands.first());
         let mut inner: Option<&Command> = None;

@@ -13,6 +13,7 @@ use crate::world::Answer;
 use super::command::is_option;
 use super::condition::{Judge, Tri, matches};
 use super::found::Fault;
+use super::seen::{Candidates, Recent};
 use super::surroundings::is_listed;
 
 /// Longest path that the kernel takes, its NUL included (`limits.h`).
@@ -53,24 +54,31 @@ impl<'j> Judge<'j, '_> {
         &mut self,
         image: &Image<'_>,
         record: &NodeRecord,
-        command: &Command,
+        command: &'j Command,
     ) -> Result<Tri, Fault> {
+        let candidates = self.path_candidates(image, record, command)?;
+        if candidates.is_empty() {
+            return Ok(Tri::No);
+        }
+        let sought = &Sought { record, candidates };
         let tree = self.tree;
         let cwd = self.cwd(command);
         let mut any = Tri::No;
         let mut literal = false;
+        let mut recent = Recent::new();
         for word in tree.words(command.words).iter().skip(1) {
             let text = tree.bytes(word.text);
+            self.spend(1)?;
             literal |= text == b"--";
-            if word.flags.has(WordFlags::DYNAMIC) {
+            if recent.has(text, word.flags) || word.flags.has(WordFlags::DYNAMIC) {
                 continue;
             }
             let glob = word.flags.has(WordFlags::GLOB);
             if literal || !is_option(text) {
-                any = any.or(self.spelled(image, record, text, cwd, glob)?);
+                any = any.or(self.spelled(image, sought, text, cwd, glob)?);
             }
             if let Some(path) = embedded(text) {
-                any = any.or(self.spelled(image, record, path, cwd, glob)?);
+                any = any.or(self.spelled(image, sought, path, cwd, glob)?);
             }
             if any == Tri::Yes {
                 break;
@@ -85,9 +93,14 @@ impl<'j> Judge<'j, '_> {
         &mut self,
         image: &Image<'_>,
         record: &NodeRecord,
-        command: &Command,
+        command: &'j Command,
         files: Files,
     ) -> Result<Tri, Fault> {
+        let candidates = self.path_candidates(image, record, command)?;
+        if candidates.is_empty() {
+            return Ok(Tri::No);
+        }
+        let sought = &Sought { record, candidates };
         let ops: &[RedirectOp] = match files {
             Files::Read => &[RedirectOp::Read, RedirectOp::ReadWrite],
             Files::Written | Files::Redirected => {
@@ -100,7 +113,7 @@ impl<'j> Judge<'j, '_> {
         for redirect in tree.redirects(command) {
             if ops.contains(&redirect.op) && !redirect.target.flags.has(WordFlags::DYNAMIC) {
                 let text = tree.bytes(redirect.target.text);
-                any = any.or(self.spelled(image, record, text, cwd, false)?);
+                any = any.or(self.spelled(image, sought, text, cwd, false)?);
             }
         }
         if files == Files::Redirected || any == Tri::Yes {
@@ -113,7 +126,7 @@ impl<'j> Judge<'j, '_> {
         if name == b"dd" {
             let prefix: &[u8] = if reads { b"if=" } else { b"of=" };
             for path in operands().filter_map(|word| tree.bytes(word.text).strip_prefix(prefix)) {
-                any = any.or(self.spelled(image, record, path, cwd, false)?);
+                any = any.or(self.spelled(image, sought, path, cwd, false)?);
             }
         }
         let last = || operands().count().saturating_sub(1);
@@ -124,10 +137,13 @@ impl<'j> Judge<'j, '_> {
         } else {
             return Ok(any);
         };
+        let mut recent = Recent::new();
         for word in operands().skip(skip).take(take) {
-            if !word.flags.has(WordFlags::DYNAMIC) {
+            self.spend(1)?;
+            let text = tree.bytes(word.text);
+            if !recent.has(text, word.flags) && !word.flags.has(WordFlags::DYNAMIC) {
                 let glob = reads && word.flags.has(WordFlags::GLOB);
-                any = any.or(self.spelled(image, record, tree.bytes(word.text), cwd, glob)?);
+                any = any.or(self.spelled(image, sought, text, cwd, glob)?);
             }
         }
         Ok(any)
@@ -159,12 +175,12 @@ impl<'j> Judge<'j, '_> {
     fn spelled(
         &mut self,
         image: &Image<'_>,
-        record: &NodeRecord,
+        sought: &Sought<'_>,
         text: &[u8],
         cwd: Cwd<'_>,
         glob: bool,
     ) -> Result<Tri, Fault> {
-        let here = self.path(image, record, text, cwd, glob && !self.grants)?;
+        let here = self.path(image, sought, text, cwd, glob && !self.grants)?;
         if here == Tri::Yes || !glob || self.grants {
             return Ok(here);
         }
@@ -175,7 +191,7 @@ impl<'j> Judge<'j, '_> {
             return Ok(here);
         }
         let parent = text.get(..text.len().saturating_sub(last.len())).unwrap_or(&[]);
-        Ok(here.or(self.path_matches(image, record, parent, cwd)?))
+        Ok(here.or(self.path(image, sought, parent, cwd, false)?))
     }
 
     /// Whether `path` matches, as it is spelled or as it resolves.
@@ -186,19 +202,20 @@ impl<'j> Judge<'j, '_> {
         path: &[u8],
         cwd: Cwd<'_>,
     ) -> Result<Tri, Fault> {
-        self.path(image, record, path, cwd, false)
+        let sought = Sought { record, candidates: Candidates::ALL };
+        self.path(image, &sought, path, cwd, false)
     }
 
     /// The same for a path that a shell will replace by every path that it fits, if `glob`.
     fn path(
         &mut self,
         image: &Image<'_>,
-        record: &NodeRecord,
+        sought: &Sought<'_>,
         path: &[u8],
         cwd: Cwd<'_>,
         glob: bool,
     ) -> Result<Tri, Fault> {
-        self.spend(record.count)?;
+        self.spend_on(sought.record.count, path.len().min(PATH_MAX))?;
         let home = self.home;
         let grants = self.grants;
         let below = match cwd {
@@ -207,7 +224,7 @@ impl<'j> Judge<'j, '_> {
         };
         let test = |value: &[u8]| {
             let place = Place { home, cwd: below, grants, glob };
-            run(image, record, value, place)
+            run(image, sought, value, place)
         };
         if path.first() == Some(&UNKNOWN) {
             return test(path);
@@ -254,6 +271,12 @@ pub fn embedded(text: &[u8]) -> Option<&[u8]> {
     (path.len() < text.len() && !path.is_empty()).then_some(path)
 }
 
+/// The patterns of a node that are worth a look.
+struct Sought<'n> {
+    record: &'n NodeRecord,
+    candidates: Candidates,
+}
+
 /// What the start of a path pattern may stand for.
 #[derive(Clone, Copy)]
 struct Place<'p> {
@@ -271,7 +294,7 @@ struct Place<'p> {
 /// below the working directory (relative).
 fn run(
     image: &Image<'_>,
-    record: &NodeRecord,
+    sought: &Sought<'_>,
     value: &[u8],
     place: Place<'_>,
 ) -> Result<Tri, Fault> {
@@ -280,7 +303,11 @@ fn run(
     let below_home = [own, anybody(value).filter(|_| !place.grants)];
     let below_cwd = place.cwd.and_then(|cwd| value.strip_prefix(cwd));
     let below_cwd = below_cwd.and_then(|rest| rest.strip_prefix(b"/"));
-    for index in record.first..record.first.saturating_add(record.count) {
+    for position in 0..sought.record.count {
+        if !sought.candidates.has(position) {
+            continue;
+        }
+        let index = sought.record.first.saturating_add(position);
         let (found, text) = image.pattern(index).ok_or(Fault::Corrupt)?;
         let fits = |text: &[u8], value: &[u8]| {
             if place.glob && found.class == pattern::LITERAL {

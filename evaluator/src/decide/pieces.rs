@@ -11,6 +11,7 @@ use super::command::is_option;
 use super::condition::{At, Judge};
 use super::found::{Fault, Found};
 use super::paths::{PATH_MAX, embedded};
+use super::seen::Recent;
 
 /// Pieces of one command that rules need; past this all rules are looked at.
 const MOST: usize = 192;
@@ -26,6 +27,14 @@ pub struct Pieces<'i> {
     all: bool,
 }
 
+/// Who is told what the paths of a command hold.
+pub trait Notes {
+    /// The text of one.
+    fn note(&mut self, place: u8, text: &[u8]);
+    /// That one may hold anything.
+    fn note_all(&mut self);
+}
+
 impl<'i> Pieces<'i> {
     fn new(filter: &'i [u8]) -> Self {
         Self { filter, hashes: [0; MOST], count: 0, all: false }
@@ -34,7 +43,9 @@ impl<'i> Pieces<'i> {
     fn get(&self) -> &[u32] {
         self.hashes.get(..self.count).unwrap_or(&[])
     }
+}
 
+impl Notes for Pieces<'_> {
     /// Notes the pieces of `text` that some rule needs.
     fn note(&mut self, place: u8, text: &[u8]) {
         for hash in Hashes::new(place, text) {
@@ -48,6 +59,10 @@ impl<'i> Pieces<'i> {
                 }
             }
         }
+    }
+
+    fn note_all(&mut self) {
+        self.all = true;
     }
 }
 
@@ -110,18 +125,20 @@ impl<'j> Judge<'j, '_> {
         let tree = self.tree;
         let has = |place| image.header.features & gram::feature(place) != 0;
         if has(place::TEXT) {
-            self.note_text(pieces, at);
+            self.note_text(pieces, at)?;
         }
         if has(place::WORD) {
             for name in self.names(index, command).into_iter().flatten() {
                 pieces.note(place::WORD, name);
             }
             for word in tree.words(command.words) {
+                self.spend_on(1, word.text.len as usize)?;
                 pieces.note(place::WORD, tree.bytes(word.text));
             }
         }
         if has(place::ASSIGNMENT) {
             for word in tree.words(command.assignments).iter().chain(tree.words(command.words)) {
+                self.spend_on(1, word.text.len as usize)?;
                 pieces.note(place::ASSIGNMENT, tree.bytes(word.text));
             }
         }
@@ -131,36 +148,55 @@ impl<'j> Judge<'j, '_> {
         Ok(())
     }
 
-    fn note_text(&mut self, pieces: &mut Pieces<'_>, (index, command): At<'j>) {
+    fn note_text(
+        &mut self,
+        pieces: &mut Pieces<'_>,
+        (index, command): At<'j>,
+    ) -> Result<(), Fault> {
         if index == 0
             && let Call::Shell(text) = self.request.call
         {
+            self.spend_on(1, text.len())?;
             pieces.note(place::TEXT, text.trim_ascii());
         } else if command.words.count > 0 {
-            match self.forms.of(self.tree, index, command) {
-                Some([full, ..]) => pieces.note(place::TEXT, full),
-                None => pieces.all = true,
-            }
+            let len = match self.forms.of(self.tree, index, command) {
+                Some([full, ..]) => {
+                    pieces.note(place::TEXT, full);
+                    full.len()
+                }
+                None => {
+                    pieces.all = true;
+                    0
+                }
+            };
+            self.spend_on(1, len)?;
             // It has other spellings than its own.
             pieces.all |= self.is_removal(command);
         }
+        Ok(())
     }
 
     /// Every path that a test may look at: operands, paths in words, redirections.
-    fn note_paths(&mut self, pieces: &mut Pieces<'_>, command: &'j Command) -> Result<(), Fault> {
+    pub fn note_paths(
+        &mut self,
+        pieces: &mut dyn Notes,
+        command: &'j Command,
+    ) -> Result<(), Fault> {
         let tree = self.tree;
         let cwd = self.cwd(command);
         let mut literal = false;
+        let mut recent = Recent::new();
         for word in tree.words(command.words).iter().skip(1) {
             let text = tree.bytes(word.text);
+            self.spend(1)?;
             literal |= text == b"--";
-            if word.flags.has(WordFlags::DYNAMIC) {
+            if recent.has(text, word.flags) || word.flags.has(WordFlags::DYNAMIC) {
                 continue;
             }
             let is_path = literal || !is_option(text);
             let inner = embedded(text);
             if word.flags.has(WordFlags::GLOB) && (is_path || inner.is_some()) {
-                pieces.all = true;
+                pieces.note_all();
                 return Ok(());
             }
             if is_path {
@@ -187,12 +223,12 @@ impl<'j> Judge<'j, '_> {
     /// One path, as `Judge::path` will look at it.
     fn note_path(
         &mut self,
-        pieces: &mut Pieces<'_>,
+        pieces: &mut dyn Notes,
         place: u8,
         path: &'j [u8],
         cwd: Cwd<'j>,
     ) -> Result<(), Fault> {
-        self.spend(1)?;
+        self.spend_on(1, path.len())?;
         if path.first() == Some(&UNKNOWN) {
             pieces.note(place, path);
             return Ok(());
@@ -204,12 +240,14 @@ impl<'j> Judge<'j, '_> {
             Cwd::Known(base) => base,
             Cwd::Unknown if path.first() == Some(&b'/') => b"/",
             Cwd::Unknown => {
-                pieces.all |= self.cannot_load();
+                if self.cannot_load() {
+                    pieces.note_all();
+                }
                 return Ok(());
             }
         };
         let Some(at) = self.spellings.remember(base, path) else {
-            pieces.all = true;
+            pieces.note_all();
             return Ok(());
         };
         let lexical = self.spellings.lexical(at);
@@ -218,7 +256,7 @@ impl<'j> Judge<'j, '_> {
             match self.spellings.real(at, self.world) {
                 Answer::Value(real) => pieces.note(place, real),
                 Answer::Absent => {}
-                Answer::Unavailable => pieces.all = true,
+                Answer::Unavailable => pieces.note_all(),
             }
         }
         Ok(())

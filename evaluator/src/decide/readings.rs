@@ -1,7 +1,7 @@
 //! Other readings of a command, which only restrictive text patterns look at. A pattern has one
 //! spelling, a command has many; whoever wrote `rm -rf /` meant all of them.
 
-use crate::command::{Command, Via};
+use crate::command::{Command, CommandFlags};
 use crate::image::Image;
 use crate::image::format::NodeRecord;
 use crate::path::{clean_above, file_name};
@@ -20,11 +20,10 @@ impl Judge<'_, '_> {
         &mut self,
         image: &Image<'_>,
         record: &NodeRecord,
-        index: usize,
         command: &Command,
     ) -> Result<Tri, Fault> {
         let mut any = Tri::No;
-        if self.runs_text(index) {
+        if command.flags.has(CommandFlags::RUNS_TEXT) {
             for (_, text, _) in self.arguments(command) {
                 let text = text.trim_ascii();
                 any = any.or(patterns(image, record.first, record.count, text)?);
@@ -62,12 +61,14 @@ impl Judge<'_, '_> {
         let (mut some, mut every) = (Tri::No, true);
         let tree = self.tree;
         let mut literal = false;
+        self.spend(command.words.count)?;
         for word in tree.words(command.words).iter().skip(1) {
             let text = tree.bytes(word.text);
             if !literal && (text == b"--" || is_option(text)) {
                 literal = text == b"--";
                 continue;
             }
+            self.spend_on(record.count, text.len())?;
             let operand = match text.first() {
                 Some(b'/') => {
                     let at = self.spellings.remember(b"/", text);
@@ -89,14 +90,6 @@ impl Judge<'_, '_> {
             every &= this == Tri::Yes;
         }
         Ok((some, every))
-    }
-
-    /// Whether a command of the tree was found in text that this one is given.
-    fn runs_text(&self, index: usize) -> bool {
-        let children = self.tree.commands.get(index.saturating_add(1)..);
-        children.unwrap_or(&[]).iter().any(|child| {
-            child.parent as usize == index.saturating_add(1) && child.via == Via::Shell
-        })
     }
 
     /// Whether it is `rm` with both flags, in any spelling.

@@ -4,20 +4,24 @@ use crate::command::{Command, RedirectOp};
 use crate::sql;
 
 use super::condition::Judge;
+use super::found::Fault;
 
 impl Judge<'_, '_> {
     /// What SQL that the command gets does (`sql::effect`).
-    pub fn sql(&self, command: &Command) -> u32 {
+    pub fn sql(&self, command: &Command) -> Result<u32, Fault> {
         let words = self.tree.words(command.words).iter().skip(1);
         let arguments = words.map(|word| option_value(self.tree.bytes(word.text)));
         let redirects = self.tree.redirects(command).iter();
         let inputs = redirects
             .filter(|redirect| matches!(redirect.op, RedirectOp::HereDoc | RedirectOp::HereString))
             .map(|redirect| self.tree.bytes(redirect.target.text));
-        arguments
-            .chain(inputs)
-            .chain([self.tree.bytes(command.stdin)])
-            .fold(0, |found, text| found | sql::effects(text))
+        arguments.chain(inputs).chain([self.tree.bytes(command.stdin)]).try_fold(
+            0,
+            |found, text| {
+                self.spend_on(1, text.len())?;
+                Ok(found | sql::effects(text))
+            },
+        )
     }
 }
 

@@ -57,6 +57,7 @@ impl<'j> Judge<'j, '_> {
     /// The variable `name` as the command at hand would see it: the nearest assignment on its own
     /// line, in the wrappers around it or by an `export` before it, else that of the request.
     pub fn variable(&self, at: Option<At<'j>>, name: &[u8]) -> Result<Answer<&'j [u8]>, Fault> {
+        self.alike.note_surroundings();
         let inherited = self.request.env.get(name);
         let mut step = at;
         while let Some((index, command)) = step {
@@ -188,6 +189,7 @@ impl<'j> Judge<'j, '_> {
 
     /// Whom `sudo` and its like around the command name, else the caller.
     fn actor(&self, at: Option<At<'j>>) -> Actor<'j> {
+        self.alike.note_surroundings();
         let mut step = at.map(|(_, command)| command);
         while let Some(command) = step {
             let above = self.tree.parent(command);
