@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 mod hostile;
+mod inputs;
 mod memory;
 mod record;
 mod report;
