@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 need=(gcc:gcc make:make python3:python3 git:git dash:dash bash:bash zsh:zsh busybox:busybox-static
     musl-gcc:musl-tools perl:perl sqlite3:sqlite3 strace:strace readelf:binutils valgrind:valgrind
     unshare:util-linux node:nodejs npm:npm tclsh:tcl lua:lua5.4 ruby:ruby tmux:tmux awk:mawk php:php-cli xxd:xxd
-    javac:default-jdk-headless go:golang-go sudo:sudo bwrap:bubblewrap chromium:chromium bzip2:bzip2 setcap:libcap2-bin
+    rsyslogd:rsyslog javac:default-jdk-headless go:golang-go sudo:sudo bwrap:bubblewrap chromium:chromium bzip2:bzip2 setcap:libcap2-bin
     aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu qemu-aarch64:qemu-user)
 missing=()
 for pair in "${need[@]}"; do
@@ -43,3 +43,9 @@ if [ "$(uname -m)" = x86_64 ] && ! echo 'int main(void) { return 0; }' | cc -m32
     add libc6-dev-i386 "lib32gcc-$(cc -dumpversion | cut -d. -f1)-dev"
 fi
 ./programs.sh
+# What reads our formats independently of us.
+python=${CARGO_TARGET_DIR:-../target}/python
+if ! "$python/bin/python3" -c 'import pycef, opentelemetry.proto.collector.logs.v1.logs_service_pb2' 2>/dev/null; then
+    /usr/bin/python3 -m venv "$python" && "$python/bin/pip" install -q pycef==1.11 opentelemetry-proto==1.45.2 ||
+        echo "pycef and opentelemetry-proto could not be installed: the tests with them are skipped" >&2
+fi

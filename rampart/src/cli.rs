@@ -2,8 +2,9 @@
 
 use crate::failure::Failure;
 use crate::verbs::{
-    allow, audit_search, audit_tail, audit_verify, check, doctor, policy_compile, policy_lint,
-    policy_reload, policy_schema, policy_show, policy_test, report, rules, run, score,
+    allow, audit_export, audit_forward, audit_prune, audit_replay, audit_search, audit_stats,
+    audit_tail, audit_verify, check, doctor, policy_compile, policy_lint, policy_reload,
+    policy_schema, policy_show, policy_test, report, rules, run, score,
 };
 use crate::verbs::{approvals, serve, status, stub};
 use clap::{Parser, Subcommand};
@@ -60,6 +61,11 @@ enum PolicyVerb {
 enum AuditVerb {
     Tail(audit_tail::Arguments),
     Search(audit_search::Arguments),
+    Stats(audit_stats::Arguments),
+    Replay(audit_replay::Arguments),
+    Export(audit_export::Arguments),
+    Forward(audit_forward::Arguments),
+    Prune(audit_prune::Arguments),
     Verify(audit_verify::Verify),
     Seal(audit_verify::Seal),
     Anchor(audit_verify::Anchor),
@@ -96,6 +102,11 @@ pub fn run() -> ExitCode {
         Verb::Policy(PolicyVerb::List) => policy_show::list().map(done),
         Verb::Audit(AuditVerb::Tail(arguments)) => audit_tail::run(&arguments).map(done),
         Verb::Audit(AuditVerb::Search(arguments)) => audit_search::run(&arguments),
+        Verb::Audit(AuditVerb::Stats(arguments)) => audit_stats::run(&arguments).map(done),
+        Verb::Audit(AuditVerb::Replay(arguments)) => audit_replay::run(&arguments),
+        Verb::Audit(AuditVerb::Export(arguments)) => audit_export::run(&arguments).map(done),
+        Verb::Audit(AuditVerb::Forward(arguments)) => audit_forward::run(&arguments),
+        Verb::Audit(AuditVerb::Prune(arguments)) => audit_prune::run(&arguments).map(done),
         Verb::Audit(AuditVerb::Verify(arguments)) => audit_verify::run(&arguments),
         Verb::Audit(AuditVerb::Seal(arguments)) => audit_verify::seal(&arguments).map(done),
         Verb::Audit(AuditVerb::Anchor(arguments)) => {

@@ -22,5 +22,5 @@ echo "What the stubs of dangerous programs saw (only the harmless call):"
 sed 's/^/  /' "$work/ran"
 echo
 echo "The last events of the audit, from $work/audit/spool-$(id -u).jsonl:"
-RAMPART_AUDIT_DIR="$work/audit" "$bin" audit tail -n 4 | sed 's/^/  /'
+RAMPART_AUDIT_DIR="$work/audit" "$bin" audit tail --each -n 4 | sed 's/^/  /'
 exit "$status"

@@ -2,6 +2,7 @@
 //! one before it, across files. One writer at a time (a lock), any number of readers. What a crash
 //! left half written is set aside and reported, and never stops anybody.
 
+use super::archive;
 use super::entry::{self, Entry, Tip};
 use super::spool::{FromEnd, LONGEST_LINE};
 use crate::failure::{Failure, reason};
@@ -11,9 +12,13 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 /// Size beyond which the next entries go to a new file, in bytes.
 pub const ROTATE: u64 = if cfg!(test) { 32 * 1024 } else { 64 * 1024 * 1024 };
+
+/// Age beyond which the next entries go to a new file.
+const AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What is gathered before it is written, in bytes.
 const BATCH: usize = 256 * 1024;
@@ -32,7 +37,8 @@ pub struct Chain {
     _lock: File,
 }
 
-/// The chain files of `directory` with their numbers, in order.
+/// The chain files of `directory` with their numbers, in order; of one that is there both plain and
+/// compressed (a crash), the plain one.
 ///
 /// # Errors
 /// If the directory cannot be read; one that does not exist has none.
@@ -46,7 +52,8 @@ pub fn files(directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     for entry in entries {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let digits = name.strip_prefix("chain-").and_then(|rest| rest.strip_suffix(".jsonl"));
+        let stem = name.strip_suffix(archive::SUFFIX).unwrap_or(name);
+        let digits = stem.strip_prefix("chain-").and_then(|rest| rest.strip_suffix(".jsonl"));
         let number = digits.filter(|digits| digits.len() >= 6).and_then(|text| text.parse().ok());
         if let Some(number) = number
             && fs::symlink_metadata(&path).is_ok_and(|found| found.is_file())
@@ -55,6 +62,7 @@ pub fn files(directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
         }
     }
     found.sort();
+    found.dedup_by_key(|(number, _)| *number);
     Ok(found)
 }
 
@@ -100,6 +108,9 @@ impl Chain {
             chain.head()?;
         } else {
             chain.recover()?;
+            if chain.is_old()? {
+                chain.rotate()?;
+            }
         }
         Ok(chain)
     }
@@ -173,7 +184,26 @@ impl Chain {
         self.number = self.number.saturating_add(1);
         self.file = private(&path_of(&self.directory, self.number))?;
         (self.length, self.durable) = (0, 0);
-        self.head()
+        self.head()?;
+        // The last two stay as they are: recovering and resuming read them from the end.
+        for (number, path) in files(&self.directory)? {
+            if number.saturating_add(1) < self.number {
+                archive::compress(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the first entry of the file is older than [`AGE`]; not if the clock was set back.
+    fn is_old(&self) -> io::Result<bool> {
+        let mut start = [0; 4096];
+        let count = self.file.read_at(&mut start, 0)?;
+        let line = start.get(..count).and_then(|start| start.split(|byte| *byte == b'\n').next());
+        let first = line.and_then(sound).and_then(|entry| note_of(&entry));
+        let began = first.as_ref().and_then(|note| note.get("time")?.as_str());
+        let limit =
+            super::moment(SystemTime::now().checked_sub(AGE).unwrap_or(SystemTime::UNIX_EPOCH));
+        Ok(began.is_some_and(|began| began < limit.as_str()))
     }
 
     /// Finds the tip. A last line without its newline, which a crash leaves, is moved to a file
@@ -289,7 +319,7 @@ fn torn_name(bytes: &[u8]) -> String {
 }
 
 /// What an entry says if it is a note.
-fn note_of(entry: &Entry<'_>) -> Option<Map<String, Value>> {
+pub fn note_of(entry: &Entry<'_>) -> Option<Map<String, Value>> {
     if !entry.event.starts_with(b"{\"note\":") {
         return None;
     }
@@ -300,7 +330,7 @@ fn note_of(entry: &Entry<'_>) -> Option<Map<String, Value>> {
 }
 
 /// The entry on `line` if its hash is right.
-fn sound(line: &[u8]) -> Option<Entry<'_>> {
+pub fn sound(line: &[u8]) -> Option<Entry<'_>> {
     (line.len() <= LONGEST_LINE)
         .then(|| entry::parse(line))
         .flatten()

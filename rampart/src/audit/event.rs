@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 const SHORT_ID: usize = 4;
 
 /// An event that was read.
+#[derive(Clone)]
 pub struct Event {
     members: Map<String, Value>,
 }
@@ -49,6 +50,11 @@ impl Event {
     /// Whether something was stopped, or would have been in another mode.
     pub fn is_denial(&self) -> bool {
         matches!(self.text("outcome"), "denied" | "not-enforced")
+    }
+
+    /// Whether a person should see it: it was stopped, would have been, or somebody was asked.
+    pub fn is_notable(&self) -> bool {
+        self.is_denial() || matches!(self.text("action"), "ask" | "webhook")
     }
 
     /// A member, whatever it is.

@@ -8,8 +8,10 @@
 //! the kernel says that nobody still has it open for writing.
 
 use super::chain::Chain;
+use super::config::Config;
 use super::entry::Hash;
 use super::event::Event;
+use super::redaction::Redaction;
 use super::spool;
 use crate::failure::{Failure, reason};
 use base64::Engine as _;
@@ -66,6 +68,11 @@ pub fn finish(directory: &Path, chain: &mut Chain) -> Result<u64, Failure> {
 
 fn take_in(sources: Vec<PathBuf>, chain: &mut Chain) -> Result<u64, Failure> {
     let mut merged = 0_u64;
+    if sources.is_empty() {
+        return Ok(0);
+    }
+    // With a configuration that cannot be used nothing is merged: nothing is lost, nothing leaks.
+    let redaction = Redaction::new(&Config::load()?.redact).map_err(Failure::usage)?;
     for path in sources {
         let failed = |error: io::Error| {
             let why = reason(&error);
@@ -73,7 +80,7 @@ fn take_in(sources: Vec<PathBuf>, chain: &mut Chain) -> Result<u64, Failure> {
         };
         // Somebody else may have merged it while we waited for the lock.
         match Source::take(&path).map_err(failed)? {
-            Some(mut source) => merged += source.merge(chain).map_err(failed)?,
+            Some(mut source) => merged += source.merge(chain, &redaction).map_err(failed)?,
             None => continue,
         }
     }
@@ -140,8 +147,8 @@ impl Source {
         }
     }
 
-    fn merge(&mut self, chain: &mut Chain) -> io::Result<u64> {
-        let mut merged = self.resume(chain)?;
+    fn merge(&mut self, chain: &mut Chain, redaction: &Redaction) -> io::Result<u64> {
+        let mut merged = self.resume(chain, redaction)?;
         loop {
             // Asked first: what is read afterwards is then all there will ever be.
             let is_complete = has_no_writer(&self.file);
@@ -164,13 +171,13 @@ impl Source {
                 "note": "merge", "source": self.name, "owner": owner, "offset": self.offset,
                 "bytes": bytes.len(), "lines": lines,
             }))?;
-            merged += append_lines(chain, lines_of(&bytes), owner)?;
+            merged += append_lines((chain, redaction), lines_of(&bytes), owner)?;
             self.reached(chain, bytes.len())?;
         }
     }
 
     /// Finishes what a crash cut short: the chain ends with the note and some of its lines.
-    fn resume(&mut self, chain: &mut Chain) -> io::Result<u64> {
+    fn resume(&mut self, chain: &mut Chain, redaction: &Redaction) -> io::Result<u64> {
         let Some((note, done)) = chain.last_note("merge")? else {
             return Ok(0);
         };
@@ -184,7 +191,7 @@ impl Source {
         }
         let bytes = self.read(usize::try_from(size).unwrap_or(PIECE))?;
         let rest = lines_of(&bytes).skip(usize::try_from(done).unwrap_or(usize::MAX));
-        let merged = append_lines(chain, rest, self.file.metadata()?.uid())?;
+        let merged = append_lines((chain, redaction), rest, self.file.metadata()?.uid())?;
         self.reached(chain, bytes.len())?;
         Ok(merged)
     }
@@ -223,14 +230,14 @@ fn lines_of(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn append_lines<'l>(
-    chain: &mut Chain,
+    (chain, redaction): (&mut Chain, &Redaction),
     lines: impl Iterator<Item = &'l [u8]>,
     owner: u32,
 ) -> io::Result<u64> {
     let mut count = 0;
     for line in lines {
         if is_event(line) {
-            chain.append(line)?;
+            chain.append(&redaction.line(line))?;
         } else {
             let kept = line.get(..KEPT).unwrap_or(line);
             chain.note(json!({

@@ -1,13 +1,18 @@
 //! Reading the audit log. It is written by many processes at once, each event by one append, so
 //! a reader must expect torn lines, foreign lines, truncation and rotation, and never stop there.
 
+pub mod archive;
 pub mod chain;
+pub mod config;
 pub mod entry;
 pub mod event;
 pub mod follow;
+pub mod format;
+pub mod forward;
 pub mod merge;
 pub mod record;
 pub mod recorder;
+pub mod redaction;
 pub mod seal;
 pub mod select;
 pub mod spool;
@@ -63,12 +68,22 @@ pub fn chain_files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
 }
 
-/// Every file of `directory` that holds events: the chain, and what is not merged into it yet.
+/// The files at the end of the chain, which are not compressed.
+///
+/// # Errors
+/// As [`chain_files`].
+pub fn live_files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = chain_files(directory)?;
+    files.retain(|path| path.extension().is_some_and(|kind| kind == "jsonl"));
+    Ok(files)
+}
+
+/// Every file of `directory` that holds events and is not compressed: the chain, and what is not merged into it yet.
 ///
 /// # Errors
 /// As [`chain_files`].
 pub fn all_files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let mut all = chain_files(directory)?;
+    let mut all = live_files(directory)?;
     all.extend(merge::begun(directory)?);
     all.extend(spool::files(directory)?);
     Ok(all)
@@ -84,19 +99,33 @@ pub fn readable(places: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     if let Err(failure) = &merged {
         eprintln!("rampart: warning: {}", failure.message);
     }
-    let list = if merged.is_ok() { chain_files } else { all_files };
     let mut all = Vec::new();
     for place in places {
-        all.extend(list(place)?);
+        all.extend(chain_files(place)?);
+        if merged.is_err() {
+            all.extend(merge::begun(place)?);
+            all.extend(spool::files(place)?);
+        }
     }
     Ok(all)
 }
 
 /// The time, as events have it: RFC 3339 with microseconds.
 pub fn now() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let text = evaluator::event::timestamp(u64::try_from(now.as_micros()).unwrap_or_default());
+    moment(SystemTime::now())
+}
+
+/// A time as events have it.
+pub fn moment(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let text = evaluator::event::timestamp(u64::try_from(since.as_micros()).unwrap_or_default());
     String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The name of this machine.
+pub fn host() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 /// A new id, as events have them.

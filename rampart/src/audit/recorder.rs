@@ -5,6 +5,8 @@
 //! told that an event is recorded before it is durable.
 
 use super::chain::Chain;
+use super::config::Config;
+use super::redaction::Redaction;
 use super::{merge, seal};
 use crate::failure::{Failure, reason};
 use rustix::event::{EventfdFlags, eventfd};
@@ -76,6 +78,7 @@ impl Recorder {
             merged: Instant::now(),
             is_sealed: true,
             complaint: String::new(),
+            redaction: Redaction::new(&Config::load()?.redact).map_err(Failure::usage)?,
         };
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
@@ -151,6 +154,7 @@ struct Worker {
     is_sealed: bool,
     /// What was last said about merging, so that it is said once.
     complaint: String,
+    redaction: Redaction,
 }
 
 impl Worker {
@@ -208,13 +212,14 @@ impl Worker {
         // What a crash cut short is told by the last note alone: it goes first.
         merge::finish(main, &mut chain)?;
         self.is_sealed = false;
+        let redaction = &self.redaction;
         let mut write = || {
             for jobs in group.chunk_by(|a, b| a.uid == b.uid) {
                 let owner = jobs.first().map(|job| job.uid);
                 let lines: usize = jobs.iter().map(|job| job.events.len()).sum();
                 chain.note(json!({"note": "record", "owner": owner, "lines": lines}))?;
                 for event in jobs.iter().flat_map(|job| &job.events) {
-                    chain.append(event)?;
+                    chain.append(&redaction.line(event))?;
                 }
             }
             chain.commit()

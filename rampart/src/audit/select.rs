@@ -1,11 +1,11 @@
 //! Which events of the log a question is about, and walking through them from the first to the
 //! last.
 
+use super::archive;
 use super::event::Event;
 use super::spool::LONGEST_LINE;
 use crate::failure::{Failure, reason};
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::{self, BufRead as _, Read as _};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -112,7 +112,7 @@ pub fn each_event(files: &[impl AsRef<Path>], each: Each<'_>) -> Result<(), Fail
         let failed = |error: io::Error| {
             Failure::other(format!("cannot read `{}`: {}", path.display(), reason(&error)))
         };
-        let mut reader = BufReader::with_capacity(256 * 1024, File::open(path).map_err(failed)?);
+        let mut reader = archive::open(path).map_err(failed)?;
         let mut line = Vec::new();
         loop {
             line.clear();

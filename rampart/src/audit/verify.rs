@@ -2,14 +2,14 @@
 //! what is only consistent with itself. Reads only; a problem is found where it is, and the rest
 //! is still looked at.
 
+use super::archive;
 use super::chain;
 use super::entry::{self, Entry, Hash, Tip};
 use super::seal::Key;
 use super::spool::LONGEST_LINE;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::{self, BufRead, Read as _};
 use std::path::Path;
 
 /// Most problems that are told one by one.
@@ -91,6 +91,8 @@ pub fn verify(directory: &Path, against: &Against) -> io::Result<Report> {
         epoch: None,
         latest: String::new(),
         anchor: against.anchor,
+        start: None,
+        pruned: Vec::new(),
     };
     walk.report.proven_upto = against.key.map(|_| 0);
     let mut number = None;
@@ -103,7 +105,12 @@ pub fn verify(directory: &Path, against: &Against) -> io::Result<Report> {
         }
         number = Some(found);
         walk.report.files += 1;
-        walk.file(&name, File::open(&path)?)?;
+        match walk.file(&name, archive::open(&path)?) {
+            Err(error) if archive::is_damage(&error) => {
+                walk.report.problem(&name, 0, format!("it cannot be unpacked: {error}"));
+            }
+            other => other?,
+        }
     }
     walk.end(Key::load(directory));
     Ok(walk.report)
@@ -120,11 +127,14 @@ struct Walk {
     /// The latest time so far.
     latest: String,
     anchor: Option<Tip>,
+    /// Where the log begins if not with entry 1, and what should stand before it.
+    start: Option<(String, Tip)>,
+    /// What the log says was removed from its start: up to which entry, when.
+    pruned: Vec<(Tip, String)>,
 }
 
 impl Walk {
-    fn file(&mut self, name: &str, file: File) -> io::Result<()> {
-        let mut reader = BufReader::with_capacity(256 * 1024, file);
+    fn file(&mut self, name: &str, mut reader: impl BufRead) -> io::Result<()> {
         let mut line = Vec::new();
         for number in 1_u64.. {
             line.clear();
@@ -155,11 +165,11 @@ impl Walk {
             return;
         }
         let before = self.tip.unwrap_or(Tip::START);
-        if (found.seq, found.prev) != (before.seq.saturating_add(1), before.hash) {
+        if self.tip.is_none() && found.seq > 1 {
+            // Whether that is right, a note further on says.
+            self.start = Some((name.to_owned(), Tip { seq: found.seq - 1, hash: found.prev }));
+        } else if (found.seq, found.prev) != (before.seq.saturating_add(1), before.hash) {
             let what = match found.seq.checked_sub(before.seq) {
-                Some(gap @ 2..) if self.tip.is_none() => {
-                    format!("the first {} entries are missing", gap - 1)
-                }
                 Some(gap @ 2..) => {
                     format!("{} entries before entry {} are missing", gap - 1, found.seq)
                 }
@@ -201,6 +211,12 @@ impl Walk {
         let kind = if found.event.starts_with(b"{\"note\":") { text("note") } else { "" };
         match kind {
             "seal" => self.seal(name, line, &members, before),
+            "pruned" => {
+                let upto = members.get("upto").and_then(Value::as_u64);
+                if let (Some(seq), Some(hash)) = (upto, Hash::parse(text("upto_hash").as_bytes())) {
+                    self.pruned.push((Tip { seq, hash }, text("time").to_owned()));
+                }
+            }
             "torn" | "broken" | "foreign" => {
                 let what = format!("the writer found something {kind} here and went on");
                 self.report.note(name, line, what);
@@ -224,7 +240,11 @@ impl Walk {
             self.report.problem(name, line, "a seal without its numbers");
             return;
         };
-        let expected = self.epoch.map_or(0, |last| last + 1);
+        // Of a log whose start was removed, the seals of that are gone as well.
+        let expected = match (self.epoch, &self.start) {
+            (None, Some(_)) => epoch,
+            (last, _) => last.map_or(0, |last| last + 1),
+        };
         if epoch != expected {
             self.report.problem(name, line, format!("seal {epoch} where seal {expected} belongs"));
         }
@@ -251,6 +271,7 @@ impl Walk {
 
     /// What the log as a whole lacks, held against the key in use.
     fn end(&mut self, in_use: io::Result<Option<Key>>) {
+        self.beginning();
         let sealed = self.epoch.map_or(0, |last| last + 1);
         match in_use {
             Ok(Some(key)) if key.epoch > sealed => {
@@ -300,6 +321,29 @@ impl Walk {
                 0,
                 format!("entry {}, which the anchor names, is missing or another", anchor.seq),
             );
+        }
+    }
+}
+
+impl Walk {
+    /// A log may begin late if it says itself what was removed (`rampart audit prune`).
+    fn beginning(&mut self) {
+        let Some((name, start)) = self.start.take() else {
+            return;
+        };
+        match self.pruned.iter().find(|(upto, _)| *upto == start) {
+            Some((_, when)) => {
+                let what = format!("the first {} entries were pruned at {when}", start.seq);
+                self.report.note(&name, 1, what);
+            }
+            None => {
+                self.report.proven_upto = self.report.proven_upto.map(|_| 0);
+                self.report.problem(
+                    &name,
+                    1,
+                    format!("the first {} entries are missing", start.seq),
+                );
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ const POLL: Duration = Duration::from_millis(200);
 /// How many events beyond those asked for are looked at, to show the latest in the order of time.
 const UNORDERED: usize = 1000;
 
-/// Shows the last events of the audit log, the latest last
+/// Shows what was denied or asked lately, the latest last
 ///
 /// Reads `RAMPART_AUDIT_DIR` if it is set; else ~/.local/state/rampart/audit, and the places where
 /// events go if that cannot be written.
@@ -34,8 +34,14 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     /// Only what was stopped, or would have been in enforce mode
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["all", "each"])]
     deny: bool,
+    /// What was allowed, too: starts of one tree that follow each other as one line
+    #[arg(long)]
+    all: bool,
+    /// Every event, each on a line of its own
+    #[arg(long)]
+    each: bool,
     /// Only the event with this id, with all its details; the four characters that a denial shows
     /// are enough
     #[arg(long, value_name = "ID")]
@@ -57,10 +63,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Err(failure) = &merged {
         eprintln!("rampart: warning: {}", failure.message);
     }
-    let list: List = if merged.is_ok() { audit::chain_files } else { audit::all_files };
+    let list: List = if merged.is_ok() { audit::live_files } else { audit::all_files };
     let (mut follower, ends) = Follower::new(places.clone(), list)?;
-    let mut view = View { arguments, output: Output::new(), foreign: 0, shown: 0 };
+    let mut view = View { arguments, output: Output::new(), foreign: 0, shown: 0, starts: None };
     view.last_events(&ends)?;
+    if view.shown == 0
+        && arguments.id.is_some()
+        && let Ok(list) = merged.as_ref().map(|_| audit::chain_files(&main))
+    {
+        // An old one: in a compressed file.
+        audit::select::each_event(&list?, &mut |line, _| view.new_line(line))?;
+    }
     view.report_foreign();
     if !arguments.follow {
         view.output.flush()?;
@@ -73,6 +86,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         for line in follower.poll()? {
             view.new_line(&line)?;
         }
+        view.end_starts()?;
         view.output.flush()?;
         view.report_foreign();
         std::thread::sleep(POLL);
@@ -85,6 +99,8 @@ struct View<'a> {
     /// Lines that were no event since the last report.
     foreign: u64,
     shown: u64,
+    /// The tree whose allowed starts were shown last, and how many of them were not.
+    starts: Option<(String, u64)>,
 }
 
 impl View<'_> {
@@ -110,11 +126,24 @@ impl View<'_> {
             }
         }
         found.sort_by(|a, b| a.0.cmp(&b.0));
-        let skipped = found.len().saturating_sub(self.arguments.count);
+        // What is shown as one line counts once.
+        let mut left = self.arguments.count;
+        let mut skipped = found.len();
+        while left > 0 && skipped > 0 {
+            skipped -= 1;
+            let before = skipped.checked_sub(1).and_then(|at| found.get(at));
+            let event = found.get(skipped);
+            let is_one = event.zip(before).is_some_and(|((_, _, event), (_, _, before))| {
+                self.is_start(event)
+                    && self.is_start(before)
+                    && event.text("tree") == before.text("tree")
+            });
+            left -= usize::from(!is_one);
+        }
         for (_, line, event) in found.iter().skip(skipped) {
             self.show(line, event)?;
         }
-        Ok(())
+        self.end_starts()
     }
 
     fn new_line(&mut self, line: &[u8]) -> Result<(), Failure> {
@@ -138,13 +167,49 @@ impl View<'_> {
             self.foreign += 1;
             return None;
         };
-        let is_wanted = (!self.arguments.deny || event.is_denial())
-            && self.arguments.id.as_ref().is_none_or(|id| event.has_id(id));
+        let arguments = self.arguments;
+        let is_wanted = match &arguments.id {
+            Some(id) => event.has_id(id),
+            None if arguments.deny => event.is_denial(),
+            None => arguments.all || arguments.each || event.is_notable(),
+        };
         is_wanted.then_some(event)
+    }
+
+    /// Whether this is one of the many starts of a tree that went ahead.
+    fn is_start(&self, event: &Event) -> bool {
+        let arguments = self.arguments;
+        arguments.all
+            && !arguments.each
+            && !arguments.json
+            && !event.is_notable()
+            && event.text("action") != "watch"
+            && !event.text("tree").is_empty()
+    }
+
+    /// Tells how many starts were not shown.
+    fn end_starts(&mut self) -> Result<(), Failure> {
+        match self.starts.take() {
+            Some((_, more)) if more > 0 => {
+                self.output.line(&format!("{:>24}and {more} more starts of the same tree", ""))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn show(&mut self, line: &[u8], event: &Event) -> Result<(), Failure> {
         self.shown += 1;
+        let is_start = self.is_start(event);
+        match &mut self.starts {
+            Some((tree, more)) if is_start && tree == event.text("tree") => {
+                *more += 1;
+                return Ok(());
+            }
+            _ => self.end_starts()?,
+        }
+        if is_start {
+            self.starts = Some((event.text("tree").to_owned(), 0));
+        }
         if self.arguments.json {
             self.output.write(line)?;
             return self.output.write(b"\n");

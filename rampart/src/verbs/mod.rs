@@ -2,7 +2,12 @@
 
 pub mod allow;
 pub mod approvals;
+pub mod audit_export;
+pub mod audit_forward;
+pub mod audit_prune;
+pub mod audit_replay;
 pub mod audit_search;
+pub mod audit_stats;
 pub mod audit_tail;
 pub mod audit_verify;
 pub mod check;

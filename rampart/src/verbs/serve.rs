@@ -1,6 +1,7 @@
 //! `rampart serve`: the evaluator as a daemon.
 
 use crate::audit;
+use crate::audit::config::Config;
 use crate::audit::recorder::Recorder;
 use crate::directories::{Directories, make_private};
 use crate::failure::{Failure, reason};
@@ -13,6 +14,7 @@ use crate::serve::listen::{self, Listener};
 use crate::serve::requests::Desk;
 use crate::serve::server::Server;
 use crate::serve::signals;
+use crate::verbs::audit_forward;
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
@@ -73,6 +75,10 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         Ok(recorder) => server.record_by(recorder).map_err(cannot_wait)?,
         // Verdicts do not depend on the log.
         Err(failure) => eprintln!("rampart: warning: {}", failure.message),
+    }
+    let main = directories.audit()?;
+    if let Err(failure) = Config::load().and_then(|config| audit_forward::start(&main, &config)) {
+        eprintln!("rampart: warning: {}", failure.message);
     }
     eprintln!("rampart: evaluator listening at `{}`", path.display());
     notify("READY=1\nSTATUS=Listening");

@@ -43,13 +43,14 @@ fn the_last_events_are_shown() {
     user.write(".local/state/rampart/audit/spool-7.jsonl", &second);
     let numbers = |from: u32, to: u32| (from..to).collect::<Vec<_>>();
     let cases = [
-        ("audit tail", numbers(10, 30)),
-        ("audit tail -n 3", numbers(27, 30)),
-        ("audit tail -n 0", vec![]),
-        ("audit tail --lines 100", numbers(0, 30)),
+        ("audit tail", vec![5, 15, 25]),
+        ("audit tail --all", numbers(10, 30)),
+        ("audit tail --each -n 3", numbers(27, 30)),
+        ("audit tail --all -n 0", vec![]),
+        ("audit tail --all --lines 100", numbers(0, 30)),
         ("audit tail --deny", vec![5, 15, 25]),
         ("audit tail --deny -n 1", vec![25]),
-        ("audit tail --json -n 2", vec![28, 29]),
+        ("audit tail --all --json -n 2", vec![28, 29]),
         ("audit tail --id 0007", vec![7]),
         ("audit tail --json --id 01jdbf7z000000000000000007", vec![7]),
     ];
@@ -63,7 +64,7 @@ fn the_last_events_are_shown() {
         });
         assert_eq!(shown.collect::<Vec<_>>(), expected, "{line}: {}", found.stdout);
     }
-    let json = tail(&user, "audit tail --json -n 1");
+    let json = tail(&user, "audit tail --each --json -n 1");
     let start = event(29, "allowed");
     assert!(json.stdout.starts_with(start.trim_end().trim_end_matches('}')), "{}", json.stdout);
     assert!(json.stdout.contains(",\"seq\":") && json.stdout.contains(",\"hash\":"));
@@ -134,7 +135,7 @@ fn following() {
     let user = User::new();
     let path = user.write(SPOOL, event(1, "allowed") + &event(2, "denied"));
     let mut child = Ending(
-        user.command(&words("audit tail --follow -n 1"))
+        user.command(&words("audit tail --all --follow -n 1"))
             .env("RAMPART_AUDIT_DIR", path.parent().unwrap())
             .stdout(Stdio::piped())
             .spawn()

@@ -187,7 +187,7 @@ fn the_tamper_table() {
         assert_eq!(found.status, with, "{name}: {}", found.stdout);
         // Recording goes on, and what was found stays found.
         spool(&user, 90..91);
-        assert!(rampart(&user, &["audit", "tail"]).stdout.contains("a90"), "{name}");
+        assert!(rampart(&user, &["audit", "tail", "--all"]).stdout.contains("a90"), "{name}");
         let found = rampart(&user, &["audit", "verify", "--key", &key]);
         assert_eq!(found.status, with, "{name}, later: {}", found.stdout);
     }
@@ -240,7 +240,7 @@ fn a_torn_end_is_set_aside() {
         found.stdout
     );
     spool(&user, 30..31);
-    assert!(rampart(&user, &["audit", "tail"]).stdout.contains("a30"));
+    assert!(rampart(&user, &["audit", "tail", "--all"]).stdout.contains("a30"));
     let found = rampart(&user, &["audit", "verify", "--key", &key]);
     assert_eq!(found.status, 0, "{}", found.stdout);
     assert!(copy(&user.path(AUDIT)).keys().any(|name| name.to_string_lossy().starts_with("torn-")));

@@ -11,6 +11,7 @@
 
 mod allow;
 mod audit;
+mod audit_more;
 mod audit_search;
 mod audit_verify;
 mod check;

@@ -35,7 +35,7 @@ fn merge_with(guard: &Guard, (fault, kills): (&str, bool), call: &str, when: u32
     traced.args(["-f", "-qq", "-o"]).arg(&trace);
     traced.args(["-e", &format!("trace={call}")]);
     traced.args(["-e", &format!("inject={call}:{fault}{when}{repeated}")]);
-    traced.arg(tests::rampart()).args(["audit", "tail", "--json"]);
+    traced.arg(tests::rampart()).args(["audit", "tail", "--each", "--json"]);
     let ran = run(traced.env("RAMPART_AUDIT_DIR", guard.audit()), "");
     let text = fs::read_to_string(&trace).unwrap();
     let hit = if kills { ran.status == 128 + 9 } else { text.contains("(INJECTED)") };

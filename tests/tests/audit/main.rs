@@ -22,6 +22,7 @@ use tests::{Guard, Ran, run};
 mod crash;
 mod daemon;
 mod disks;
+mod receivers;
 
 /// `rampart` with the guard's log, outside of any tree.
 fn command(guard: &Guard, arguments: &[&str]) -> Command {

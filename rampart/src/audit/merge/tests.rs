@@ -19,7 +19,8 @@ fn append(path: &Path, text: impl AsRef<[u8]>) {
 fn told(directory: &Path) -> Vec<String> {
     let mut all = Vec::new();
     for (_, path) in chain::files(directory).unwrap() {
-        for line in fs::read_to_string(path).unwrap().lines() {
+        let text = std::io::read_to_string(crate::audit::archive::open(&path).unwrap()).unwrap();
+        for line in text.lines() {
             let value: Value = serde_json::from_str(line).unwrap();
             let name = value.get("id").or_else(|| value.get("note"));
             all.push(name.unwrap().as_str().unwrap().to_owned());
@@ -186,6 +187,13 @@ fn the_chain_goes_on_across_files() {
     assert!(files.len() > 4, "{}", files.len());
     assert_eq!(told(root.path()), ids(0..800));
     is_intact(root.path());
+    let is_plain = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "jsonl");
+    let plain: Vec<bool> = files.iter().map(|(_, path)| is_plain(path)).collect();
+    assert!(plain.iter().rev().take(2).all(|plain| *plain), "{plain:?}");
+    assert!(
+        plain.iter().rev().skip(2).all(|plain| !*plain),
+        "the old ones are compressed: {plain:?}"
+    );
     let numbers = |report: &crate::audit::verify::Report| report.problem_count;
     for (index, (_, path)) in files.iter().enumerate().take(files.len() - 1) {
         let kept = fs::read(path).unwrap();

@@ -1,0 +1,170 @@
+//! `audit.yaml`: where events are sent, and what is taken out of them. The system's file
+//! (`/etc/rampart/audit.yaml`) counts where there is one, else the user's.
+
+use super::redaction::Redaction;
+use crate::failure::{Failure, reason};
+use serde::Deserialize;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+const SYSTEM: &str = "/etc/rampart/audit.yaml";
+
+/// The file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Regular expressions whose matches are masked when events are merged and exported.
+    #[serde(default)]
+    pub redact: Vec<String>,
+    /// Where events are sent.
+    #[serde(default)]
+    pub exports: Vec<Export>,
+}
+
+/// One receiver.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Export {
+    /// What it is called in messages, and its place in the log is kept under: letters, digits, `-`.
+    pub name: String,
+    /// `udp://host:port`, `tcp://host:port`, `unix:/dev/log`, or the base address of an OTLP
+    /// receiver, `http://…`.
+    pub to: String,
+    /// What syslog messages hold.
+    #[serde(default)]
+    pub format: Format,
+    /// Which events.
+    #[serde(default)]
+    pub only: Only,
+    /// Most that may wait for the receiver, in MiB.
+    #[serde(default = "queue")]
+    pub queue: u64,
+}
+
+const fn queue() -> u64 {
+    1024
+}
+
+/// The body of a syslog message.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// The event's line.
+    #[default]
+    Json,
+    /// Common Event Format.
+    Cef,
+}
+
+/// Which events are sent.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Only {
+    /// All of them.
+    #[default]
+    All,
+    /// What was denied or asked.
+    Notable,
+}
+
+impl Config {
+    /// The configuration in force; nothing where there is no file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, trusted or understood.
+    pub fn load() -> Result<Self, Failure> {
+        let absolute = |name: &str| {
+            std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+        };
+        let home = || Some(absolute("HOME")?.join(".config"));
+        let user = absolute("XDG_CONFIG_HOME").or_else(home);
+        let user = user.map(|config| config.join("rampart/audit.yaml"));
+        for path in [Some(PathBuf::from(SYSTEM)), user].into_iter().flatten() {
+            if let Some(config) = Self::read(&path)? {
+                return Ok(config);
+            }
+        }
+        Ok(Self::default())
+    }
+
+    /// What `path` says; `None` if there is no such file.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn read(path: &Path) -> Result<Option<Self>, Failure> {
+        let failed =
+            |what: &str| Failure::usage(format!("cannot use `{}`: {what}", path.display()));
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(failed(&reason(&error))),
+        };
+        let found = fs::metadata(path).map_err(|error| failed(&reason(&error)))?;
+        let own = rustix::process::geteuid().as_raw();
+        if found.mode() & 0o022 != 0 || (found.uid() != own && found.uid() != 0) {
+            return Err(failed("others may write to it; `chown` it to yourself, `chmod go-w` it"));
+        }
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let config: Self = serde_saphyr::from_str_with_options(&text, options)
+            .map_err(|error| failed(&error.to_string()))?;
+        config.check().map_err(|what| failed(&what))?;
+        Ok(Some(config))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        Redaction::new(&self.redact)?;
+        for (at, export) in self.exports.iter().enumerate() {
+            let name = &export.name;
+            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
+            if name.is_empty() || !name.chars().all(is_name) {
+                return Err(format!("export {}: a name has letters, digits and `-`", at + 1));
+            }
+            if self.exports.iter().take(at).any(|other| other.name == *name) {
+                return Err(format!("two exports are called `{name}`"));
+            }
+            super::forward::receiver::Receiver::new(export)
+                .map_err(|what| format!("export `{name}`: {what}"))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_file_may_say() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("audit.yaml");
+        let read = |text: &str| {
+            fs::write(&path, text).unwrap();
+            Config::read(&path)
+        };
+        let good = "redact: ['ACME-[0-9]+']\nexports:\n  - {name: a, to: 'udp://h:514'}\n  \
+                    - {name: b, to: 'http://h/otlp', only: notable, queue: 1}\n";
+        let config = read(good).unwrap().unwrap();
+        assert_eq!((config.exports.len(), config.exports[1].only), (2, Only::Notable));
+        assert_eq!(config.exports[0].queue, 1024);
+        for (text, part) in [
+            ("redact: ['(']", "`(`"),
+            ("exports: [{name: '', to: 'udp://h:1'}]", "letters"),
+            ("exports: [{name: a, to: 'ftp://h'}]", "udp://"),
+            ("exports: [{name: a, to: 'tcp://h'}]", "a port"),
+            ("exports: [{name: a, to: 'udp://h:1'}, {name: a, to: 'udp://h:2'}]", "two exports"),
+            ("exprots: []", "exprots"),
+        ] {
+            let failure = read(text).unwrap_err();
+            assert!(failure.message.contains(part), "{text}: {failure}");
+        }
+        assert!(Config::read(&root.path().join("none")).unwrap().is_none());
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+        assert!(Config::read(&path).is_err());
+    }
+}

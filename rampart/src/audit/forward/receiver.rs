@@ -1,0 +1,187 @@
+//! Whom events are sent to. A batch counts as sent when the receiver has it, as far as its protocol
+//! can tell: OTLP answers; of a stream the receiver's kernel has acknowledged every byte; of a
+//! datagram nobody knows anything.
+
+use super::super::config::{Export, Format};
+use super::super::event::Event;
+use super::super::format::{cef, otlp, syslog};
+use std::io::{self, Read as _, Write};
+use std::net::{TcpStream, ToSocketAddrs as _, UdpSocket};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How long a receiver may take for anything.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Longest datagram: what every IPv4 host takes is less, what UDP can carry is more (RFC 5426 §3.2).
+const DATAGRAM: usize = 60_000;
+
+enum Way {
+    Udp(String),
+    Tcp(String, Option<TcpStream>),
+    Unix(PathBuf),
+    Otlp(String, Box<ureq::Agent>),
+}
+
+/// A receiver.
+pub struct Receiver {
+    way: Way,
+    format: Format,
+    host: String,
+}
+
+impl Receiver {
+    /// # Errors
+    /// What is wrong with the address.
+    pub fn new(export: &Export) -> Result<Self, String> {
+        let to = export.to.as_str();
+        let authority = |rest: &str| match rest.rsplit_once(':') {
+            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+                Ok(rest.to_owned())
+            }
+            _ => Err(format!("`{to}` needs a host and a port")),
+        };
+        let way = if let Some(rest) = to.strip_prefix("udp://") {
+            Way::Udp(authority(rest)?)
+        } else if let Some(rest) = to.strip_prefix("tcp://") {
+            Way::Tcp(authority(rest)?, None)
+        } else if let Some(path) = to.strip_prefix("unix:").filter(|path| path.starts_with('/')) {
+            Way::Unix(path.into())
+        } else if to.starts_with("http://") {
+            let config = ureq::Agent::config_builder()
+                .timeout_global(Some(LIMIT))
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .build();
+            let url = format!("{}{}", to.trim_end_matches('/'), otlp::PATH);
+            Way::Otlp(url, Box::new(config.into()))
+        } else {
+            let known = "udp://host:port, tcp://host:port, unix:/path or http://host:port";
+            return Err(format!("`{to}` is no address; there are {known}"));
+        };
+        Ok(Self { way, format: export.format, host: super::super::host() })
+    }
+
+    /// Sends a batch.
+    ///
+    /// # Errors
+    /// If the receiver has not got all of it; it is then to be sent again.
+    pub fn send(&mut self, events: &[(Event, Vec<u8>)]) -> io::Result<()> {
+        let messages = events.iter().map(|(event, line)| match self.format {
+            Format::Json => syslog::message(event, &self.host, &String::from_utf8_lossy(line)),
+            Format::Cef => syslog::message(event, &self.host, &cef::line(event)),
+        });
+        match &mut self.way {
+            Way::Udp(to) => {
+                let socket =
+                    UdpSocket::bind(("::", 0)).or_else(|_| UdpSocket::bind(("0.0.0.0", 0)))?;
+                let socket = match socket.connect(to.as_str()) {
+                    Ok(()) => socket,
+                    // An address of IPv4 that the socket of IPv6 does not take.
+                    Err(_) => {
+                        let socket = UdpSocket::bind(("0.0.0.0", 0))?;
+                        socket.connect(to.as_str())?;
+                        socket
+                    }
+                };
+                for message in messages {
+                    socket.send(message.get(..DATAGRAM).unwrap_or(&message))?;
+                }
+                Ok(())
+            }
+            Way::Unix(path) => {
+                let socket = UnixDatagram::unbound()?;
+                socket.connect(path)?;
+                socket.set_write_timeout(Some(LIMIT))?;
+                for message in messages {
+                    socket.send(message.get(..DATAGRAM).unwrap_or(&message))?;
+                }
+                Ok(())
+            }
+            Way::Tcp(to, open) => {
+                let bytes: Vec<u8> = messages.flat_map(|one| syslog::counted(&one)).collect();
+                let sent = match open.take() {
+                    Some(stream) => stream,
+                    None => connect(to)?,
+                };
+                stream(&sent, &bytes)?;
+                *open = Some(sent);
+                Ok(())
+            }
+            Way::Otlp(url, agent) => {
+                let events: Vec<Event> = events.iter().map(|(event, _)| event.clone()).collect();
+                let body = otlp::request(&events, &self.host).to_string();
+                let sent = agent
+                    .post(url.as_str())
+                    .header("Content-Type", "application/json")
+                    .send(body.as_bytes())
+                    .map_err(|error| io::Error::other(error.to_string()))?;
+                match sent.status().is_success() {
+                    true => Ok(()),
+                    false => Err(io::Error::other(format!("it answers {}", sent.status()))),
+                }
+            }
+        }
+    }
+}
+
+fn connect(to: &str) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for address in to.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, LIMIT) {
+            Ok(stream) => {
+                stream.set_write_timeout(Some(LIMIT))?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Writes `bytes`, and waits until the other end has acknowledged all of them.
+fn stream(mut stream: &TcpStream, bytes: &[u8]) -> io::Result<()> {
+    is_open(stream)?;
+    stream.write_all(bytes)?;
+    let started = Instant::now();
+    let mut pause = Duration::from_micros(100);
+    loop {
+        if unacknowledged(stream)? == 0 {
+            return is_open(stream);
+        }
+        is_open(stream)?;
+        if started.elapsed() > LIMIT {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// Whether the other end still reads: one that has gone says so by an end or a reset.
+fn is_open(mut stream: &TcpStream) -> io::Result<()> {
+    stream.set_nonblocking(true)?;
+    let read = stream.read(&mut [0; 512]);
+    stream.set_nonblocking(false)?;
+    match read {
+        Ok(0) => Err(io::ErrorKind::ConnectionAborted.into()),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Bytes that were sent and not acknowledged (tcp(7), `SIOCOUTQ`).
+fn unacknowledged(stream: &TcpStream) -> io::Result<usize> {
+    let mut count: libc::c_int = 0;
+    let socket = stream.as_fd().as_raw_fd();
+    #[allow(unsafe_code, reason = "no safe wrapper has SIOCOUTQ, which is TIOCOUTQ")]
+    // SAFETY: an open descriptor, and a place for one int.
+    let done = unsafe { libc::ioctl(socket, libc::TIOCOUTQ, &raw mut count) };
+    match done {
+        0 => Ok(usize::try_from(count).unwrap_or(0)),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
