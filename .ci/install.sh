@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 need=(gcc:gcc make:make python3:python3 git:git dash:dash bash:bash zsh:zsh busybox:busybox-static
     musl-gcc:musl-tools perl:perl sqlite3:sqlite3 strace:strace readelf:binutils valgrind:valgrind
     unshare:util-linux node:nodejs npm:npm tclsh:tcl lua:lua5.4 ruby:ruby tmux:tmux awk:mawk php:php-cli xxd:xxd
-    rsyslogd:rsyslog javac:default-jdk-headless go:golang-go sudo:sudo bwrap:bubblewrap chromium:chromium bzip2:bzip2 setcap:libcap2-bin
+    rsyslogd:rsyslog openssl:openssl javac:default-jdk-headless go:golang-go sudo:sudo bwrap:bubblewrap chromium:chromium bzip2:bzip2 setcap:libcap2-bin
     aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu qemu-aarch64:qemu-user)
 missing=()
 for pair in "${need[@]}"; do
@@ -21,6 +21,7 @@ done
 for pair in libjemalloc.so.2:libjemalloc2 libeatmydata.so:libeatmydata1; do
     LD_PRELOAD=${pair%%:*} /bin/true 2>&1 | grep -q . && missing+=("${pair##*:}")
 done
+[ -n "$(ls /usr/lib/*/rsyslog/lmnsd_ossl.so 2>/dev/null)" ] || missing+=(rsyslog-openssl)
 [ -e /usr/aarch64-linux-gnu/include/stdio.h ] || missing+=(libc6-dev-arm64-cross)
 # The library is built for AArch64 too; without the target (no rustup, no network) that is skipped.
 if command -v rustup >/dev/null 2>&1 && ! rustup target list --installed | grep -qx aarch64-unknown-linux-gnu; then

@@ -21,6 +21,38 @@ pub struct Config {
     /// Where events are sent.
     #[serde(default)]
     pub exports: Vec<Export>,
+    /// Whom people are told by about what was denied or asked.
+    #[serde(default)]
+    pub notify: Vec<Hook>,
+}
+
+/// A webhook. It is told of what happens from when it was configured on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hook {
+    /// As [`Export::name`].
+    pub name: String,
+    /// `https://…` or `http://…`
+    pub to: String,
+    /// What it is sent; without, an incoming webhook of Slack's is assumed. `{{name}}` stands for a
+    /// member of the event.
+    pub template: Option<String>,
+}
+
+impl Config {
+    /// Every receiver: exports and webhooks.
+    pub fn receivers(&self) -> Vec<Export> {
+        let hooks = self.notify.iter().map(|hook| Export {
+            name: hook.name.clone(),
+            to: hook.to.clone(),
+            format: Format::default(),
+            only: Only::Notable,
+            ca: None,
+            queue: queue(),
+            hook: Some(hook.template.clone()),
+        });
+        self.exports.iter().cloned().chain(hooks).collect()
+    }
 }
 
 /// One receiver.
@@ -29,8 +61,8 @@ pub struct Config {
 pub struct Export {
     /// What it is called in messages, and its place in the log is kept under: letters, digits, `-`.
     pub name: String,
-    /// `udp://host:port`, `tcp://host:port`, `unix:/dev/log`, or the base address of an OTLP
-    /// receiver, `http://…`.
+    /// `udp://host:port`, `tcp://host:port`, `tls://host:port`, `unix:/dev/log`, or the base address
+    /// of an OTLP receiver, `http://…` or `https://…`.
     pub to: String,
     /// What syslog messages hold.
     #[serde(default)]
@@ -38,9 +70,14 @@ pub struct Export {
     /// Which events.
     #[serde(default)]
     pub only: Only,
+    /// A file of certificates (PEM) of those who vouch for a receiver, for `tls://`.
+    pub ca: Option<PathBuf>,
     /// Most that may wait for the receiver, in MiB.
     #[serde(default = "queue")]
     pub queue: u64,
+    /// It is a webhook, maybe with a template.
+    #[serde(skip)]
+    pub hook: Option<Option<String>>,
 }
 
 const fn queue() -> u64 {
@@ -119,13 +156,14 @@ impl Config {
 
     fn check(&self) -> Result<(), String> {
         Redaction::new(&self.redact)?;
-        for (at, export) in self.exports.iter().enumerate() {
+        let all = self.receivers();
+        for (at, export) in all.iter().enumerate() {
             let name = &export.name;
             let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
             if name.is_empty() || !name.chars().all(is_name) {
                 return Err(format!("export {}: a name has letters, digits and `-`", at + 1));
             }
-            if self.exports.iter().take(at).any(|other| other.name == *name) {
+            if all.iter().take(at).any(|other| other.name == *name) {
                 return Err(format!("two exports are called `{name}`"));
             }
             super::forward::receiver::Receiver::new(export)
@@ -148,7 +186,7 @@ mod tests {
             Config::read(&path)
         };
         let good = "redact: ['ACME-[0-9]+']\nexports:\n  - {name: a, to: 'udp://h:514'}\n  \
-                    - {name: b, to: 'http://h/otlp', only: notable, queue: 1}\n";
+                    - {name: b, to: 'https://h/otlp', only: notable, queue: 1}\n";
         let config = read(good).unwrap().unwrap();
         assert_eq!((config.exports.len(), config.exports[1].only), (2, Only::Notable));
         assert_eq!(config.exports[0].queue, 1024);
@@ -157,7 +195,9 @@ mod tests {
             ("exports: [{name: '', to: 'udp://h:1'}]", "letters"),
             ("exports: [{name: a, to: 'ftp://h'}]", "udp://"),
             ("exports: [{name: a, to: 'tcp://h'}]", "a port"),
+            ("exports: [{name: a, to: 'tls://h:1'}]", "`ca`"),
             ("exports: [{name: a, to: 'udp://h:1'}, {name: a, to: 'udp://h:2'}]", "two exports"),
+            ("notify: [{name: a, to: 'udp://h:1'}]", "https://"),
             ("exprots: []", "exprots"),
         ] {
             let failure = read(text).unwrap_err();

@@ -2,6 +2,7 @@
 //! takes one event of the log and keeps its whole line where the form has room for it.
 
 pub mod cef;
+pub mod hook;
 pub mod otlp;
 pub mod syslog;
 

@@ -6,6 +6,7 @@
 
 pub mod place;
 pub mod receiver;
+pub mod tls;
 
 use super::chain::Chain;
 use super::config::{Export, Only};
@@ -52,7 +53,8 @@ impl Forwarder {
             Failure::other(format!("cannot send events to `{}`: {what}", export.name))
         };
         let receiver = Receiver::new(export).map_err(failed)?;
-        let place = Place::open(directory, &export.name).map_err(|error| failed(reason(&error)))?;
+        let place = Place::open(directory, &export.name, export.hook.is_some())
+            .map_err(|error| failed(reason(&error)))?;
         let (directory, export) = (directory.to_owned(), export.clone());
         Ok(Self { directory, export, receiver, redaction, place })
     }

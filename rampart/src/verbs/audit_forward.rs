@@ -44,8 +44,9 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
             .ok_or_else(|| Failure::usage(format!("there is no file `{}`", path.display())))?,
         None => Config::load()?,
     };
-    if config.exports.is_empty() {
-        return Err(Failure::usage("no receivers: audit.yaml has no `exports`"));
+    if config.receivers().is_empty() {
+        let what = "no receivers: audit.yaml has neither `exports` nor `notify`";
+        return Err(Failure::usage(what));
     }
     let directories = Directories::from_environment();
     let main = directories.make_audit()?;
@@ -56,7 +57,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     }
     let mut output = Output::new();
     let mut status = 0;
-    for export in &config.exports {
+    for export in &config.receivers() {
         let redaction = Redaction::new(&config.redact).map_err(Failure::usage)?;
         let sent = Forwarder::new(&main, export, redaction).and_then(|mut one| one.send());
         let why = sent.as_ref().err().map(|failure| failure.message.clone());
@@ -91,7 +92,7 @@ fn follow(main: &Path, places: &[PathBuf], config: &Config) -> Result<u8, Failur
 /// # Errors
 /// If a receiver cannot be one, or there can be no thread.
 pub fn start(main: &Path, config: &Config) -> Result<(), Failure> {
-    for export in &config.exports {
+    for export in &config.receivers() {
         let redaction = Redaction::new(&config.redact).map_err(Failure::usage)?;
         let mut forwarder = Forwarder::new(main, export, redaction)?;
         let work = move || {

@@ -23,6 +23,12 @@ impl Drop for Service {
     }
 }
 
+/// Debian has it where a user's `PATH` does not lead.
+fn rsyslogd() -> Option<PathBuf> {
+    find("rsyslogd")
+        .or_else(|| Some(PathBuf::from("/usr/sbin/rsyslogd")).filter(|path| path.exists()))
+}
+
 /// A port that was free a moment ago.
 fn port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -39,7 +45,8 @@ fn wait(what: &str, mut ready: impl FnMut() -> bool) {
 fn configure(guard: &Guard, exports: &str) {
     let path = guard.path("home/.config/rampart");
     fs::create_dir_all(&path).unwrap();
-    let text = format!("redact: ['ACME-[0-9]+']\nexports:\n{exports}");
+    let head = if exports.starts_with("notify:") { "" } else { "exports:\n" };
+    let text = format!("redact: ['ACME-[0-9]+']\n{head}{exports}");
     fs::write(path.join("audit.yaml"), text).unwrap();
 }
 
@@ -60,7 +67,7 @@ fn rsyslog(guard: &Guard, port: u16) -> Service {
         action(type=\"omfile\" file=\"{dir}/out\" template=\"t\")\n"
     );
     fs::write(guard.path("rsyslog.conf"), config).unwrap();
-    let mut command = Command::new(find("rsyslogd").unwrap_or_else(|| "/usr/sbin/rsyslogd".into()));
+    let mut command = Command::new(rsyslogd().unwrap());
     command.args(["-n", "-f"]).arg(guard.path("rsyslog.conf")).arg("-i").arg(guard.path("pid"));
     let log = fs::File::create(guard.path("rsyslog.log")).unwrap();
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -77,7 +84,7 @@ fn written(guard: &Guard) -> Vec<String> {
 
 #[test]
 fn rsyslog_understands_what_it_gets() {
-    if find("rsyslogd").is_none() && !PathBuf::from("/usr/sbin/rsyslogd").exists() {
+    if rsyslogd().is_none() {
         return println!("skipped: rsyslogd is not installed");
     }
     let guard = Guard::new("");
@@ -128,6 +135,56 @@ fn rsyslog_understands_what_it_gets() {
     let ran = forward(&guard);
     assert!(ran.stdout.contains("tcp: 0 sent"), "{ran:?}");
     assert_eq!(say(&guard, &["audit", "verify"]).status, 0);
+}
+
+/// A certificate of an authority, and one that it made for 127.0.0.1, with its key.
+const CERTIFICATES: &str = "
+openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=ca
+openssl req -newkey rsa:2048 -nodes -keyout key.pem -out request -subj /CN=localhost
+printf 'subjectAltName=IP:127.0.0.1\\nbasicConstraints=CA:FALSE\\n' >extensions
+openssl x509 -req -in request -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extensions -out cert.pem
+openssl req -x509 -newkey rsa:2048 -nodes -keyout other.key -out other.pem -days 2 -subj /CN=ca
+";
+
+#[test]
+fn rsyslog_by_tls_if_somebody_vouches_for_it() {
+    let (Some(openssl), Some(rsyslogd)) = (find("openssl"), rsyslogd()) else {
+        return println!("skipped: openssl or rsyslogd is not installed");
+    };
+    let guard = Guard::new("");
+    let dir = guard.dir().display();
+    let made = run(guard.bare("/bin/sh").args(["-ec", CERTIFICATES]), "");
+    assert_eq!(made.status, 0, "{}: {made:?}", openssl.display());
+    let port = port();
+    let config = format!(
+        "global(workDirectory=\"{dir}\" maxMessageSize=\"64k\" DefaultNetstreamDriver=\"ossl\"
+            DefaultNetstreamDriverCAFile=\"{dir}/ca.pem\" DefaultNetstreamDriverCertFile=\"{dir}/cert.pem\"
+            DefaultNetstreamDriverKeyFile=\"{dir}/key.pem\")
+        module(load=\"imtcp\" StreamDriver.Name=\"ossl\" StreamDriver.Mode=\"1\" StreamDriver.AuthMode=\"anon\")
+        input(type=\"imtcp\" port=\"{port}\" address=\"127.0.0.1\")
+        template(name=\"t\" type=\"string\" string=\"%syslogseverity% %msgid% %structured-data%\\n\")
+        action(type=\"omfile\" file=\"{dir}/out\" template=\"t\")\n"
+    );
+    fs::write(guard.path("rsyslog.conf"), config).unwrap();
+    let mut command = Command::new(rsyslogd);
+    command.args(["-n", "-f"]).arg(guard.path("rsyslog.conf")).arg("-i").arg(guard.path("pid"));
+    let log = fs::File::create(guard.path("rsyslog.log")).unwrap();
+    let _service = Service(command.stdin(Stdio::null()).stderr(log).spawn().unwrap());
+    wait("rsyslog", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    spool(&guard, 0..40);
+    let to =
+        |ca: &str| format!("  - {{name: tls, to: 'tls://127.0.0.1:{port}', ca: {dir}/{ca}}}\n");
+    // Somebody else's certificate: nothing is sent.
+    configure(&guard, &to("other.pem"));
+    let ran = forward(&guard);
+    assert!(ran.status == 1 && ran.stderr.contains("certificate"), "{ran:?}");
+    assert_eq!(written(&guard).len(), 0);
+    configure(&guard, &to("ca.pem"));
+    let ran = forward(&guard);
+    let log = || fs::read_to_string(guard.path("rsyslog.log")).unwrap();
+    assert!(ran.status == 0 && ran.stdout.contains("tls: 40 sent"), "{ran:?}: {}", log());
+    wait("the messages", || written(&guard).len() >= 40);
+    assert!(written(&guard)[39].starts_with("6 allowed [rampart@32473 id=\"E00039\""));
 }
 
 /// Answers 503 to the first request, and decodes the others by OpenTelemetry's own definitions.
@@ -185,4 +242,53 @@ fn a_receiver_of_opentelemetry_decodes_what_it_gets() {
     assert_eq!(records.len(), 601);
     assert!(records.contains(&"rampart 1500000000 13 E99999 rm x"), "{:?}", records.last());
     assert!(records[0].starts_with("rampart 0 9 E00000 a"), "{}", records[0]);
+}
+
+/// Writes every body that it gets to a file.
+const HOOK: &str = "
+import sys, http.server
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers['Content-Length']))
+        with open(sys.argv[2], 'ab') as out: out.write(self.path.encode() + b' ' + body + b'\\n')
+        self.send_response(200)
+        self.end_headers()
+    def log_message(self, *_): pass
+http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
+";
+
+#[test]
+fn webhooks_hear_of_what_is_denied_from_now_on() {
+    let (guard, port) = (Guard::new(""), port());
+    let to = format!("http://127.0.0.1:{port}");
+    configure(
+        &guard,
+        &format!(
+            "notify:\n  - {{name: slack, to: '{to}/slack'}}\n  - {{name: other, to: '{to}/other', template: '{{\"id\": \"{{{{id}}}}\"}}'}}\n"
+        ),
+    );
+    let mut command = Command::new(find("python3").unwrap());
+    command.args(["-c", HOOK, &port.to_string()]).arg(guard.path("out"));
+    let _service = Service(command.spawn().unwrap());
+    wait("the webhook", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let denied = |id: &str| {
+        let line = format!(
+            "{{\"v\":1,\"id\":\"{id}\",\"outcome\":\"denied\",\"argv\":[\"rm\",\"ACME-1\"]}}\n"
+        );
+        fs::write(guard.audit().join("spool-1.jsonl"), line).unwrap();
+    };
+    denied("E90000");
+    assert_eq!(forward(&guard).status, 0);
+    assert_eq!(written(&guard), Vec::<String>::new(), "what was before");
+    spool(&guard, 0..5);
+    denied("E90001");
+    let ran = forward(&guard);
+    assert!(ran.status == 0 && ran.stdout.contains("slack: 1 sent"), "{ran:?}");
+    let all = written(&guard);
+    assert_eq!(all.len(), 2, "{all:?}");
+    assert!(
+        all[0].starts_with("/slack {\"text\":\"Rampart on ") && all[0].contains("rm [masked]"),
+        "{all:?}"
+    );
+    assert_eq!(all[1], "/other {\"id\": \"E90001\"}");
 }

@@ -32,11 +32,11 @@ pub struct Place {
 }
 
 impl Place {
-    /// Opens the place of receiver `name`; a new one begins at the start of the log.
+    /// Opens the place of receiver `name`; a new one begins at the start of the log, or `at_end`.
     ///
     /// # Errors
     /// If it cannot be read, or another process is at it.
-    pub fn open(directory: &Path, name: &str) -> io::Result<Self> {
+    pub fn open(directory: &Path, name: &str, at_end: bool) -> io::Result<Self> {
         let lock = OpenOptions::new()
             .write(true)
             .create(true)
@@ -50,7 +50,16 @@ impl Place {
         let path = directory.join(format!("forward-{name}.json"));
         let position = match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Position::default(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut new = Self { path, position: Position::default(), _lock: lock };
+                if at_end {
+                    let mut reader = Reader::open(directory, &new)?;
+                    while reader.next_line()?.is_some() {}
+                    new.position = reader.place();
+                    new.keep()?;
+                }
+                return Ok(new);
+            }
             Err(error) => return Err(error),
         };
         Ok(Self { path, position, _lock: lock })

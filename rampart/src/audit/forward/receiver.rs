@@ -4,7 +4,8 @@
 
 use super::super::config::{Export, Format};
 use super::super::event::Event;
-use super::super::format::{cef, otlp, syslog};
+use super::super::format::{cef, hook, otlp, syslog};
+use super::tls::Tls;
 use std::io::{self, Read as _, Write};
 use std::net::{TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::os::fd::{AsFd as _, AsRawFd as _};
@@ -21,8 +22,10 @@ const DATAGRAM: usize = 60_000;
 enum Way {
     Udp(String),
     Tcp(String, Option<TcpStream>),
+    Tls(String, Box<Tls>),
     Unix(PathBuf),
     Otlp(String, Box<ureq::Agent>),
+    Hook(String, Box<ureq::Agent>, Option<String>),
 }
 
 /// A receiver.
@@ -43,22 +46,26 @@ impl Receiver {
             }
             _ => Err(format!("`{to}` needs a host and a port")),
         };
-        let way = if let Some(rest) = to.strip_prefix("udp://") {
+        let is_web = to.starts_with("http://") || to.starts_with("https://");
+        let way = if let Some(template) = &export.hook {
+            if !is_web {
+                return Err(format!("`{to}` is no address of a webhook: https:// or http://"));
+            }
+            Way::Hook(to.to_owned(), Box::new(agent()), template.clone())
+        } else if let Some(rest) = to.strip_prefix("udp://") {
             Way::Udp(authority(rest)?)
         } else if let Some(rest) = to.strip_prefix("tcp://") {
             Way::Tcp(authority(rest)?, None)
+        } else if let Some(rest) = to.strip_prefix("tls://") {
+            let ca = export.ca.as_deref().ok_or("`tls://` needs `ca`, a file of certificates")?;
+            Way::Tls(authority(rest)?, Box::new(Tls::new(rest, ca)?))
         } else if let Some(path) = to.strip_prefix("unix:").filter(|path| path.starts_with('/')) {
             Way::Unix(path.into())
-        } else if to.starts_with("http://") {
-            let config = ureq::Agent::config_builder()
-                .timeout_global(Some(LIMIT))
-                .http_status_as_error(false)
-                .max_redirects(0)
-                .build();
+        } else if is_web {
             let url = format!("{}{}", to.trim_end_matches('/'), otlp::PATH);
-            Way::Otlp(url, Box::new(config.into()))
+            Way::Otlp(url, Box::new(agent()))
         } else {
-            let known = "udp://host:port, tcp://host:port, unix:/path or http://host:port";
+            let known = "udp://, tcp:// and tls://host:port, unix:/path, http:// and https://host";
             return Err(format!("`{to}` is no address; there are {known}"));
         };
         Ok(Self { way, format: export.format, host: super::super::host() })
@@ -110,20 +117,45 @@ impl Receiver {
                 *open = Some(sent);
                 Ok(())
             }
+            Way::Tls(to, tls) => {
+                let bytes: Vec<u8> = messages.flat_map(|one| syslog::counted(&one)).collect();
+                tls.send(|| connect(to), &bytes)
+            }
             Way::Otlp(url, agent) => {
                 let events: Vec<Event> = events.iter().map(|(event, _)| event.clone()).collect();
                 let body = otlp::request(&events, &self.host).to_string();
-                let sent = agent
-                    .post(url.as_str())
-                    .header("Content-Type", "application/json")
-                    .send(body.as_bytes())
-                    .map_err(|error| io::Error::other(error.to_string()))?;
-                match sent.status().is_success() {
-                    true => Ok(()),
-                    false => Err(io::Error::other(format!("it answers {}", sent.status()))),
-                }
+                post(agent, url, &body)
             }
+            Way::Hook(url, agent, template) => events.iter().try_for_each(|(event, _)| {
+                let body = match template {
+                    Some(template) => hook::filled(template, event, &self.host),
+                    None => hook::slack(event, &self.host),
+                };
+                post(agent, url, &body)
+            }),
         }
+    }
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .timeout_global(Some(LIMIT))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .build()
+        .into()
+}
+
+/// Sends JSON; anything but success is an error.
+fn post(agent: &ureq::Agent, url: &str, body: &str) -> io::Result<()> {
+    let sent = agent
+        .post(url)
+        .header("Content-Type", "application/json")
+        .send(body.as_bytes())
+        .map_err(|error| io::Error::other(error.to_string()))?;
+    match sent.status().is_success() {
+        true => Ok(()),
+        false => Err(io::Error::other(format!("it answers {}", sent.status()))),
     }
 }
 
@@ -133,6 +165,7 @@ fn connect(to: &str) -> io::Result<TcpStream> {
         match TcpStream::connect_timeout(&address, LIMIT) {
             Ok(stream) => {
                 stream.set_write_timeout(Some(LIMIT))?;
+                stream.set_read_timeout(Some(LIMIT))?;
                 return Ok(stream);
             }
             Err(error) => last = error,
@@ -145,13 +178,24 @@ fn connect(to: &str) -> io::Result<TcpStream> {
 fn stream(mut stream: &TcpStream, bytes: &[u8]) -> io::Result<()> {
     is_open(stream)?;
     stream.write_all(bytes)?;
+    acknowledged(stream, || is_open(stream))
+}
+
+/// Waits until the other end of `stream` has acknowledged everything, and looks whether it `is_open`.
+///
+/// # Errors
+/// If it is not, or does not acknowledge in time.
+pub fn acknowledged(
+    stream: &TcpStream,
+    mut is_open: impl FnMut() -> io::Result<()>,
+) -> io::Result<()> {
     let started = Instant::now();
     let mut pause = Duration::from_micros(100);
     loop {
         if unacknowledged(stream)? == 0 {
-            return is_open(stream);
+            return is_open();
         }
-        is_open(stream)?;
+        is_open()?;
         if started.elapsed() > LIMIT {
             return Err(io::ErrorKind::TimedOut.into());
         }

@@ -40,7 +40,7 @@ fn received(listener: &TcpListener) -> Vec<String> {
 
 fn forwarder(directory: &Path, to: String, queue: u64) -> Forwarder {
     let (format, only) = (Format::Json, Only::All);
-    let export = Export { name: "siem".to_owned(), to, format, only, queue };
+    let export = Export { name: "siem".to_owned(), to, format, only, ca: None, queue, hook: None };
     let redaction = Redaction::new(&["ACME-[0-9]+".to_owned()]).unwrap();
     Forwarder::new(directory, &export, redaction).unwrap()
 }
@@ -112,7 +112,9 @@ fn two_do_not_send_to_one() {
         to: "udp://127.0.0.1:9".to_owned(),
         format: Format::Json,
         only: Only::All,
+        ca: None,
         queue: 1,
+        hook: None,
     };
     assert!(Forwarder::new(root.path(), &export, Redaction::default()).is_err());
     drop(first);
