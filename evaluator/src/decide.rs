@@ -113,6 +113,7 @@ const fn refused<'a>(tree: Tree<'a>, matched: &'a [RuleMatch], fault: Fault) -> 
         matched,
         tree,
         on_no_approver: None,
+        unsure: false,
     }
 }
 
@@ -128,6 +129,7 @@ fn combine<'a>(images: &[Image<'a>], tree: Tree<'a>, matched: &'a [RuleMatch]) -
         matched,
         tree,
         on_no_approver: stated(images, |image| image.header.on_no_approver),
+        unsure: false,
     };
     match fired(images, &tree, matched) {
         Ok(Some(winner)) if winner.own || winner.hit.action > verdict.action as u32 => {
@@ -147,8 +149,15 @@ fn combine<'a>(images: &[Image<'a>], tree: Tree<'a>, matched: &'a [RuleMatch]) -
     };
     let limit = limit.unwrap_or(Action::Ask);
     if limit > verdict.action {
-        verdict =
-            Verdict { action: limit, reason, policy: b"", rule: b"", message: b"", ..verdict };
+        verdict = Verdict {
+            action: limit,
+            reason,
+            policy: b"",
+            rule: b"",
+            message: b"",
+            unsure: false,
+            ..verdict
+        };
     }
     verdict
 }
@@ -168,6 +177,7 @@ fn answer<'a>(verdict: &mut Verdict<'a>, images: &[Image<'a>], winner: RuleMatch
     verdict.rule = image.text(rule.name, rule.name_len).unwrap_or(b"");
     verdict.message = image.text(rule.message, rule.message_len).unwrap_or(b"");
     verdict.command = winner.command;
+    verdict.unsure = winner.hits == 0 && verdict.action.is_restrictive();
 }
 
 /// The rule that answers.

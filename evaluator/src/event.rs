@@ -341,6 +341,7 @@ mod tests {
             matched: &[],
             tree,
             on_no_approver: None,
+            unsure: false,
         };
         let event = Event {
             id: *b"00000000000000000000000000",

@@ -63,6 +63,7 @@ mod tests {
             matched: &[],
             tree,
             on_no_approver,
+            unsure: false,
         }
     }
 

@@ -26,6 +26,9 @@ pub struct Verdict<'a> {
     /// What an unanswered `Ask` or `Webhook` comes to: the strictest `on_no_approver` among the
     /// images that state one; `None` where none does.
     pub on_no_approver: Option<Action>,
+    /// Whether the deciding rule only counts as a match, because something cannot be known here
+    /// ([`crate::Answer::Unavailable`]). A second party may know it.
+    pub unsure: bool,
 }
 
 /// Why a verdict is what it is.

@@ -12,6 +12,17 @@ pub enum Answer<T> {
     Unavailable,
 }
 
+/// A count that a rule asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted<'a> {
+    /// The policy that the rule stands in.
+    pub policy: &'a [u8],
+    /// The rule's name, or its position.
+    pub rule: &'a [u8],
+    /// Length of the window in seconds.
+    pub window: u64,
+}
+
 /// What can be asked. Every answer is written into the caller's buffer: nothing is allocated.
 pub trait World {
     /// The absolute path that `path` (absolute, lexically clean) leads to after every symbolic
@@ -58,6 +69,13 @@ pub trait World {
     /// The time in seconds since the Unix epoch, for rules that expire. Where it is not known,
     /// grants with an end have ended and restrictions have not.
     fn now(&self) -> Answer<u64> {
+        Answer::Unavailable
+    }
+
+    /// How many calls there were, this one included, for which all else in the rule held. Asked
+    /// last, so that an answer means that this call is one of them.
+    fn calls(&self, counted: &Counted<'_>) -> Answer<u32> {
+        let _ = counted;
         Answer::Unavailable
     }
 

@@ -335,6 +335,8 @@ impl Condition {
             }
             Self::Sql(_) => 64,
             Self::Response { .. } => 1024,
+            // Last of all: being asked for a count means that all else holds.
+            Self::CallCount { .. } => 1 << 20,
             _ => 0,
         }
     }

@@ -5,8 +5,8 @@
 
 use core::ffi::{CStr, c_char};
 
-use evaluator::Action;
 use evaluator::wire::{Body, HEADER, Header, Kind, Tag};
+use evaluator::{Action, Verdict};
 use libc::AT_FDCWD;
 
 use crate::cascade::{Fit, with_environment};
@@ -70,11 +70,11 @@ impl Word {
 }
 
 /// Whether a call with this verdict is the helper's: there is one, and the verdict needs a second
-/// party.
-pub fn applies(snapshot: &Snapshot, action: Action) -> bool {
-    matches!(action, Action::Ask | Action::Webhook)
-        && snapshot.mode == Mode::Enforce
-        && !snapshot.helper.is_empty()
+/// party, or rests on something that a second party may know.
+pub fn applies(snapshot: &Snapshot, verdict: &Verdict<'_>) -> bool {
+    let is_open = matches!(verdict.action, Action::Ask | Action::Webhook)
+        || (verdict.action == Action::Deny && verdict.unsure);
+    is_open && snapshot.mode == Mode::Enforce && !snapshot.helper.is_empty()
 }
 
 fn names_its_file(call: &Call<'_>) -> bool {

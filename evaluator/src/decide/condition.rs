@@ -63,6 +63,8 @@ pub struct Judge<'j, 't> {
     pub home: Option<&'j [u8]>,
     /// Whether the rule at hand grants: every spelling has to match instead of any.
     pub grants: bool,
+    /// Who is counted if the rule at hand counts: its policy and its name.
+    pub rule: Option<RuleRecord>,
     /// Condition nodes that may still be visited for this rule.
     fuel: u32,
     /// Tests of a word against a pattern that this verdict may still take.
@@ -107,6 +109,7 @@ impl<'j, 't> Judge<'j, 't> {
             spellings: Spellings::new(paths),
             home,
             grants: false,
+            rule: None,
             fuel: 0,
             tests: Cell::new(tests_for(request)),
             scope: None,
@@ -127,6 +130,7 @@ impl<'j, 't> Judge<'j, 't> {
     ) -> Result<Tri, Fault> {
         let action = Action::from_code(rule.action).ok_or(Fault::Corrupt)?;
         self.grants = action == Action::Allow;
+        self.rule = Some(*rule);
         // Only a second party can use a rule up.
         if self.grants && rule.flags & rule_flag::ONCE != 0 {
             return Ok(Tri::No);

@@ -3,7 +3,7 @@
 use crate::image::Image;
 use crate::image::format::{NodeRecord, node};
 use crate::request::{Cwd, TargetKinds};
-use crate::world::Answer;
+use crate::world::{Answer, Counted};
 
 use super::condition::{At, Judge, Tri, one, patterns};
 use super::found::Fault;
@@ -47,11 +47,35 @@ impl<'j> Judge<'j, '_> {
                 None => Tri::No,
             },
             node::PARAM => self.param(image, record)?,
-            // A count belongs to the whole session; only a second party keeps it.
-            node::CALL_COUNT => Tri::Unknown,
+            node::CALL_COUNT => self.call_count(image, record)?,
             node::RESPONSE => self.output(image, record)?,
             _ => return Ok(None),
         }))
+    }
+
+    /// Whether there were so many calls within the window. A count belongs to the whole session;
+    /// only a second party keeps it.
+    fn call_count(&self, image: &Image<'_>, record: &NodeRecord) -> Result<Tri, Fault> {
+        let (_, window) = image.pattern(record.first).ok_or(Fault::Corrupt)?;
+        let window = decimal(window).ok_or(Fault::Corrupt)?;
+        if record.count > 1 {
+            let (_, tool) = image.pattern(record.first.saturating_add(1)).ok_or(Fault::Corrupt)?;
+            // What other tools did is nobody's to tell here.
+            if tool != self.request.tool {
+                return Ok(Tri::Unknown);
+            }
+        }
+        let rule = self.rule.ok_or(Fault::Corrupt)?;
+        let policy = image.policy(rule.policy).ok_or(Fault::Corrupt)?;
+        let counted = Counted {
+            policy: image.text(policy.name, policy.name_len).ok_or(Fault::Corrupt)?,
+            rule: image.text(rule.name, rule.name_len).ok_or(Fault::Corrupt)?,
+            window,
+        };
+        Ok(match self.world.calls(&counted) {
+            Answer::Value(count) => Tri::from(count >= record.number),
+            Answer::Absent | Answer::Unavailable => Tri::Unknown,
+        })
     }
 
     /// Whether what the tool put out matches some pattern.
@@ -110,6 +134,11 @@ impl<'j> Judge<'j, '_> {
             None => Ok(if unknown { Tri::Unknown } else { Tri::No }),
         }
     }
+}
+
+/// A number in decimal digits.
+fn decimal(text: &[u8]) -> Option<u64> {
+    core::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// The host of a URL (RFC 3986 authority without user information and port). Case is left to the

@@ -53,6 +53,7 @@ pub fn decide_response<'a>(
         matched,
         tree,
         on_no_approver: None,
+        unsure: false,
     };
     match fired(images, &tree, matched) {
         Ok(Some(winner)) => answer(&mut verdict, images, winner.hit),

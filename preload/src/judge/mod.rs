@@ -247,7 +247,7 @@ fn deliberate(job: &mut Job<'_>, parts: &mut Parts<'_>) -> Option<()> {
     let verdict = verdict(layers.images(), &request, &world, quick, full.as_mut())?;
     let mut settled = settle(&verdict, snapshot.fail_open);
     let mut word = Word::new();
-    if may_escalate && escalate::applies(snapshot, verdict.action) {
+    if may_escalate && escalate::applies(snapshot, &verdict) {
         judged.escalates = !call.stage.is_start();
         if call.stage.is_start() {
             match escalate::covered(snapshot, &mut word) {

@@ -5,6 +5,7 @@
 use super::exec;
 use super::prompt::Prompt;
 use crate::failure::{Failure, reason};
+use crate::serve::reload::{Reloader, Source};
 use crate::serve::server::Server;
 use crate::serve::signals;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
@@ -55,14 +56,19 @@ enum End {
     Signal(i32),
 }
 
-/// Serves the tree below `child` until it ends, and then ends this process in the same way.
+/// Serves the tree below `child` until it ends, and then ends this process in the same way. `policy`
+/// is where that of the tree comes from, if it can change.
 ///
 /// # Errors
 /// Only if nothing can be waited for.
-pub fn serve(mut server: Server, child: Pid) -> Result<u8, Failure> {
+pub fn serve(mut server: Server, child: Pid, policy: Option<Source>) -> Result<u8, Failure> {
     let signals = Signals::catch()?;
     for signal in ITS_OWN {
         exec::ignore(signal);
+    }
+    // Not before: until then a signal that is meant for the command would end us.
+    if let Some(policy) = policy {
+        follow(&mut server, policy);
     }
     let cannot = |errno: rustix::io::Errno| {
         Failure::other(format!("cannot wait for the command: {}", reason(&errno.into())))
@@ -111,6 +117,18 @@ pub fn serve(mut server: Server, child: Pid) -> Result<u8, Failure> {
     match end {
         End::Status(status) => Ok(status),
         End::Signal(signal) => exec::end_by(signal),
+    }
+}
+
+/// Has the evaluator take what `rampart policy reload` and `rampart allow` bring to the tree.
+fn follow(server: &mut Server, policy: Source) {
+    let cannot = |errno: rustix::io::Errno| Failure::other(reason(&errno.into()));
+    let followed = Reloader::start(policy).and_then(|made| server.follow(made).map_err(cannot));
+    if let Err(failure) = followed {
+        eprintln!(
+            "rampart: warning: {}; what is allowed later will not reach whoever answers for this tree",
+            failure.message
+        );
     }
 }
 

@@ -1,5 +1,6 @@
 //! One approval: what it is about, what it is bound to, and how far its answer goes.
 
+use super::approvals::Wanted;
 use super::coverage::Id;
 use crate::process::Process;
 use serde::{Deserialize, Serialize};
@@ -7,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// How long an answer holds for the same call after it was given, where nobody waits any more: a
 /// yes that came too late can still be used, a no is not asked for again at once. Milliseconds.
 pub const LINGER: u64 = 60_000;
+
+/// Who answered where nobody had to be asked: the policy, by what the evaluator alone knows.
+pub const POLICY: &str = "policy";
 
 /// What became of an approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +100,9 @@ pub struct Waiting {
 pub struct About {
     /// The command line, escaped and masked.
     pub command: String,
+    /// The arguments, where they can be written as they are: UTF-8, and nothing in them is secret.
+    #[serde(default)]
+    pub argv: Vec<String>,
     /// The rule that asks.
     pub rule: String,
     /// Its words.
@@ -111,6 +118,27 @@ pub struct About {
 }
 
 impl Approval {
+    /// That which `wanted` asks for, at `now`: pending, and nobody waits yet.
+    pub fn new(id: String, wanted: Wanted, now: u64) -> Self {
+        let mut covers = wanted.coverage.reached;
+        covers.extend(wanted.exact);
+        Self {
+            id,
+            about: wanted.about,
+            key: vec![wanted.key],
+            covers,
+            created: now,
+            expires: now.saturating_add(wanted.timeout),
+            state: State::Pending,
+            scope: None,
+            by: String::new(),
+            resolved: 0,
+            used: Vec::new(),
+            spent: false,
+            waiting: Vec::new(),
+        }
+    }
+
     /// Whether `process` went ahead on it.
     pub fn has_used(&self, process: Process) -> bool {
         self.used.iter().any(|used| used.pid == process.pid && used.start == process.start)

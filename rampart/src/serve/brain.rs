@@ -2,22 +2,28 @@
 //! judged by the one before it, so it is shared and never changed; what a verdict needs of memory
 //! belongs to the thread that makes it.
 
+use super::counters::{self, Counting, Key, Shared};
 use super::files::KnownFiles;
 use super::peer::Peer;
+use super::requests::now;
 use crate::asked::Asked;
 use crate::failure::Failure;
 use crate::launch::program::Facts;
 use crate::policy::Layers;
+use crate::process::Process;
 use crate::verdict::world::FileSystem;
 use evaluator::image::format::Section;
 use evaluator::{Image, Request, Verdict, decide};
 use policy_schema::OwnedScratch;
+use sha2::{Digest, Sha256};
 
 /// A policy that was checked whole.
 #[derive(Debug)]
 pub struct InForce {
     /// Its layers.
     pub layers: Layers,
+    /// Their [`digest`].
+    pub digest: [u8; 32],
     rules: usize,
 }
 
@@ -29,7 +35,8 @@ impl InForce {
     pub fn new(layers: Layers) -> Result<Self, Failure> {
         let count = |image: &Image<'_>| image.count(Section::Rules) as usize;
         let rules = layers.images()?.iter().map(count).sum();
-        Ok(Self { layers, rules })
+        let digest = digest(&layers);
+        Ok(Self { layers, digest, rules })
     }
 
     /// The images. They opened before and have not changed; if one does not, there is none, and
@@ -40,11 +47,22 @@ impl InForce {
     }
 }
 
+/// What tells two policies apart: every byte of every layer.
+pub fn digest(layers: &Layers) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for layer in &layers.all {
+        digest.update((layer.bytes.len() as u64).to_le_bytes());
+        digest.update(&layer.bytes);
+    }
+    digest.finalize().into()
+}
+
 /// Working memory for verdicts.
 #[derive(Default)]
 pub struct Brain {
     scratch: OwnedScratch,
     files: KnownFiles,
+    counters: Shared,
 }
 
 impl Brain {
@@ -53,20 +71,35 @@ impl Brain {
         if asked.shell.is_some() { Facts::default() } else { self.files.of(&asked.path()) }
     }
 
-    /// Judges `asked`, which came from `peer`, and gives the verdict to `tell`.
+    /// One for another thread, which counts with this one.
+    pub fn another(&self) -> Self {
+        Self { counters: self.counters.clone(), ..Self::default() }
+    }
+
+    /// Counts a call of `process` under each of `keys`.
+    pub fn count(&self, keys: Vec<Key>, process: Process) {
+        counters::count(&self.counters, keys, (process, now() / 1000));
+    }
+
+    /// Judges `asked`, which came from `peer`, and gives the verdict to `tell`. Its answer is
+    /// returned, with the counts that the verdict looked at.
     pub fn judge<R>(
         &mut self,
         policy: &InForce,
         (asked, facts): (&Asked, &Facts),
         peer: &Peer,
         tell: impl FnOnce(&Verdict<'_>, &Request<'_>) -> R,
-    ) -> R {
-        let world = FileSystem::seen_by(peer.uid, peer.process);
+    ) -> (R, Vec<Key>) {
+        let files = FileSystem::seen_by(peer.uid, peer.process);
         let images = policy.images();
+        let Self { scratch, counters, .. } = self;
         asked.with_request(facts, |request| {
-            self.scratch.fit(request, policy.rules);
-            let mut scratch = self.scratch.borrow();
-            tell(&decide(&images, request, &world, &mut scratch), request)
+            let caller = (peer.uid, request.caller.session);
+            let world = Counting::new(files, counters, caller, (peer.process, now() / 1000));
+            scratch.fit(request, policy.rules);
+            let mut scratch = scratch.borrow();
+            let told = tell(&decide(&images, request, &world, &mut scratch), request);
+            (told, world.touched())
         })
     }
 }

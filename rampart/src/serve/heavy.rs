@@ -48,11 +48,11 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts it. It ends with this value.
+    /// Starts it, with `brain` to work with. It ends with this value.
     ///
     /// # Errors
     /// If there is no thread or no descriptor to be had.
-    pub fn start() -> Result<Self, Failure> {
+    pub fn start(mut brain: Brain) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| {
             Failure::other(format!("cannot start a thread: {}", reason(&error)))
         };
@@ -64,7 +64,6 @@ impl Worker {
         thread::Builder::new()
             .name("heavy".to_owned())
             .spawn(move || {
-                let mut brain = Brain::default();
                 for job in received {
                     if finished.send((job.token, work(job, &mut brain))).is_err() {
                         return;

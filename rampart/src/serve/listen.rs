@@ -10,6 +10,7 @@ use std::env;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -78,6 +79,8 @@ pub struct Listener {
     pub socket: OwnedFd,
     /// Where it lies.
     pub path: PathBuf,
+    /// Whether the path goes with this value.
+    is_own: bool,
     _locked: Option<File>,
 }
 
@@ -110,7 +113,28 @@ impl Listener {
         let mode = if is_shared { 0o666 } else { 0o600 };
         fs::set_permissions(path, Permissions::from_mode(mode))
             .map_err(|error| failed("listen", &reason(&error)))?;
-        Ok(Self { socket, path: path.to_owned(), _locked: Some(locked) })
+        Ok(Self { socket, path: path.to_owned(), is_own: true, _locked: Some(locked) })
+    }
+
+    /// Listens at `socket`, which somebody else has bound and keeps; `usual` names the evaluator if
+    /// the socket has no path.
+    ///
+    /// # Errors
+    /// If another evaluator listens there.
+    pub fn given(socket: OwnedFd, usual: &Path) -> Result<Self, Failure> {
+        let bound = rustix::net::getsockname(&socket).ok();
+        let bound = bound.and_then(|address| SocketAddrUnix::try_from(address).ok());
+        let name = bound.and_then(|address| address.path().map(|path| path.into_owned()));
+        let path = name.map_or(usual.to_owned(), |name| {
+            PathBuf::from(std::ffi::OsStr::from_bytes(name.as_bytes()))
+        });
+        let failed =
+            |why: &str| Failure::other(format!("cannot listen at `{}`: {why}", path.display()));
+        let locked = lock(&path).map_err(|error| failed(&reason(&error)))?;
+        if rustix::fs::flock(&locked, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Err(failed("another evaluator is running there"));
+        }
+        Ok(Self { socket, path, is_own: false, _locked: Some(locked) })
     }
 
     /// Listens at a path of its own in [`directory`], for one tree.
@@ -126,7 +150,7 @@ impl Listener {
             let why = reason(&errno.into());
             Failure::other(format!("cannot listen at `{}`: {why}", path.display()))
         })?;
-        Ok(Self { socket, path, _locked: None })
+        Ok(Self { socket, path, is_own: true, _locked: None })
     }
 }
 
@@ -179,7 +203,9 @@ fn bind(path: &Path) -> rustix::io::Result<OwnedFd> {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        if self.is_own {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 

@@ -11,6 +11,8 @@
 //! | [`clients`], [`peer`] | who is connected, and who that is on the kernel's word |
 //! | [`requests`], [`reports`] | one packet → one answer |
 //! | [`weigh`], [`brain`], [`files`] | what a request comes to by the policy |
+//! | [`counters`] | how often things happened |
+//! | [`reload`] | a policy that changes |
 //! | [`heavy`] | the same for large requests |
 //! | [`approvals`], [`approval`] | what was asked, answered and used; pure, the time is an argument |
 //! | [`coverage`] | which commands an approval covers |
@@ -20,14 +22,17 @@ pub mod approval;
 pub mod approvals;
 pub mod brain;
 pub mod clients;
+pub mod counters;
 pub mod coverage;
 mod files;
 mod heavy;
 pub mod journal;
 pub mod listen;
 pub mod peer;
+pub mod reload;
 pub mod reports;
 pub mod requests;
 pub mod server;
+pub mod service;
 pub mod signals;
 pub mod weigh;

@@ -27,6 +27,11 @@ pub fn answer(outcome: &Outcome, expired: bool) -> Said {
         // No approver: the asker's own policy says what that comes to.
         Outcome::Full | Outcome::Parked => (Action::Ask, "full", ""),
     };
+    answered(action, by, id)
+}
+
+/// An answer on the word of `by`, by the approval `id`.
+pub fn answered(action: Action, by: &str, id: &str) -> Said {
     let body = Fields::default()
         .with(Tag::Action, &[action as u8])
         .with(Tag::By, by.as_bytes())
@@ -83,6 +88,7 @@ pub fn listed(approval: &Approval) -> Value {
         "id": approval.id,
         "state": approval.state,
         "command": about.command,
+        "argv": about.argv,
         "rule": about.rule,
         "message": about.message,
         "cwd": about.cwd,

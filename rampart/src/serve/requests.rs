@@ -1,11 +1,11 @@
 //! One request from a client, and what is to be said to it.
 
-use super::approval::{Approval, Scope, State};
+use super::approval::{Approval, POLICY, Scope, State};
 use super::approvals::{Approvals, Outcome, Unresolved};
 use super::brain::{Brain, InForce};
 use super::peer::Peer;
-use super::reports::{Said, answer, listed, refused, report, unresolved_text};
-use super::weigh::{Weighed, is_about_its_process, is_heavy, weigh};
+use super::reports::{Said, answer, answered, listed, refused, report, unresolved_text};
+use super::weigh::{Open, Stands, Weighed, is_about_its_process, is_heavy, weigh};
 use crate::audit::record;
 use crate::channel::Fields;
 use crate::process::{Process, forbids_loosening};
@@ -99,17 +99,7 @@ impl Desk {
     pub fn conclude(&mut self, weighed: Weighed, token: u64) -> Handled {
         match weighed {
             Weighed::Said(said) => Handled::Now(said),
-            Weighed::Ask(wanted, process) => {
-                let first = wanted.exact.first().copied().unwrap_or_default();
-                if let Some(id) = self.approvals.covering(process, &wanted.coverage, &first) {
-                    return Handled::Kept(self.granted(id));
-                }
-                match self.approvals.ask(*wanted, process, token, (record::new_id(), now())) {
-                    Outcome::Parked => Handled::Parked,
-                    Outcome::Granted(id) => Handled::Kept(self.granted(id)),
-                    outcome => Handled::Kept(answer(&outcome, false)),
-                }
-            }
+            Weighed::Open(open) => self.open(*open, token),
             Weighed::Covered(process, coverage, exact) => {
                 match self.approvals.covering(process, &coverage, &exact) {
                     Some(id) => Handled::Kept(self.granted(id)),
@@ -122,11 +112,40 @@ impl Desk {
         }
     }
 
+    /// Answers a call that is not decided by the policy alone. What is a part of something that was
+    /// let go before is no call of its own, and is not counted.
+    fn open(&mut self, open: Open, token: u64) -> Handled {
+        let Open { wanted, process, stands, counts } = open;
+        let first = wanted.exact.first().copied().unwrap_or_default();
+        let covering = self.approvals.covering(process, &wanted.coverage, &first);
+        if let Some(id) = covering.filter(|_| !matches!(stands, Stands::Denied(_, false))) {
+            return Handled::Kept(self.granted(id));
+        }
+        self.brain.count(counts, process);
+        let outcome = match stands {
+            Stands::Denied(said, _) => return Handled::Now(said),
+            Stands::Vouched => {
+                let id = self.approvals.vouch(wanted, process, (record::new_id(), now()));
+                Outcome::Granted(id)
+            }
+            Stands::Ask => self.approvals.ask(wanted, process, token, (record::new_id(), now())),
+        };
+        match outcome {
+            Outcome::Parked => Handled::Parked,
+            Outcome::Granted(id) => Handled::Kept(self.granted(id)),
+            outcome => Handled::Kept(answer(&outcome, false)),
+        }
+    }
+
     /// The answer for who goes ahead on an approval.
     fn granted(&self, id: String) -> Said {
-        let is_over =
-            self.approvals.get(&id).is_some_and(|approval| approval.state == State::Expired);
-        answer(&Outcome::Granted(id), is_over)
+        let approval = self.approvals.get(&id);
+        let by = match approval.map(|approval| (approval.state, approval.by.as_str())) {
+            Some((State::Expired, _)) => "on_no_approver",
+            Some((_, POLICY)) => POLICY,
+            _ => "approver",
+        };
+        answered(Action::Allow, by, &id)
     }
 
     fn tell(&self, kind: Kind, body: Body<'_>, peer: Peer) -> Said {

@@ -2,14 +2,17 @@
 //! has sent one, so that nobody who sends many delays the others. What depends on an approval is on
 //! the disk before anybody is told; everything else is told at once.
 
+mod aside;
+
 use super::approval::Scope;
 use super::approvals::Outcome;
 use super::clients::Clients;
-use super::heavy::{Content, Job, Worker};
+use super::heavy::{Content, Worker};
 use super::journal::Journal;
 use super::listen::{Listener, raise_limit};
 use super::peer::Peer;
-use super::reports::{Said, answer, recorded, refused};
+use super::reload::Reloader;
+use super::reports::{Said, answer, refused};
 use super::requests::{Desk, Handled, now};
 use super::weigh::is_about_its_process;
 use crate::audit::recorder::Recorder;
@@ -33,12 +36,13 @@ const SWEEP: Duration = Duration::from_secs(1);
 const TIDY: Duration = Duration::from_secs(60);
 
 /// Which descriptor an event is for: the listening one, others that are watched, the worker's, the
-/// recorder's, and clients.
+/// recorder's, the reloader's, and clients.
 const LISTENER: u64 = 0;
 /// The last token for others.
 pub const LAST_TOKEN: u64 = 31;
 const WORKER: u64 = LAST_TOKEN + 1;
 const RECORDER: u64 = LAST_TOKEN + 2;
+const RELOADER: u64 = LAST_TOKEN + 3;
 
 /// How many events one round takes.
 const EVENTS: usize = 256;
@@ -52,6 +56,7 @@ pub struct Server {
     worker: Option<Worker>,
     /// Where events go that clients want recorded.
     recorder: Option<Recorder>,
+    reloader: Option<Reloader>,
     /// Whether other users may connect.
     is_shared: bool,
     own_user: u32,
@@ -82,10 +87,11 @@ impl Server {
             journal,
             worker: None,
             recorder: None,
+            reloader: None,
             is_shared,
             own_user: rustix::process::geteuid().as_raw(),
             set,
-            clients: Clients::above(RECORDER),
+            clients: Clients::above(RELOADER),
             buffer: Buffer::default(),
             outbox: Vec::new(),
             swept: Instant::now(),
@@ -94,16 +100,6 @@ impl Server {
         server.watch(server.listener.socket.as_fd(), LISTENER).map_err(failed)?;
         raise_limit();
         Ok(server)
-    }
-
-    /// Puts what clients want recorded into the log by `recorder`.
-    ///
-    /// # Errors
-    /// As [`Server::watch`].
-    pub fn record_by(&mut self, recorder: Recorder) -> rustix::io::Result<()> {
-        self.watch(recorder.as_fd(), RECORDER)?;
-        self.recorder = Some(recorder);
-        Ok(())
     }
 
     /// Wakes [`Server::turn`] when something can be read from `descriptor`; `token` is at most
@@ -143,6 +139,7 @@ impl Server {
                 LISTENER => is_called = true,
                 WORKER => self.conclude(),
                 RECORDER => self.recorded(),
+                RELOADER => self.reload(),
                 other if other <= LAST_TOKEN => others.push(other),
                 // Nobody is there to be answered any more.
                 client if flags.contains(epoll::EventFlags::HUP) => self.leave(client),
@@ -298,46 +295,6 @@ impl Server {
         match self.recorder.as_mut().map_or(Err(none), |all| all.record(token, uid, events)) {
             Ok(()) => self.handled(Handled::Parked, token),
             Err(why) => self.tell(token, &refused(why)),
-        }
-    }
-
-    /// Tells those whose events are durable now.
-    fn recorded(&mut self) {
-        for (token, result) in self.recorder.as_ref().map(Recorder::done).unwrap_or_default() {
-            self.tell(token, &recorded(result));
-        }
-    }
-
-    /// Has a request judged by the worker.
-    fn hand_over(&mut self, token: u64, kind: Kind, content: Content, peer: Peer) {
-        if self.worker.is_none() {
-            self.worker = Worker::start().ok();
-            let data = epoll::EventData::new_u64(WORKER);
-            let watched = self.worker.as_ref().is_some_and(|worker| {
-                epoll::add(&self.set, worker.bell(), data, epoll::EventFlags::IN).is_ok()
-            });
-            if !watched {
-                self.worker = None;
-            }
-        }
-        let policy = self.desk.policy.clone();
-        let job = Job { token, kind, content, peer, policy };
-        match &self.worker {
-            Some(worker) if worker.take(job) => self.handled(Handled::Heavy, token),
-            _ => self.tell(token, &answer(&Outcome::Full, false)),
-        }
-    }
-
-    /// Answers what the worker has finished.
-    fn conclude(&mut self) {
-        let finished = self.worker.as_ref().map(Worker::finished).unwrap_or_default();
-        for (token, weighed) in finished {
-            // Whoever has gone is not asked about.
-            if let Some(client) = self.clients.get(token) {
-                client.waits = false;
-                let handled = self.desk.conclude(weighed, token);
-                self.handled(handled, token);
-            }
         }
     }
 

@@ -2,9 +2,10 @@
 //! something and needs nothing but the request. It is done in the loop for everyday calls, and by
 //! [`super::heavy`] for large ones.
 
-use super::approval::About;
+use super::approval::{About, POLICY};
 use super::approvals::Wanted;
 use super::brain::{Brain, InForce};
+use super::counters::Key;
 use super::coverage::{self, Coverage, Id};
 use super::peer::Peer;
 use super::reports::{Said, refused};
@@ -26,10 +27,33 @@ const LIGHT: usize = 4096;
 pub enum Weighed {
     /// This is the answer.
     Said(Said),
-    /// A person is to be asked, unless it was approved already.
-    Ask(Box<Wanted>, Process),
+    /// It is open, unless it is a part of something that was let go before.
+    Open(Box<Open>),
     /// Allowed if an approval covers it.
     Covered(Process, Coverage, Id),
+}
+
+/// A call that goes ahead, is denied, or has to be asked about.
+pub struct Open {
+    /// What is to be asked.
+    pub wanted: Wanted,
+    /// Whose call it is.
+    pub process: Process,
+    /// How it stands.
+    pub stands: Stands,
+    /// Under what it counts.
+    pub counts: Vec<Key>,
+}
+
+/// How a call stands by our own policy.
+pub enum Stands {
+    /// A person is to be asked.
+    Ask,
+    /// The asker could not know it, and by its own policy it may go ahead.
+    Vouched,
+    /// This is the denial; whether a count has led to it, which what was let go before has no part
+    /// in.
+    Denied(Said, bool),
 }
 
 /// Whether the answer depends on which process asks.
@@ -61,7 +85,8 @@ pub fn weigh(
             let asked = Asked::read(body);
             let facts = brain.facts(&asked);
             let said = |verdict: &Verdict<'_>| judged(verdict);
-            Weighed::Said(brain.judge(policy, (&asked, &facts), peer, |verdict, _| said(verdict)))
+            let call = (&asked, &facts);
+            Weighed::Said(brain.judge(policy, call, peer, |verdict, _| said(verdict)).0)
         }
         (Kind::Ask, Some(process)) => ask(body, (process, peer), brain, policy),
         (Kind::Covered, Some(process)) => covered(process, peer, brain, policy),
@@ -88,17 +113,25 @@ fn ask(
 ) -> Weighed {
     let asked = Asked::read(body);
     let facts = brain.facts(&asked);
-    let (coverage, denied) = brain.judge(policy, (&asked, &facts), peer, |verdict, request| {
-        let denied = (verdict.action == Action::Deny).then(|| rule(verdict));
-        (Coverage::of(request, verdict), denied)
-    });
-    if let Some(rule) = denied {
-        let body = Fields::default()
-            .with(Tag::Action, &[Action::Deny as u8])
-            .with(Tag::By, b"policy")
-            .with(Tag::Rule, rule.as_bytes());
-        return Weighed::Said(Said { kind: Kind::Answer, body });
-    }
+    // By the very policy that the asker has, what we know and it does not is the answer.
+    let is_same = body.one(Tag::Policy) == Some(&policy.digest[..]);
+    let ((coverage, action, rule, vouches), counts) =
+        brain.judge(policy, (&asked, &facts), peer, |verdict, request| {
+            let vouches = is_same && verdict.action.permits() && !verdict.unsure;
+            (Coverage::of(request, verdict), verdict.action, rule(verdict), vouches)
+        });
+    let stands = match action {
+        Action::Deny => {
+            let said = Fields::default()
+                .with(Tag::Action, &[Action::Deny as u8])
+                .with(Tag::By, POLICY.as_bytes())
+                .with(Tag::Rule, rule.as_bytes());
+            let is_counted = counts.iter().any(|key| key.is_of(&rule));
+            Stands::Denied(Said { kind: Kind::Answer, body: said }, is_counted)
+        }
+        _ if vouches => Stands::Vouched,
+        _ => Stands::Ask,
+    };
     let text = |tag| crate::bytes::visible(body.one(tag).unwrap_or_default());
     let named = |name| {
         let value = asked.environment.value(name).unwrap_or_default();
@@ -111,6 +144,7 @@ fn ask(
         exact: whole(&asked, &facts),
         about: About {
             command: asked.shown(),
+            argv: plain(&asked),
             rule: text(Tag::Rule),
             message: text(Tag::Message),
             cwd: crate::bytes::visible(asked.cwd.as_deref().unwrap_or_default()),
@@ -121,7 +155,7 @@ fn ask(
         timeout: u64::from(timeout) * 1000,
         fallback: body.one(Tag::Action) == Some(&[Action::Allow as u8]),
     };
-    Weighed::Ask(Box::new(wanted), process)
+    Weighed::Open(Box::new(Open { wanted, process, stands, counts }))
 }
 
 /// What the process at the other end runs: the kernel says it.
@@ -131,10 +165,19 @@ fn covered(process: Process, peer: &Peer, brain: &mut Brain, policy: &InForce) -
         return Weighed::Said(Said { kind: Kind::Answer, body });
     };
     let facts = brain.facts(&asked);
-    let coverage = brain
+    let (coverage, _) = brain
         .judge(policy, (&asked, &facts), peer, |verdict, request| Coverage::of(request, verdict));
     let argv: Vec<&[u8]> = asked.argv.iter().map(Vec::as_slice).collect();
     Weighed::Covered(process, coverage, coverage::exact(&argv, asked.cwd.as_deref()))
+}
+
+/// The arguments as text; empty if some are none, or hold a secret.
+fn plain(asked: &Asked) -> Vec<String> {
+    if asked.shown().contains("[masked]") {
+        return Vec::new();
+    }
+    let words = asked.argv.iter().map(|word| String::from_utf8(word.clone()));
+    words.collect::<Result<_, _>>().unwrap_or_default()
 }
 
 /// The ids of the whole call: as it was asked for, and as the kernel starts it if it is a script.

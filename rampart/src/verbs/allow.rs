@@ -215,12 +215,33 @@ fn exceptions(id: &str, limits: &str) -> Result<Vec<Entry>, Failure> {
         let allow = |pattern: &String| Entry::Allow(rule_line("allow", pattern, "", limits));
         return Ok(patterns.iter().map(allow).collect());
     }
+    lifted(&rule, call, limits)
+}
+
+/// Takes exactly this command out of `rule`, in the user's layer, for good.
+///
+/// # Errors
+/// Inside a guarded tree; if the rule or the command cannot be written; or if the file cannot.
+pub fn always(rule: &str, argv: Vec<String>) -> Result<(), Failure> {
+    authority::refuse_inside_a_tree("allow anything")?;
+    if argv.is_empty() || !rule.contains('/') {
+        return Err(Failure::usage(
+            "it holds for this evaluator only: no rule can be written for it, because the command is \
+             secret or no text, or because no rule of a policy asked; use `rampart allow PATTERN`",
+        ));
+    }
+    let call = Call::Argv(argv.into_iter().map(String::into_bytes).collect());
+    write(&users_file()?, Layer::User, &lifted(rule, call, "")?)
+}
+
+/// What takes exactly `call`, and each command in it that `rule` is about, out of `rule`.
+fn lifted(rule: &str, call: Call, limits: &str) -> Result<Vec<Entry>, Failure> {
     let mut commands = vec![match &call {
         Call::Argv(argv) => list(argv.iter().map(Vec::as_slice)),
         Call::Shell(text) => json!(String::from_utf8_lossy(text)).to_string(),
-        Call::Nothing => return Err(incomplete()),
+        Call::Nothing => return Err(Failure::usage("there is no command to allow")),
     }];
-    commands.extend(inner(call, &rule)?);
+    commands.extend(inner(call, rule)?);
     let mut entries = Vec::new();
     for command in commands {
         let entry =

@@ -5,6 +5,7 @@ use crate::channel::{self, Fields};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::serve::listen;
+use crate::verbs::allow;
 use evaluator::wire::{Kind, Tag};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ pub struct Approve {
     /// For the same command, there and with the same policy, for so long (`10m`, `1h30m`)
     #[arg(long, value_name = "DURATION", value_parser = seconds, conflicts_with = "always")]
     r#for: Option<u32>,
-    /// For the same command, there and with the same policy, as long as the evaluator keeps it
+    /// From now on: exactly this command is taken out of the rule that asks, in your own policy
     #[arg(long)]
     always: bool,
 }
@@ -121,7 +122,13 @@ impl Approve {
             body.add_number(Tag::Duration, seconds);
         }
         let approval = resolve(&self.id, body)?;
-        say(&format!("approved: {}", text(&approval, "command")))
+        say(&format!("approved: {}", text(&approval, "command")))?;
+        if self.always {
+            let argv = approval.get("argv").and_then(Value::as_array);
+            let argv = argv.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+            return allow::always(&text(&approval, "rule"), argv.collect());
+        }
+        Ok(())
     }
 }
 

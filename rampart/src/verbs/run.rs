@@ -13,6 +13,7 @@ use crate::policy::{Choice, Layers, authority};
 use crate::serve::approvals::Approvals;
 use crate::serve::brain::InForce;
 use crate::serve::listen::{self, Listener};
+use crate::serve::reload::Source;
 use crate::serve::requests::Desk;
 use crate::serve::server::Server;
 use crate::verdict::ask::Surroundings;
@@ -109,8 +110,19 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
             std::mem::forget(listener);
             Err(replace(arguments, &file, &environment))
         }
-        Some(child) => host::serve(Server::new(desk, listener, None, false)?, child),
+        Some(child) => {
+            let server = Server::new(desk, listener, None, false)?;
+            host::serve(server, child, policy_of_tree(environment))
+        }
     }
+}
+
+/// Where the policy comes from that the tree pins; `None` if that is built in.
+fn policy_of_tree(environment: Environment) -> Option<Source> {
+    let list = environment.value("RAMPART_IMAGE")?.to_owned();
+    let paths = list.as_bytes().split(|byte| *byte == b':').map(OsStr::from_bytes);
+    let places = paths.map(PathBuf::from).collect();
+    Some(Source { places, make: Box::new(move || Choice::default().load(&environment)) })
 }
 
 /// Where to listen for the tree that starts here: nowhere if a daemon is up, if nothing is

@@ -6,22 +6,21 @@ use crate::audit::recorder::Recorder;
 use crate::directories::{Directories, make_private};
 use crate::failure::{Failure, reason};
 use crate::launch::environment::Environment;
-use crate::policy::Choice;
+use crate::policy::recipe::{self, Recipe};
+use crate::policy::{Choice, Layers};
 use crate::serve::approvals::Approvals;
 use crate::serve::brain::InForce;
 use crate::serve::journal::Journal;
 use crate::serve::listen::{self, Listener};
+use crate::serve::reload::{Reloader, Source};
 use crate::serve::requests::Desk;
 use crate::serve::server::Server;
+use crate::serve::service::{self, Watchdog, notify};
 use crate::serve::signals;
 use crate::verbs::audit_forward;
-use std::ffi::OsStr;
 use std::os::fd::AsFd;
-use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// What the server is told about signals by.
 const STOP: u64 = 1;
@@ -29,7 +28,8 @@ const STOP: u64 = 1;
 /// Runs the evaluator: verdicts, and approvals that people give with `rampart approve`
 ///
 /// Listens at $XDG_RUNTIME_DIR/rampart/evaluator.sock, for root without it at
-/// /run/rampart/evaluator.sock, and stays in the foreground until SIGTERM or SIGINT. Approvals
+/// /run/rampart/evaluator.sock, or at the socket that systemd gives (`ListenSequentialPacket=`), and stays
+/// in the foreground until SIGTERM or SIGINT. A changed policy is in force at once. Approvals
 /// outlive a restart.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
@@ -52,6 +52,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         ));
     }
     let layers = arguments.choice.load(&environment)?;
+    let recipe = layers.recipe.clone();
     let policy = InForce::new(layers)?;
     let stop = signals::caught(&[libc::SIGTERM, libc::SIGINT])?;
     let path = match &arguments.socket {
@@ -59,7 +60,10 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         None => listen::daemon()?,
     };
     let is_shared = rustix::process::geteuid().is_root() && path.starts_with("/run/rampart");
-    let listener = Listener::new(&path, is_shared)?;
+    let listener = match service::inherited()? {
+        Some(socket) => Listener::given(socket, &path)?,
+        None => Listener::new(&path, is_shared)?,
+    };
     let directories = Directories::from_environment();
     directories.make_audit()?;
     let places = audit::places(&directories)?;
@@ -72,7 +76,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let desk = Desk::new(policy, approvals, path.display().to_string(), None);
     let mut server = Server::new(desk, listener, Some(journal), is_shared)?;
     match Recorder::start(places) {
-        Ok(recorder) => server.record_by(recorder).map_err(cannot_wait)?,
+        Ok(recorder) => server.record_by(recorder).map_err(waits)?,
         // Verdicts do not depend on the log.
         Err(failure) => eprintln!("rampart: warning: {}", failure.message),
     }
@@ -80,16 +84,38 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     if let Err(failure) = Config::load().and_then(|config| audit_forward::start(&main, &config)) {
         eprintln!("rampart: warning: {}", failure.message);
     }
+    if let Some(recipe) = recipe.filter(|recipe| !recipe.is_fixed()) {
+        let places = Source::places_of(&recipe);
+        let reloader = Reloader::start(Source { places, make: Box::new(move || remade(&recipe)) })?;
+        server.follow(reloader).map_err(waits)?;
+    }
     eprintln!("rampart: evaluator listening at `{}`", path.display());
     notify("READY=1\nSTATUS=Listening");
-    server.watch(stop.as_fd(), STOP).map_err(cannot_wait)?;
-    while !server.turn(Duration::MAX)?.contains(&STOP) {}
+    server.watch(stop.as_fd(), STOP).map_err(waits)?;
+    let mut watchdog = Watchdog::from_environment();
+    while !server.turn(watchdog.patience())?.contains(&STOP) {
+        watchdog.pat();
+    }
     notify("STOPPING=1");
     Ok(0)
 }
 
-fn cannot_wait(errno: rustix::io::Errno) -> Failure {
-    Failure::other(format!("cannot wait for signals: {}", reason(&errno.into())))
+fn waits(errno: rustix::io::Errno) -> Failure {
+    Failure::other(format!("cannot wait: {}", reason(&errno.into())))
+}
+
+/// The layers as they are now, which running trees get, too.
+fn remade(recipe: &Recipe) -> Result<Layers, Failure> {
+    let directories = Directories::from_environment();
+    let all = recipe.layers(&directories)?;
+    for reloaded in recipe::reload(&directories)? {
+        match reloaded.result {
+            Ok(true) => eprintln!("rampart: reloaded `{}`", reloaded.path.display()),
+            Ok(false) => {}
+            Err(failure) => eprintln!("{failure}"),
+        }
+    }
+    Ok(Layers { all, recipe: None })
 }
 
 /// One journal a socket: two evaluators of a user must not share one.
@@ -98,19 +124,4 @@ fn journal_name(socket: &std::path::Path) -> String {
     let digest = Sha256::digest(socket.as_os_str().as_bytes());
     let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     format!("approvals-{name}.jsonl")
-}
-
-/// Tells the service manager (sd_notify(3)), if there is one.
-fn notify(text: &str) {
-    let Some(name) = std::env::var_os("NOTIFY_SOCKET") else {
-        return;
-    };
-    let address = match name.as_bytes() {
-        [b'@', abstract_name @ ..] => SocketAddr::from_abstract_name(abstract_name),
-        path => SocketAddr::from_pathname(OsStr::from_bytes(path)),
-    };
-    // Nobody to tell is no reason to stop.
-    if let (Ok(address), Ok(socket)) = (address, UnixDatagram::unbound()) {
-        let _ = socket.send_to_addr(text.as_bytes(), &address);
-    }
 }

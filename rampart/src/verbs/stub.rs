@@ -13,6 +13,7 @@ use crate::launch::environment::Environment;
 use crate::launch::exec;
 use crate::launch::program::{self, Facts};
 use crate::policy::{Choice, Layers};
+use crate::serve::brain::digest;
 use crate::serve::weigh::rule;
 use crate::verdict::judge::Judge;
 use crate::verdict::world::FileSystem;
@@ -20,7 +21,6 @@ use evaluator::event::Outcome;
 use evaluator::settle::{Settled, settle};
 use evaluator::wire::{Body, Kind, Tag};
 use evaluator::{Action, Request, Verdict};
-use sha2::{Digest, Sha256};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -44,8 +44,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// What the evaluator said.
 enum Answer {
-    /// Go ahead.
-    Yes,
+    /// Go ahead: on whose word.
+    Yes(&'static str),
     /// Do not: on whose word.
     No(&'static str),
     /// Nobody can be asked, or nobody answered: the local policy says what that comes to.
@@ -99,9 +99,11 @@ fn conclude(
     facts: &Facts,
 ) -> Result<(), Failure> {
     let mut settled = settle(verdict, asked.environment.fail_open());
-    if matches!(verdict.action, Action::Ask | Action::Webhook) {
+    // Where the library did not know something, it does not know it after the exec either: even
+    // what may go ahead needs the evaluator's word.
+    if verdict.action != Action::Deny || verdict.unsure {
         settled = match ask(asked, layers, verdict, settled) {
-            Answer::Yes => Settled { permitted: true, answered_by: "approver" },
+            Answer::Yes(by) => Settled { permitted: true, answered_by: by },
             Answer::No(by) => Settled { permitted: false, answered_by: by },
             Answer::Nobody(by) => Settled {
                 answered_by: if settled.permitted { settled.answered_by } else { by },
@@ -179,22 +181,13 @@ fn understood(packet: &Packet) -> Answer {
         _ => None,
     };
     match (action, body.one(Tag::By)) {
-        (Some(Action::Allow), _) => Answer::Yes,
+        (Some(Action::Allow), Some(b"policy")) => Answer::Yes("policy"),
+        (Some(Action::Allow), _) => Answer::Yes("approver"),
         (Some(Action::Deny), Some(b"approver")) => Answer::No("approver"),
         (Some(Action::Deny), _) => Answer::No("policy"),
         (_, Some(b"expired")) => Answer::Nobody("expired"),
         _ => Answer::Nobody("on_no_approver"),
     }
-}
-
-/// What an approval is bound to: the layers in force.
-fn digest(layers: &Layers) -> [u8; 32] {
-    let mut digest = Sha256::new();
-    for layer in &layers.all {
-        digest.update((layer.bytes.len() as u64).to_le_bytes());
-        digest.update(&layer.bytes);
-    }
-    digest.finalize().into()
 }
 
 /// Executes the program. Returns only if that failed.

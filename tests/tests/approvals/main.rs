@@ -11,10 +11,13 @@
 )]
 
 mod clients;
+mod counted;
 mod crowd;
 mod failures;
 mod hosted;
 mod person;
+mod reloaded;
+mod service;
 mod storm;
 
 use serde_json::Value;

@@ -1,0 +1,84 @@
+//! What is done beside the loop, in threads of its own, and what the loop does with what comes of it.
+
+use super::{RECORDER, RELOADER, Server, WORKER};
+use crate::audit::recorder::Recorder;
+use crate::serve::approvals::Outcome;
+use crate::serve::heavy::{Content, Job, Worker};
+use crate::serve::peer::Peer;
+use crate::serve::reload::Reloader;
+use crate::serve::reports::{answer, recorded};
+use crate::serve::requests::Handled;
+use evaluator::wire::Kind;
+use rustix::event::epoll;
+use std::os::fd::AsFd;
+
+impl Server {
+    /// Has a request judged by the worker.
+    pub(super) fn hand_over(&mut self, token: u64, kind: Kind, content: Content, peer: Peer) {
+        if self.worker.is_none() {
+            self.worker = Worker::start(self.desk.brain.another()).ok();
+            let data = epoll::EventData::new_u64(WORKER);
+            let watched = self.worker.as_ref().is_some_and(|worker| {
+                epoll::add(&self.set, worker.bell(), data, epoll::EventFlags::IN).is_ok()
+            });
+            if !watched {
+                self.worker = None;
+            }
+        }
+        let policy = self.desk.policy.clone();
+        let job = Job { token, kind, content, peer, policy };
+        match &self.worker {
+            Some(worker) if worker.take(job) => self.handled(Handled::Heavy, token),
+            _ => self.tell(token, &answer(&Outcome::Full, false)),
+        }
+    }
+
+    /// Answers what the worker has finished.
+    pub(super) fn conclude(&mut self) {
+        let finished = self.worker.as_ref().map(Worker::finished).unwrap_or_default();
+        for (token, weighed) in finished {
+            // Whoever has gone is not asked about.
+            if let Some(client) = self.clients.get(token) {
+                client.waits = false;
+                let handled = self.desk.conclude(weighed, token);
+                self.handled(handled, token);
+            }
+        }
+    }
+
+    /// Puts what `reloader` makes in force from now on.
+    ///
+    /// # Errors
+    /// If the kernel does not let it wait for that.
+    pub fn follow(&mut self, reloader: Reloader) -> rustix::io::Result<()> {
+        let data = epoll::EventData::new_u64(RELOADER);
+        epoll::add(&self.set, reloader.bell(), data, epoll::EventFlags::IN)?;
+        self.reloader = Some(reloader);
+        Ok(())
+    }
+
+    /// Swaps the policy. Requests that are being judged end with the one that they began with.
+    pub(super) fn reload(&mut self) {
+        let made = self.reloader.as_ref().and_then(Reloader::latest);
+        if let Some(policy) = made.filter(|made| made.digest != self.desk.policy.digest) {
+            self.desk.policy = policy.into();
+        }
+    }
+
+    /// Puts what clients want recorded into the log by `recorder`.
+    ///
+    /// # Errors
+    /// As [`Server::watch`].
+    pub fn record_by(&mut self, recorder: Recorder) -> rustix::io::Result<()> {
+        self.watch(recorder.as_fd(), RECORDER)?;
+        self.recorder = Some(recorder);
+        Ok(())
+    }
+
+    /// Tells those whose events are durable now.
+    pub(super) fn recorded(&mut self) {
+        for (token, result) in self.recorder.as_ref().map(Recorder::done).unwrap_or_default() {
+            self.tell(token, &recorded(result));
+        }
+    }
+}
