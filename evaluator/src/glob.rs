@@ -13,10 +13,11 @@ const STEPS: u32 = 1 << 20;
 /// Whether `value` matches the command glob `pattern`; `None` if it would take too many steps.
 #[must_use]
 pub fn command(pattern: &[u8], value: &[u8], fold: bool) -> Option<bool> {
-    match pattern {
-        [] => return Some(false),
-        b"*" => return Some(true),
-        _ => {}
+    if pattern.is_empty() || differs_early(pattern, value, fold) {
+        return Some(false);
+    }
+    if pattern == b"*" {
+        return Some(true);
     }
     if pattern.windows(2).any(|pair| pair == b"**") {
         return path(pattern, value, fold);

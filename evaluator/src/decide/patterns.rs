@@ -42,7 +42,12 @@ impl Tri {
 
 /// Whether `value` matches pattern `index`.
 pub fn one(image: &Image<'_>, index: u32, value: &[u8]) -> Result<Tri, Fault> {
-    let (record, text) = image.pattern(index).ok_or(Fault::Corrupt)?;
+    let record = image.pattern_record(index).ok_or(Fault::Corrupt)?;
+    // Most patterns are names, and most names have another length.
+    if record.class == pattern::LITERAL && record.len as usize != value.len() {
+        return Ok(Tri::No);
+    }
+    let text = image.text(record.text, record.len).ok_or(Fault::Corrupt)?;
     matches(&record, text, value)
 }
 

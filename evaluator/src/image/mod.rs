@@ -165,9 +165,14 @@ impl<'a> Image<'a> {
     /// The pattern at `index`, with its text.
     #[must_use]
     pub fn pattern(&self, index: u32) -> Option<(PatternRecord, &'a [u8])> {
-        let record =
-            PatternRecord::decode(self.record(Section::Patterns, index, PatternRecord::SIZE)?)?;
+        let record = self.pattern_record(index)?;
         Some((record, self.text(record.text, record.len)?))
+    }
+
+    /// The pattern at `index`.
+    #[must_use]
+    pub fn pattern_record(&self, index: u32) -> Option<PatternRecord> {
+        PatternRecord::decode(self.record(Section::Patterns, index, PatternRecord::SIZE)?)
     }
 
     /// Bytes of the text section.
