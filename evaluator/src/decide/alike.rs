@@ -6,8 +6,8 @@ use core::cell::Cell;
 
 use crate::command::{Command, Run, Span, Tree};
 
-/// Trees of fewer commands are not worth it.
-const FEW: usize = 12;
+/// Trees of fewer commands are not worth it, and the memory of a first attempt may be too small.
+const FEW: usize = 17;
 
 /// Commands of more words are not compared with others.
 const MOST_WORDS: u32 = 16;
