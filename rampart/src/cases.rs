@@ -42,7 +42,7 @@ pub struct Case {
 pub type Parameters = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// What a case would run.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Call {
     /// Nothing.
     #[default]

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::verbs::{
     allow, audit_export, audit_forward, audit_prune, audit_replay, audit_search, audit_stats,
-    audit_tail, audit_verify, check, doctor, policy_compile, policy_lint, policy_reload,
+    audit_tail, audit_verify, check, doctor, init, policy_compile, policy_lint, policy_reload,
     policy_schema, policy_show, policy_test, report, rules, run, score,
 };
 use crate::verbs::{approvals, serve, status, stub};
@@ -33,6 +33,7 @@ enum Verb {
     Rules(rules::Arguments),
     Allow(allow::Allow),
     Block(allow::Block),
+    Init(init::Arguments),
     /// Compiles, checks and shows policies
     #[command(subcommand, arg_required_else_help = true)]
     Policy(PolicyVerb),
@@ -95,6 +96,7 @@ pub fn run() -> ExitCode {
         Verb::Policy(PolicyVerb::Explain(arguments)) => check::explain(arguments).map(done),
         Verb::Allow(arguments) => allow::allow(&arguments).map(done),
         Verb::Block(arguments) => allow::block(&arguments).map(done),
+        Verb::Init(arguments) => init::run(&arguments).map(done),
         Verb::Rules(arguments) => rules::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::Reload(arguments)) => policy_reload::run(&arguments),
         Verb::Policy(PolicyVerb::Schema(arguments)) => policy_schema::run(&arguments).map(done),

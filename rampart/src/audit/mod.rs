@@ -16,6 +16,7 @@ pub mod redaction;
 pub mod seal;
 pub mod select;
 pub mod spool;
+pub mod suggest;
 pub mod verify;
 
 use crate::directories::Directories;

@@ -86,6 +86,17 @@ pub fn project(environment: &Environment) -> Option<PathBuf> {
     project_file(&start)
 }
 
+/// The root of the project that one works in: that of the git work tree, else the working directory.
+///
+/// # Errors
+/// If the working directory is gone.
+pub fn project_root() -> Result<PathBuf, Failure> {
+    let start = std::env::current_dir().map_err(|error| {
+        Failure::usage(format!("cannot tell where the project is: {}", reason(&error)))
+    })?;
+    Ok(root_of(&start).unwrap_or(&start).to_owned())
+}
+
 /// `$XDG_CONFIG_HOME/rampart/policy.d`, else `~/.config/rampart/policy.d`.
 pub fn user_directory(environment: &Environment) -> Option<PathBuf> {
     let absolute =
@@ -132,11 +143,14 @@ fn policy_files(directory: &Path, level: Level) -> Result<Vec<PathBuf>, Failure>
 
 /// The project's policy for somebody who works in `start`.
 fn project_file(start: &Path) -> Option<PathBuf> {
-    let root = start.ancestors().find(|directory| directory.join(".git").exists());
-    let last = root.unwrap_or(start);
+    let last = root_of(start).unwrap_or(start);
     let inside = start.ancestors().take_while(|directory| directory.starts_with(last));
     let mut candidates = inside.map(|directory| directory.join(".rampart/policy.yaml"));
     candidates.find(|file| file.exists())
+}
+
+fn root_of(start: &Path) -> Option<&Path> {
+    start.ancestors().find(|directory| directory.join(".git").exists())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod overrides;
 pub mod packs;
 pub mod recipe;
 pub mod source;
+pub mod starter;
 
 use crate::directories::Directories;
 use crate::failure::{Failure, reason};

@@ -1,6 +1,7 @@
 //! `rampart allow` and `rampart block`: what a person decides for one case, into the user's layer.
 
 use crate::audit::event::Event;
+use crate::audit::suggest::{exact, whole_call};
 use crate::audit::{self, select};
 use crate::cases::{Call, Case};
 use crate::directories::Directories;
@@ -14,7 +15,7 @@ use crate::verdict::judge::Judge;
 use crate::verdict::world::FileSystem;
 use evaluator::command::{Command, Tree, UNKNOWN};
 use policy_schema::{Layer, time};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::PathBuf;
 
 /// Allows commands that the policy asks about, or, with --id, exactly one that was stopped
@@ -141,17 +142,6 @@ fn rule_line(action: &str, pattern: &str, message: &str, limits: &str) -> String
     )
 }
 
-/// A pattern that only `text` matches.
-fn exact(text: &str) -> String {
-    text.chars().fold(String::new(), |mut pattern, c| {
-        match c {
-            '*' | '?' | '[' => pattern.extend(['[', c, ']']),
-            c => pattern.push(c),
-        }
-        pattern
-    })
-}
-
 fn write(file: &std::path::Path, layer: Layer, entries: &[Entry]) -> Result<(), Failure> {
     let added = overrides::add(file, layer, entries)?;
     let mut output = Output::new();
@@ -194,18 +184,7 @@ fn exceptions(id: &str, limits: &str) -> Result<Vec<Entry>, Failure> {
              out); write `disable:` into your policy by hand"
         ))
     };
-    let text = |value: &Value| match value.as_str() {
-        Some(text) if !text.contains("[masked]") => Some(text.as_bytes().to_vec()),
-        _ => None,
-    };
-    if event.has("argv_len") || event.has("compacted") {
-        return Err(incomplete());
-    }
-    let call = if let Some(argv) = event.member("argv").and_then(Value::as_array) {
-        Call::Argv(argv.iter().map(text).collect::<Option<_>>().ok_or_else(incomplete)?)
-    } else {
-        Call::Shell(event.member("command").and_then(text).ok_or_else(incomplete)?)
-    };
+    let call = whole_call(&event).ok_or_else(incomplete)?;
     if !lifts {
         // An allow has to cover every command that is found in it.
         let patterns = judged(call, |tree, _| {
