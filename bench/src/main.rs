@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+mod fresh;
 mod hostile;
 mod inputs;
 mod memory;
@@ -35,6 +36,20 @@ fn main() -> ExitCode {
         ["worker", rest @ ..] => spawn::work(rest),
         ["echo", path] => socket::echo(Path::new(path)),
         ["verdict"] => match verdicts_only() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                eprintln!("bench: {message}");
+                ExitCode::FAILURE
+            }
+        },
+        ["fresh", image] => match fresh::sample(Path::new(image)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                eprintln!("bench: {message}");
+                ExitCode::FAILURE
+            }
+        },
+        ["first"] => match first_only() {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => {
                 eprintln!("bench: {message}");
@@ -71,6 +86,15 @@ fn verdicts_only() -> Result<(), String> {
     Ok(())
 }
 
+/// `bench first`: the first verdict of a process alone.
+fn first_only() -> Result<(), String> {
+    let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
+    let mut report = Report::default();
+    fresh::measure(work.path(), &mut report)?;
+    report.print();
+    Ok(())
+}
+
 /// `bench socket LIBRARY`: the evaluator's socket alone.
 fn socket_only(library: &Path) -> Result<(), String> {
     let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
@@ -97,6 +121,7 @@ fn run(library: &Path) -> Result<(), String> {
     spawn::measure(&setup, &mut report)?;
     memory::measure(&setup, &mut report)?;
     verdict::measure(&mut report)?;
+    fresh::measure(&setup.work, &mut report)?;
     let program = setup.library.with_file_name("rampart");
     socket::measure(&program, &setup.work, &mut report)?;
     record::measure(&program, &setup.work, &mut report)?;

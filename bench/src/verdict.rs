@@ -43,7 +43,7 @@ fn commands() -> (String, Vec<String>) {
 }
 
 /// A call of `command` as shell text.
-fn request(command: &[u8]) -> Request<'_> {
+pub fn request(command: &[u8]) -> Request<'_> {
     Request {
         tool: b"exec",
         call: Call::Shell(command),

@@ -46,6 +46,7 @@ fn twice(guard: &Guard, choice: &[&str], change: impl FnOnce()) -> Ran {
     let text = "p=$(cat name); $p; echo > started; read -r _ < go; $p; echo status $?";
     let arguments = [&["run"], choice, &["--", "sh", "-c", text]].concat();
     let mut command = outside(guard, &arguments);
+    command.env("RAMPART_ASK_TIMEOUT", "1");
     let tree = std::thread::spawn(move || run(&mut command, ""));
     // Blocks until the tree has come so far.
     fs::read(guard.path("started")).unwrap();
