@@ -16,9 +16,6 @@ pub fn command(pattern: &[u8], value: &[u8], fold: bool) -> Option<bool> {
     if pattern.is_empty() || differs_early(pattern, value, fold) {
         return Some(false);
     }
-    if pattern == b"*" {
-        return Some(true);
-    }
     if pattern.windows(2).any(|pair| pair == b"**") {
         return path(pattern, value, fold);
     }
