@@ -73,6 +73,11 @@ pub fn denial(
     why(&mut line, verdict);
     if matches!(verdict.action, Action::Ask | Action::Webhook) {
         line.put(match settled.answered_by {
+            "on_no_approver" if verdict.action == Action::Webhook => {
+                b" It needs the word of another service, and none can be asked here."
+            }
+            "webhook" => b" The service that has to be asked said no.",
+            "webhook-failed" => b" The service that has to be asked gave no answer.",
             "on_no_approver" => {
                 b" It needs the approval of a person, and nobody can be asked here."
             }

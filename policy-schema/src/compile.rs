@@ -7,6 +7,7 @@
 mod count;
 mod exceptions;
 mod header;
+mod webhook;
 
 use std::collections::BTreeMap;
 
@@ -242,6 +243,9 @@ impl Builder {
             reserved: 0,
             expires_at: rule.expires_at.unwrap_or(0),
         });
+        if let Some(webhook) = rule.webhook.as_ref().filter(|_| rule.action == Action::Webhook) {
+            self.webhook(number, webhook);
+        }
     }
 
     /// Files a rule under the programs that it can hold for. A grant stays whole, so that "every

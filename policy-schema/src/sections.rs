@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use evaluator::image::format::{
     self, BucketRecord, EntryRecord, ExceptionRecord, Header, MAGIC, NodeRecord, PatternRecord,
-    PolicyRecord, RuleRecord, Section, SectionEntry, VERSION, feature, node,
+    PolicyRecord, RuleRecord, Section, SectionEntry, VERSION, WebhookRecord, feature, node,
 };
 
 use crate::index::{Index, Tables};
@@ -22,6 +22,8 @@ pub struct Sections {
     pub patterns: Vec<PatternRecord>,
     /// In file order.
     pub exceptions: Vec<ExceptionRecord>,
+    /// Ascending by rule.
+    pub webhooks: Vec<WebhookRecord>,
     tables: Tables,
     text: Vec<u8>,
     known: BTreeMap<Vec<u8>, u32>,
@@ -69,6 +71,7 @@ pub fn write_image(mut header: Header, sections: &Sections) -> Vec<u8> {
     body.section(&sections.tables.pieces, BucketRecord::encode);
     body.section(&sections.tables.filter, |byte, put| put(&[*byte]));
     body.section(&sections.exceptions, ExceptionRecord::encode);
+    body.section(&sections.webhooks, WebhookRecord::encode);
     body.section(&sections.text, |byte, put| put(&[*byte]));
     debug_assert_eq!(body.table.len(), Section::COUNT);
     let Body { mut bytes, table } = body;

@@ -173,3 +173,28 @@ fn rules_about_every_program_are_filed_under_pieces_of_text() {
         assert!(hit, "{path}");
     }
 }
+
+#[test]
+fn whom_a_rule_asks_reads_back() {
+    let bytes = compiled(
+        "policies:
+  - name: late
+    priority: 200
+    rules:
+      - {action: deny, webhook: {url: 'https://not-asked/'}}
+      - {action: webhook, webhook: {url: 'https://b/', timeout: 90s, fail_open: true}}
+  - name: early
+    rules: [{action: webhook, webhook: {url: 'https://a/'}}]
+",
+    );
+    let image = Image::open(&bytes).unwrap();
+    let asked = |rule| {
+        let found = image.webhook(rule)?;
+        let url = image.text(found.url, found.url_len).unwrap();
+        Some((String::from_utf8(url.to_vec()).unwrap(), found.timeout_ms, found.flags))
+    };
+    // In the order of evaluation.
+    assert_eq!(asked(0), Some(("https://a/".to_owned(), 5_000, 0)));
+    assert_eq!((asked(1), asked(3)), (None, None));
+    assert_eq!(asked(2), Some(("https://b/".to_owned(), 30_000, 1)));
+}

@@ -161,17 +161,22 @@ impl Asked {
     pub fn shown(&self) -> String {
         /// More than this of a command is not shown in a list, in bytes.
         const LONG: usize = 4096;
+        let text = self.masked();
+        match text.char_indices().find(|(at, _)| *at >= LONG) {
+            Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+            None => text,
+        }
+    }
+
+    /// The same whole, however long it is.
+    pub fn masked(&self) -> String {
         let line = match &self.shell {
             Some(text) => crate::bytes::visible(text),
             None => crate::bytes::command_line(self.argv.iter().map(Vec::as_slice)),
         };
         let mut masked = Vec::new();
         evaluator::redact::masked(line.as_bytes(), &mut |piece| masked.extend_from_slice(piece));
-        let text = String::from_utf8_lossy(&masked).into_owned();
-        match text.char_indices().find(|(at, _)| *at >= LONG) {
-            Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-            None => text,
-        }
+        String::from_utf8_lossy(&masked).into_owned()
     }
 }
 

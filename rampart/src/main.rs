@@ -21,6 +21,7 @@ mod process;
 mod serve;
 mod verbs;
 mod verdict;
+mod webhook;
 
 fn main() -> ExitCode {
     cli::run()

@@ -16,7 +16,7 @@
 pub const MAGIC: [u8; 8] = *b"RAMPART\0";
 
 /// Version of this format. An image of another version is refused.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Size of [`Header`] plus the section table, in bytes: where the first section may start.
 pub const FIRST_SECTION: usize = Header::SIZE + Section::COUNT * SectionEntry::SIZE;
@@ -151,13 +151,15 @@ pub enum Section {
     Filter,
     /// [`ExceptionRecord`]s: what `disable` and `lock` say.
     Exceptions,
+    /// [`WebhookRecord`]s, ascending by rule. No verdict looks at them: only whoever asks the service.
+    Webhooks,
     /// Bytes of names, messages and patterns.
     Text,
 }
 
 impl Section {
     /// How many there are.
-    pub const COUNT: usize = 10;
+    pub const COUNT: usize = 11;
 }
 
 record! {
@@ -335,6 +337,22 @@ record! {
         count: u32,
         /// Seconds since the epoch after which it is void; 0 for never.
         expires_at: u64,
+    }
+}
+
+record! {
+    /// Whom a rule with [`crate::Action::Webhook`] asks.
+    WebhookRecord {
+        /// Index of the rule.
+        rule: u32,
+        /// Address: offset in the text section.
+        url: u32,
+        /// Its length.
+        url_len: u32,
+        /// How long to wait for the answer, in milliseconds.
+        timeout_ms: u32,
+        /// 1 if no answer allows.
+        flags: u32,
     }
 }
 

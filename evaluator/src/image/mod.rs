@@ -7,7 +7,7 @@ pub mod gram;
 use crate::action::Action;
 use format::{
     BucketRecord, EntryRecord, ExceptionRecord, Header, MAGIC, NodeRecord, PatternRecord,
-    PolicyRecord, RuleRecord, Section, SectionEntry, VERSION,
+    PolicyRecord, RuleRecord, Section, SectionEntry, VERSION, WebhookRecord,
 };
 
 /// A compiled policy layer. Opening checks the header and the section table; everything else is
@@ -232,6 +232,16 @@ impl<'a> Image<'a> {
     #[must_use]
     pub fn exception(&self, index: u32) -> Option<ExceptionRecord> {
         ExceptionRecord::decode(self.record(Section::Exceptions, index, ExceptionRecord::SIZE)?)
+    }
+
+    /// Whom the rule with this index asks, if it asks a service.
+    #[must_use]
+    pub fn webhook(&self, rule: u32) -> Option<WebhookRecord> {
+        let at = |index| {
+            WebhookRecord::decode(self.record(Section::Webhooks, index, WebhookRecord::SIZE)?)
+        };
+        let mut all = (0..self.count(Section::Webhooks)).map_while(at);
+        all.find(|found| found.rule == rule)
     }
 
     /// The entry at `index`.

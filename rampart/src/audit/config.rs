@@ -112,13 +112,7 @@ impl Config {
     /// # Errors
     /// If the file cannot be read, trusted or understood.
     pub fn load() -> Result<Self, Failure> {
-        let absolute = |name: &str| {
-            std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
-        };
-        let home = || Some(absolute("HOME")?.join(".config"));
-        let user = absolute("XDG_CONFIG_HOME").or_else(home);
-        let user = user.map(|config| config.join("rampart/audit.yaml"));
-        for path in [Some(PathBuf::from(SYSTEM)), user].into_iter().flatten() {
+        for path in [Some(PathBuf::from(SYSTEM)), user_file("audit.yaml")].into_iter().flatten() {
             if let Some(config) = Self::read(&path)? {
                 return Ok(config);
             }
@@ -133,20 +127,7 @@ impl Config {
     pub fn read(path: &Path) -> Result<Option<Self>, Failure> {
         let failed =
             |what: &str| Failure::usage(format!("cannot use `{}`: {what}", path.display()));
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                return Ok(None);
-            }
-            Err(error) => return Err(failed(&reason(&error))),
-        };
-        let found = fs::metadata(path).map_err(|error| failed(&reason(&error)))?;
-        let own = rustix::process::geteuid().as_raw();
-        if found.mode() & 0o022 != 0 || (found.uid() != own && found.uid() != 0) {
-            return Err(failed("others may write to it; `chown` it to yourself, `chmod go-w` it"));
-        }
+        let Some(text) = trusted(path)? else { return Ok(None) };
         let options = serde_saphyr::options! { strict_booleans: true };
         let config: Self = serde_saphyr::from_str_with_options(&text, options)
             .map_err(|error| failed(&error.to_string()))?;
@@ -171,6 +152,35 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// The user's own file of this name.
+pub fn user_file(name: &str) -> Option<PathBuf> {
+    let absolute =
+        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || Some(absolute("HOME")?.join(".config"));
+    Some(absolute("XDG_CONFIG_HOME").or_else(home)?.join("rampart").join(name))
+}
+
+/// The text of a file that nobody else can write to; `None` if there is no such file.
+///
+/// # Errors
+/// If it cannot be read, or others may write to it.
+pub fn trusted(path: &Path) -> Result<Option<String>, Failure> {
+    let failed = |what: &str| Failure::usage(format!("cannot use `{}`: {what}", path.display()));
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(failed(&reason(&error))),
+    };
+    let found = fs::metadata(path).map_err(|error| failed(&reason(&error)))?;
+    let own = rustix::process::geteuid().as_raw();
+    if found.mode() & 0o022 != 0 || (found.uid() != own && found.uid() != 0) {
+        return Err(failed("others may write to it; `chown` it to yourself, `chmod go-w` it"));
+    }
+    Ok(Some(text))
 }
 
 #[cfg(test)]

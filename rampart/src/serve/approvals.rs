@@ -1,7 +1,7 @@
 //! Approvals: what was asked, how it was answered, who has used the answer. Pure: the time is an
 //! argument, and what has to be on disk before anybody hears of it is a list of changed ones.
 
-use super::approval::{About, Approval, LINGER, POLICY, Scope, State, Used, Waiting};
+use super::approval::{About, Approval, LINGER, Scope, State, Used, Waiting};
 use super::coverage::{Coverage, Id};
 use crate::process::Process;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -154,12 +154,17 @@ impl Approvals {
         Outcome::Parked
     }
 
-    /// Notes that `process` goes ahead on the policy's own word. Returns the id.
-    pub fn vouch(&mut self, wanted: Wanted, process: Process, (id, now): (String, u64)) -> String {
+    /// Notes that `process` goes ahead without a person, on the word of `by`. Returns the id.
+    pub fn vouch(
+        &mut self,
+        wanted: Wanted,
+        (process, by): (Process, &str),
+        (id, now): (String, u64),
+    ) -> String {
         let approval = Approval {
             state: State::Approved,
             scope: Some(Scope::Once),
-            by: POLICY.to_owned(),
+            by: by.to_owned(),
             resolved: now,
             ..Approval::new(id.clone(), wanted, now)
         };

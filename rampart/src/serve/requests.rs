@@ -1,7 +1,7 @@
 //! One request from a client, and what is to be said to it.
 
 use super::approval::{Approval, POLICY, Scope, State};
-use super::approvals::{Approvals, Outcome, Unresolved};
+use super::approvals::{Approvals, Outcome, Unresolved, Wanted};
 use super::brain::{Brain, InForce};
 use super::peer::Peer;
 use super::reports::{Said, answer, answered, listed, refused, report, unresolved_text};
@@ -9,6 +9,7 @@ use super::weigh::{Open, Stands, Weighed, is_about_its_process, is_heavy, weigh}
 use crate::audit::record;
 use crate::channel::Fields;
 use crate::process::{Process, forbids_loosening};
+use crate::webhook;
 use evaluator::Action;
 use evaluator::wire::{Body, Kind, Tag};
 use serde_json::json;
@@ -25,6 +26,8 @@ pub enum Handled {
     Parked,
     /// It is a lot to judge, and somebody else's work.
     Heavy,
+    /// A service is to be asked, and then [`Desk::advised`].
+    Service(Box<Open>),
     /// These events are to be recorded; the answer comes when they are durable.
     Record(Vec<Vec<u8>>),
     /// This is the answer, and these are the answers for others.
@@ -122,15 +125,42 @@ impl Desk {
             return Handled::Kept(self.granted(id));
         }
         self.brain.count(counts, process);
-        let outcome = match stands {
-            Stands::Denied(said, _) => return Handled::Now(said),
-            Stands::Vouched => {
-                let id = self.approvals.vouch(wanted, process, (record::new_id(), now()));
-                Outcome::Granted(id)
+        match stands {
+            Stands::Denied(said, _) => Handled::Now(said),
+            Stands::Vouched => self.vouch(wanted, (process, POLICY)),
+            Stands::Ask => self.ask(wanted, process, token),
+            Stands::Service(..) => {
+                Handled::Service(Box::new(Open { wanted, process, stands, counts: Vec::new() }))
             }
-            Stands::Ask => self.approvals.ask(wanted, process, token, (record::new_id(), now())),
+        }
+    }
+
+    /// Answers a call about which a service was asked. Its no, and a failure that the rule does not
+    /// let pass, are final; its yes is for the policy that the asker has, or a person has a say, too.
+    pub fn advised(&mut self, open: Open, answer: webhook::Answer, token: u64) -> Handled {
+        let Open { wanted, process, stands, .. } = open;
+        let Stands::Service(address, _, is_enough) = stands else {
+            return Handled::Now(refused("nobody was asked"));
         };
-        match outcome {
+        let settled = answer.settle(address.fail_open);
+        match (settled.permitted, is_enough) {
+            (true, true) => self.vouch(wanted, (process, settled.by)),
+            (true, false) => self.ask(wanted, process, token),
+            (false, _) => {
+                let mut said = answered(Action::Deny, settled.by, "");
+                said.body.add(Tag::Message, settled.why.as_bytes());
+                Handled::Now(said)
+            }
+        }
+    }
+
+    fn vouch(&mut self, wanted: Wanted, on_whose: (Process, &str)) -> Handled {
+        let id = self.approvals.vouch(wanted, on_whose, (record::new_id(), now()));
+        Handled::Kept(self.granted(id))
+    }
+
+    fn ask(&mut self, wanted: Wanted, process: Process, token: u64) -> Handled {
+        match self.approvals.ask(wanted, process, token, (record::new_id(), now())) {
             Outcome::Parked => Handled::Parked,
             Outcome::Granted(id) => Handled::Kept(self.granted(id)),
             outcome => Handled::Kept(answer(&outcome, false)),
@@ -142,7 +172,7 @@ impl Desk {
         let approval = self.approvals.get(&id);
         let by = match approval.map(|approval| (approval.state, approval.by.as_str())) {
             Some((State::Expired, _)) => "on_no_approver",
-            Some((_, POLICY)) => POLICY,
+            Some((_, by)) if [POLICY, webhook::SERVICE, webhook::FAIL_OPEN].contains(&by) => by,
             _ => "approver",
         };
         answered(Action::Allow, by, &id)

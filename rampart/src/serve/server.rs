@@ -3,6 +3,7 @@
 //! the disk before anybody is told; everything else is told at once.
 
 mod aside;
+mod services;
 
 use super::approval::Scope;
 use super::approvals::Outcome;
@@ -23,6 +24,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
+use services::Services;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -36,13 +38,14 @@ const SWEEP: Duration = Duration::from_secs(1);
 const TIDY: Duration = Duration::from_secs(60);
 
 /// Which descriptor an event is for: the listening one, others that are watched, the worker's, the
-/// recorder's, the reloader's, and clients.
+/// recorder's, the reloader's, the answers of services, and clients.
 const LISTENER: u64 = 0;
 /// The last token for others.
 pub const LAST_TOKEN: u64 = 31;
 const WORKER: u64 = LAST_TOKEN + 1;
 const RECORDER: u64 = LAST_TOKEN + 2;
 const RELOADER: u64 = LAST_TOKEN + 3;
+const SERVICES: u64 = LAST_TOKEN + 4;
 
 /// How many events one round takes.
 const EVENTS: usize = 256;
@@ -57,6 +60,7 @@ pub struct Server {
     /// Where events go that clients want recorded.
     recorder: Option<Recorder>,
     reloader: Option<Reloader>,
+    services: Services,
     /// Whether other users may connect.
     is_shared: bool,
     own_user: u32,
@@ -88,10 +92,11 @@ impl Server {
             worker: None,
             recorder: None,
             reloader: None,
+            services: Services::default(),
             is_shared,
             own_user: rustix::process::geteuid().as_raw(),
             set,
-            clients: Clients::above(RELOADER),
+            clients: Clients::above(SERVICES),
             buffer: Buffer::default(),
             outbox: Vec::new(),
             swept: Instant::now(),
@@ -140,6 +145,7 @@ impl Server {
                 WORKER => self.conclude(),
                 RECORDER => self.recorded(),
                 RELOADER => self.reload(),
+                SERVICES => self.advise(),
                 other if other <= LAST_TOKEN => others.push(other),
                 // Nobody is there to be answered any more.
                 client if flags.contains(epoll::EventFlags::HUP) => self.leave(client),
@@ -281,6 +287,7 @@ impl Server {
                 }
             }
             Handled::Record(events) => self.record(token, events),
+            Handled::Service(open) => self.ask_service(token, open),
             Handled::Resolved(said, others) => {
                 self.outbox.extend(others);
                 self.outbox.push((token, said));

@@ -13,8 +13,10 @@ use crate::asked::Asked;
 use crate::channel::Fields;
 use crate::launch::program::Facts;
 use crate::process::Process;
+use crate::webhook::{Address, Question};
 use evaluator::wire::{Body, Kind, Tag};
-use evaluator::{Action, Verdict};
+use evaluator::{Action, Request, Verdict};
+use std::time::Duration;
 
 /// How long an asker waits if it does not say, and at most, in seconds.
 const TIMEOUT: (u32, u32) = (120, 24 * 3600);
@@ -49,6 +51,8 @@ pub struct Open {
 pub enum Stands {
     /// A person is to be asked.
     Ask,
+    /// A service is to be asked; whether its yes will do, or a person is asked then.
+    Service(Address, Box<Question>, bool),
     /// The asker could not know it, and by its own policy it may go ahead.
     Vouched,
     /// This is the denial; whether a count has led to it, which what was let go before has no part
@@ -115,19 +119,27 @@ fn ask(
     let facts = brain.facts(&asked);
     // By the very policy that the asker has, what we know and it does not is the answer.
     let is_same = body.one(Tag::Policy) == Some(&policy.digest[..]);
-    let ((coverage, action, rule, vouches), counts) =
+    let images = policy.images();
+    let ((coverage, action, rule, vouches, service), counts) =
         brain.judge(policy, (&asked, &facts), peer, |verdict, request| {
             let vouches = is_same && verdict.action.permits() && !verdict.unsure;
-            (Coverage::of(request, verdict), verdict.action, rule(verdict), vouches)
+            let service = Address::of(&images, verdict)
+                .map(|address| (address, question(&asked, request, verdict)));
+            (Coverage::of(request, verdict), verdict.action, rule(verdict), vouches, service)
         });
-    let stands = match action {
-        Action::Deny => {
+    let timeout = body.number(Tag::Timeout).unwrap_or(TIMEOUT.0).clamp(1, TIMEOUT.1);
+    let stands = match (action, service) {
+        (Action::Deny, _) => {
             let said = Fields::default()
                 .with(Tag::Action, &[Action::Deny as u8])
                 .with(Tag::By, POLICY.as_bytes())
                 .with(Tag::Rule, rule.as_bytes());
             let is_counted = counts.iter().any(|key| key.is_of(&rule));
             Stands::Denied(Said { kind: Kind::Answer, body: said }, is_counted)
+        }
+        (_, Some((address, question))) => {
+            let limit = address.limit.min(Duration::from_secs(timeout.into()));
+            Stands::Service(Address { limit, ..address }, Box::new(question), is_same)
         }
         _ if vouches => Stands::Vouched,
         _ => Stands::Ask,
@@ -137,7 +149,6 @@ fn ask(
         let value = asked.environment.value(name).unwrap_or_default();
         crate::bytes::visible(value.as_encoded_bytes())
     };
-    let timeout = body.number(Tag::Timeout).unwrap_or(TIMEOUT.0).clamp(1, TIMEOUT.1);
     let wanted = Wanted {
         key: asked.key(peer.uid, body.one(Tag::Policy).unwrap_or_default()),
         coverage,
@@ -156,6 +167,21 @@ fn ask(
         fallback: body.one(Tag::Action) == Some(&[Action::Allow as u8]),
     };
     Weighed::Open(Box::new(Open { wanted, process, stands, counts }))
+}
+
+/// What a service is asked about the call.
+fn question(asked: &Asked, request: &Request<'_>, verdict: &Verdict<'_>) -> Question {
+    let text = crate::bytes::visible;
+    Question {
+        tool: text(request.tool),
+        command: asked.masked(),
+        cwd: text(asked.cwd.as_deref().unwrap_or_default()),
+        params: Vec::new(),
+        agent: text(request.caller.agent),
+        session: text(request.caller.session),
+        policy: text(verdict.policy),
+        rule: text(verdict.rule),
+    }
 }
 
 /// What the process at the other end runs: the kernel says it.

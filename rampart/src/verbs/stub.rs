@@ -17,6 +17,7 @@ use crate::serve::brain::digest;
 use crate::serve::weigh::rule;
 use crate::verdict::judge::Judge;
 use crate::verdict::world::FileSystem;
+use crate::webhook;
 use evaluator::event::Outcome;
 use evaluator::settle::{Settled, settle};
 use evaluator::wire::{Body, Kind, Tag};
@@ -46,8 +47,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 enum Answer {
     /// Go ahead: on whose word.
     Yes(&'static str),
-    /// Do not: on whose word.
-    No(&'static str),
+    /// Do not: on whose word, and what they said about it.
+    No(&'static str, String),
     /// Nobody can be asked, or nobody answered: the local policy says what that comes to.
     Nobody(&'static str),
 }
@@ -99,18 +100,24 @@ fn conclude(
     facts: &Facts,
 ) -> Result<(), Failure> {
     let mut settled = settle(verdict, asked.environment.fail_open());
+    let mut said = String::new();
     // Where the library did not know something, it does not know it after the exec either: even
     // what may go ahead needs the evaluator's word.
     if verdict.action != Action::Deny || verdict.unsure {
         settled = match ask(asked, layers, verdict, settled) {
             Answer::Yes(by) => Settled { permitted: true, answered_by: by },
-            Answer::No(by) => Settled { permitted: false, answered_by: by },
+            Answer::No(by, why) => {
+                said = why;
+                Settled { permitted: false, answered_by: by }
+            }
             Answer::Nobody(by) => Settled {
                 answered_by: if settled.permitted { settled.answered_by } else { by },
                 ..settled
             },
         };
     }
+    let message = with_reason(verdict.message, &said);
+    let verdict = &Verdict { message: &message, ..*verdict };
     let record = |outcome| {
         let told = (VERB, outcome, settled.answered_by);
         record::event(request, verdict, &asked.environment, told)
@@ -166,6 +173,14 @@ fn ask(asked: &Asked, layers: &Layers, verdict: &Verdict<'_>, settled: Settled) 
     }
 }
 
+/// The rule's message, and behind it what a service said.
+fn with_reason(message: &[u8], reason: &str) -> Vec<u8> {
+    match reason {
+        "" => message.to_vec(),
+        reason => [message, b" (the service: ", reason.as_bytes(), b")"].concat(),
+    }
+}
+
 /// Whether there was an evaluator a moment ago.
 fn is_restarting(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset};
@@ -180,11 +195,18 @@ fn understood(packet: &Packet) -> Answer {
         (Kind::Answer, Some([code])) => Action::from_code(*code),
         _ => None,
     };
+    let by = body.one(Tag::By).unwrap_or_default();
+    let known = |words: &[&'static str]| {
+        let mut words = words.iter().copied();
+        words.find(|word| word.as_bytes() == by)
+    };
+    let by_service = [webhook::SERVICE, webhook::FAIL_OPEN, webhook::FAILED, "approver", "policy"];
     match (action, body.one(Tag::By)) {
-        (Some(Action::Allow), Some(b"policy")) => Answer::Yes("policy"),
-        (Some(Action::Allow), _) => Answer::Yes("approver"),
-        (Some(Action::Deny), Some(b"approver")) => Answer::No("approver"),
-        (Some(Action::Deny), _) => Answer::No("policy"),
+        (Some(Action::Allow), _) => Answer::Yes(known(&by_service).unwrap_or("approver")),
+        (Some(Action::Deny), _) => {
+            let why = crate::bytes::visible(body.one(Tag::Message).unwrap_or_default());
+            Answer::No(known(&by_service).unwrap_or("policy"), why)
+        }
         (_, Some(b"expired")) => Answer::Nobody("expired"),
         _ => Answer::Nobody("on_no_approver"),
     }

@@ -19,6 +19,7 @@ mod person;
 mod reloaded;
 mod service;
 mod storm;
+mod webhook;
 
 use serde_json::Value;
 use tests::{Guard, LibC, probe};
