@@ -45,4 +45,4 @@ pub use request::{Argv, Call, Caller, Cwd, Env, Params, Request, Target, TargetK
 pub use scratch::{Scratch, ScratchLen};
 pub use settle::{Settled, settle};
 pub use verdict::{Reason, RuleMatch, Verdict};
-pub use world::{Answer, World};
+pub use world::{Answer, Once, World};

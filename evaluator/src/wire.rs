@@ -45,7 +45,11 @@ pub enum Kind {
     Status = 7,
     /// Put these events into the log; the answer comes when they are durable.
     Record = 8,
-    /// The answer to the first three.
+    /// What is the SHA-256 of this file, as the process that asks sees it?
+    Digest = 9,
+    /// May the process that asks use what holds once, or, with [`Tag::Scope`] `once`, use it up?
+    Once = 10,
+    /// The answer to the first three, and to the last two.
     Answer = 0x81,
     /// The answer to the others: one JSON value in [`Tag::Text`].
     Report = 0x82,
@@ -54,7 +58,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Judge,
         Self::Ask,
         Self::Covered,
@@ -63,6 +67,8 @@ impl Kind {
         Self::Why,
         Self::Status,
         Self::Record,
+        Self::Digest,
+        Self::Once,
         Self::Answer,
         Self::Report,
         Self::Refused,
@@ -119,6 +125,12 @@ pub enum Tag {
     Duration = 24,
     /// `once`, `for`, `always` or `deny`.
     Scope = 25,
+    /// SHA-256 of a file, 32 bytes.
+    Sha256 = 26,
+    /// Name of the policy of [`Tag::Rule`].
+    Owner = 27,
+    /// When something is void, in seconds since the epoch: `u64`; 0 for never.
+    Ends = 28,
 }
 
 impl Tag {

@@ -23,6 +23,17 @@ pub struct Counted<'a> {
     pub window: u64,
 }
 
+/// What holds for one call only (`once`). Entries with the same rule and end are used up together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Once<'a> {
+    /// The policy of the rule.
+    pub policy: &'a [u8],
+    /// The rule that grants, or that is lifted.
+    pub rule: &'a [u8],
+    /// Seconds since the epoch at which it is void; 0 for never.
+    pub expires_at: u64,
+}
+
 /// What can be asked. Every answer is written into the caller's buffer: nothing is allocated.
 pub trait World {
     /// The absolute path that `path` (absolute, lexically clean) leads to after every symbolic
@@ -77,6 +88,12 @@ pub trait World {
     fn calls(&self, counted: &Counted<'_>) -> Answer<u32> {
         let _ = counted;
         Answer::Unavailable
+    }
+
+    /// Whether the call may use what holds once. Only who counts the uses can say so.
+    fn may_use(&self, once: &Once<'_>) -> bool {
+        let _ = once;
+        false
     }
 
     /// Whether what the tool put out matches the regular expression `regex`. `Absent` where there

@@ -5,8 +5,8 @@
 
 use core::ffi::{CStr, c_char};
 
-use evaluator::wire::{Body, HEADER, Header, Kind, Tag};
-use evaluator::{Action, Verdict};
+use evaluator::wire::{Body, HEADER, Header, Kind, Tag, field};
+use evaluator::{Action, Once, Verdict};
 use libc::AT_FDCWD;
 
 use crate::cascade::{Fit, with_environment};
@@ -20,6 +20,9 @@ pub const VERB: &CStr = c"stub";
 
 /// Longest answer that is read.
 const ANSWER: usize = 512;
+
+/// Room for the body of a question about a fact: a path, or the names of a rule.
+const QUESTION: usize = 1280;
 
 /// How long the evaluator may take to answer, in seconds: it asks nobody.
 const PATIENCE: i64 = 5;
@@ -70,10 +73,11 @@ impl Word {
 }
 
 /// Whether a call with this verdict is the helper's: there is one, and the verdict needs a second
-/// party, or rests on something that a second party may know.
-pub fn applies(snapshot: &Snapshot, verdict: &Verdict<'_>) -> bool {
+/// party, or rests on something that a second party may know; `lacks_a_fact` if that party was
+/// missed.
+pub fn applies(snapshot: &Snapshot, verdict: &Verdict<'_>, lacks_a_fact: bool) -> bool {
     let is_open = matches!(verdict.action, Action::Ask | Action::Webhook)
-        || (verdict.action == Action::Deny && verdict.unsure);
+        || (verdict.action == Action::Deny && (verdict.unsure || lacks_a_fact));
     is_open && snapshot.mode == Mode::Enforce && !snapshot.helper.is_empty()
 }
 
@@ -100,12 +104,7 @@ pub fn is_helper(snapshot: &Snapshot, argv: Vector<'_>) -> bool {
 #[inline(never)]
 pub fn covered(snapshot: &Snapshot, word: &mut Word) -> Covered {
     let mut answer = [0; ANSWER];
-    let Ok(len) = exchange(snapshot.socket, &mut answer) else {
-        return Covered::Unknown;
-    };
-    let read = answer.get(..len).and_then(|packet| Header::read(packet).ok());
-    let body = read.filter(|(header, _)| header.kind == Kind::Answer && !header.in_memfd);
-    let Some(body) = body.and_then(|(_, body)| Body::read(body).ok()) else {
+    let Some(body) = question(snapshot.socket, Kind::Covered, &[], &mut answer) else {
         return Covered::Unknown;
     };
     match body.one(Tag::Action) {
@@ -119,14 +118,69 @@ pub fn covered(snapshot: &Snapshot, word: &mut Word) -> Covered {
     }
 }
 
-fn exchange(path: &[u8], answer: &mut [u8]) -> Result<usize, Errno> {
+/// The SHA-256 of a file by its absolute path, which the evaluator remembers. The kernel tells it
+/// who asks, and it looks where this process would.
+#[cold]
+#[inline(never)]
+pub fn digest(socket: &[u8], path: &[u8]) -> Option<[u8; 32]> {
+    let mut answer = [0; ANSWER];
+    let body = question(socket, Kind::Digest, &[(Tag::File, path)], &mut answer)?;
+    body.one(Tag::Sha256)?.try_into().ok()
+}
+
+/// Whether this process may use what holds once: `Some(true)` if it, or an ancestor, has used it
+/// up. `None` if nobody has yet: then the helper can.
+#[cold]
+#[inline(never)]
+pub fn may_use(socket: &[u8], once: &Once<'_>) -> Option<bool> {
+    let mut answer = [0; ANSWER];
+    let ends = once.expires_at.to_le_bytes();
+    let fields = [(Tag::Owner, once.policy), (Tag::Rule, once.rule), (Tag::Ends, &ends[..])];
+    let said = question(socket, Kind::Once, &fields, &mut answer);
+    match said.and_then(|body| body.one(Tag::Action)) {
+        Some([code]) if *code == Action::Allow as u8 => Some(true),
+        Some([code]) if *code == Action::Ask as u8 => None,
+        _ => Some(false),
+    }
+}
+
+/// Sends a question of a few fields, and reads the answer.
+#[inline(never)]
+fn question<'a>(
+    socket: &[u8],
+    kind: Kind,
+    fields: &[(Tag, &[u8])],
+    answer: &'a mut [u8; ANSWER],
+) -> Option<Body<'a>> {
+    let mut packet = [0_u8; HEADER + QUESTION];
+    let (head, room) = packet.split_at_mut_checked(HEADER)?;
+    let (mut len, mut fits) = (0_usize, true);
+    for (tag, value) in fields {
+        field(*tag, value, &mut |piece| {
+            let end = len.saturating_add(piece.len());
+            match room.get_mut(len..end) {
+                Some(to) => to.iter_mut().zip(piece).for_each(|(to, from)| *to = *from),
+                None => fits = false,
+            }
+            len = end;
+        });
+    }
+    let header = Header { kind, length: len as u32, in_memfd: false };
+    head.iter_mut().zip(header.bytes()).for_each(|(to, from)| *to = from);
+    let packet = packet.get(..HEADER.saturating_add(len)).filter(|_| fits)?;
+    let len = exchange(socket, packet, answer).ok()?;
+    let (header, body) = Header::read(answer.get(..len)?).ok()?;
+    let is_answer = header.kind == Kind::Answer && !header.in_memfd;
+    is_answer.then(|| Body::read(body).ok()).flatten()
+}
+
+fn exchange(path: &[u8], request: &[u8], answer: &mut [u8]) -> Result<usize, Errno> {
     let socket = connect(path)?;
     let user = socket.peer_user()?;
     if user != 0 && user != sys::effective_user() {
         return Err(Errno(libc::EPERM));
     }
-    let request: [u8; HEADER] = Header { kind: Kind::Covered, length: 0, in_memfd: false }.bytes();
-    let _ = socket.send(&request)?;
+    let _ = socket.send(request)?;
     socket.receive(answer, PATIENCE)
 }
 

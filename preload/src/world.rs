@@ -4,23 +4,51 @@
 use core::cell::Cell;
 use core::ffi::CStr;
 
-use evaluator::{Answer, World};
+use evaluator::{Answer, Once, World};
 use libc::{AT_FDCWD, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY};
 
+use crate::escalate;
 use crate::observe::Stage;
 use crate::strings::{AnyPath, LongPath, PathBytes};
 use crate::sys::{self, Errno, Fd};
 
 /// The file system as this process sees it.
-pub struct Files {
+pub struct Files<'s> {
     lacked_room: Cell<bool>,
+    lacked_digest: Cell<bool>,
+    lacked_use: Cell<bool>,
+    was_told: Cell<bool>,
     is_start: bool,
+    /// Where the evaluator listens; empty if nobody does.
+    socket: &'s [u8],
 }
 
-impl Files {
+impl<'s> Files<'s> {
     /// What a call at this point of a program's start sees.
-    pub const fn at(stage: Stage) -> Self {
-        Self { lacked_room: Cell::new(false), is_start: stage.is_start() }
+    pub const fn at(stage: Stage, socket: &'s [u8]) -> Self {
+        Self {
+            lacked_room: Cell::new(false),
+            lacked_digest: Cell::new(false),
+            lacked_use: Cell::new(false),
+            was_told: Cell::new(false),
+            is_start: stage.is_start(),
+            socket,
+        }
+    }
+
+    /// Whether something that holds once would let the call go ahead, if a second party says so.
+    pub fn lacked_use(&self) -> bool {
+        self.lacked_use.get()
+    }
+
+    /// Whether the digest of some file was asked for and is not known.
+    pub fn lacked_digest(&self) -> bool {
+        self.lacked_digest.get()
+    }
+
+    /// Whether the evaluator has told something: the helper can find out no more.
+    pub fn was_told(&self) -> bool {
+        self.was_told.get()
     }
 
     /// Whether some answer was "unavailable" only because the evaluator's buffer was too small.
@@ -34,7 +62,7 @@ impl Files {
     }
 }
 
-impl World for Files {
+impl World for Files<'_> {
     fn resolve<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
         let mut buffer = LongPath::new();
         let Some(path) = buffer.push(path) else {
@@ -92,6 +120,30 @@ impl World for Files {
         }
         let count = fd.read_at(out, offset).ok();
         count.and_then(|count| out.get(..count)).map_or(Answer::Unavailable, Answer::Value)
+    }
+
+    /// In a new process the evaluator says it. A hook waits for nobody: there the helper finds it
+    /// out, in the program's place.
+    fn digest(&self, path: &[u8]) -> Answer<[u8; 32]> {
+        // Who did not answer once is not waited for again.
+        if self.is_start
+            && !self.lacked_digest()
+            && let Some(digest) = escalate::digest(self.socket, path)
+        {
+            self.was_told.set(true);
+            return Answer::Value(digest);
+        }
+        self.lacked_digest.set(true);
+        Answer::Unavailable
+    }
+
+    fn may_use(&self, once: &Once<'_>) -> bool {
+        let said = if self.is_start { escalate::may_use(self.socket, once) } else { None };
+        match said {
+            None => self.lacked_use.set(true),
+            Some(may) => self.was_told.set(self.was_told() || may),
+        }
+        said == Some(true)
     }
 
     fn user(&self) -> Answer<u32> {

@@ -45,6 +45,14 @@ impl Directories {
         }
     }
 
+    /// The list of what held once and was used up.
+    ///
+    /// # Errors
+    /// As [`Directories::state`].
+    pub fn uses(&self) -> Result<PathBuf, Failure> {
+        Ok(self.state()?.join("evaluator/once"))
+    }
+
     /// Where compiled policies are kept.
     ///
     /// # Errors

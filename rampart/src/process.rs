@@ -3,10 +3,13 @@
 
 use crate::launch::environment::Environment;
 use crate::launch::library;
+use rustix::fs::{Mode, OFlags};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// How far up the ancestors of a process are followed.
@@ -55,6 +58,21 @@ impl Process {
         let mut found = Vec::with_capacity(limit);
         let read = file.take(limit as u64 + 1).read_to_end(&mut found);
         read.is_ok() && found.len() > limit
+    }
+
+    /// A directory of its directory in `/proc`, as `root`; `None` if it may not be opened.
+    pub fn open(self, name: &str) -> Option<OwnedFd> {
+        let path = format!("/proc/{}/{name}", self.pid);
+        rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()
+    }
+
+    /// Whether it runs the very file that this process runs.
+    pub fn runs_what_we_run(self) -> bool {
+        let id = |pid: &str| {
+            let found = fs::metadata(format!("/proc/{pid}/exe")).ok()?;
+            Some((found.dev(), found.ino()))
+        };
+        id("self").is_some_and(|own| id(&self.pid.to_string()) == Some(own))
     }
 
     /// Where a link of its directory in `/proc` leads; `None` if it may not be read.

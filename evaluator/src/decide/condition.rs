@@ -131,21 +131,21 @@ impl<'j, 't> Judge<'j, 't> {
         let action = Action::from_code(rule.action).ok_or(Fault::Corrupt)?;
         self.grants = action == Action::Allow;
         self.rule = Some(*rule);
-        // Only a second party can use a rule up.
-        if self.grants && rule.flags & rule_flag::ONCE != 0 {
-            return Ok(Tri::No);
-        }
         if self.expired(rule) || !self.in_scope(image, rule.policy)? {
             return Ok(Tri::No);
         }
-        if rule.node == NO_CONDITION {
-            return Ok(Tri::Yes);
-        }
         self.fuel = image.count(Section::Nodes).saturating_add(1);
-        Ok(match self.node(image, node, at, MAX_DEPTH)? {
-            Tri::Unknown if !action.is_restrictive() => Tri::No,
-            found => found,
-        })
+        let found = match rule.node {
+            NO_CONDITION => Tri::Yes,
+            _ => self.node(image, node, at, MAX_DEPTH)?,
+        };
+        let is_open = found == Tri::Unknown && !action.is_restrictive();
+        // Only a second party can use a rule up.
+        let is_once = self.grants && found == Tri::Yes && rule.flags & rule_flag::ONCE != 0;
+        if is_open || is_once && !self.may_use_rule(image, rule)? {
+            return Ok(Tri::No);
+        }
+        Ok(found)
     }
 
     /// Whether the rule's time is over. Where the time is not known, a grant is.

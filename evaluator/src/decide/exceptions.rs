@@ -5,7 +5,7 @@ use crate::command::{Command, Tree, Via};
 use crate::image::Image;
 use crate::image::format::{ExceptionRecord, RuleRecord, Section, exception, level};
 use crate::request::Call;
-use crate::world::Answer;
+use crate::world::{Answer, Once};
 
 use super::condition::{At, Judge};
 use super::found::Fault;
@@ -37,7 +37,10 @@ impl<'j> Judge<'j, '_> {
                     exception::LOCK if level == level::SYSTEM => return Ok(false),
                     exception::LOCK => {}
                     exception::DISABLE | exception::DISABLE_WORDS => {
-                        disabled |= self.is_in_force(&entry) && self.is_about(layer, &entry, at)?;
+                        disabled |= self.is_timely(&entry)
+                            && self.is_about(layer, &entry, at)?
+                            && (entry.flags & 1 == 0
+                                || self.may_use(policy, name, entry.expires_at));
                     }
                     _ => return Err(Fault::Corrupt),
                 }
@@ -46,14 +49,27 @@ impl<'j> Judge<'j, '_> {
         Ok(disabled)
     }
 
-    /// Whether its time is not over. Only a second party can use up what holds once.
-    fn is_in_force(&self, entry: &ExceptionRecord) -> bool {
+    /// Whether a second party lets the call use what holds once.
+    fn may_use(&self, policy: &[u8], rule: &[u8], expires_at: u64) -> bool {
+        self.world.may_use(&Once { policy, rule, expires_at })
+    }
+
+    /// The same for a rule that grants once.
+    pub fn may_use_rule(&self, image: &Image<'_>, rule: &RuleRecord) -> Result<bool, Fault> {
+        let policy = image.policy(rule.policy).ok_or(Fault::Corrupt)?;
+        let policy = image.text(policy.name, policy.name_len).ok_or(Fault::Corrupt)?;
+        let name = image.text(rule.name, rule.name_len).ok_or(Fault::Corrupt)?;
+        Ok(self.may_use(policy, name, rule.expires_at))
+    }
+
+    /// Whether its time is not over.
+    fn is_timely(&self, entry: &ExceptionRecord) -> bool {
         let ends = entry.expires_at != 0;
         let over = || match self.world.now() {
             Answer::Value(now) => now >= entry.expires_at,
             Answer::Absent | Answer::Unavailable => true,
         };
-        entry.flags & 1 == 0 && !(ends && over())
+        !(ends && over())
     }
 
     /// Whether it is about the command at hand: about every one, or about exactly this or one that

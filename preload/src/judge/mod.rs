@@ -13,7 +13,7 @@ use core::ffi::{CStr, c_void};
 use evaluator::request::{NoParams, Request};
 use evaluator::settle::settle;
 use evaluator::{
-    Caller, Cwd, Image, Reason, Scratch, TargetKinds, Verdict, command, decide, notice,
+    Action, Caller, Cwd, Image, Reason, Scratch, TargetKinds, Verdict, command, decide, notice,
 };
 
 use crate::escalate::{self, Covered, Word};
@@ -243,16 +243,20 @@ fn deliberate(job: &mut Job<'_>, parts: &mut Parts<'_>) -> Option<()> {
     let Parts { event, notice, quick, full, .. } = parts;
     // With a long directory before them, paths need more room.
     let quick = quick.as_mut().filter(|_| cwd_len <= QUICK_CWD);
-    let world = Files::at(call.stage);
+    let world = Files::at(call.stage, snapshot.socket);
     let verdict = verdict(layers.images(), &request, &world, quick, full.as_mut())?;
     let mut settled = settle(&verdict, snapshot.fail_open);
     let mut word = Word::new();
-    if may_escalate && escalate::applies(snapshot, &verdict) {
-        judged.escalates = !call.stage.is_start();
-        if call.stage.is_start() {
+    let is_start = call.stage.is_start();
+    let lacks = world.lacked_use() || (world.lacked_digest() && !is_start);
+    if may_escalate && escalate::applies(snapshot, &verdict, lacks) {
+        // What is denied for good unless something is used up: the helper can do that.
+        judged.escalates = !is_start || (verdict.action == Action::Deny && !verdict.unsure);
+        if !judged.escalates {
             match escalate::covered(snapshot, &mut word) {
                 Covered::Yes => settled.permitted = true,
-                Covered::No => judged.escalates = true,
+                // Where the evaluator had a part in an unsure denial, the helper knows no more.
+                Covered::No => judged.escalates = !(verdict.unsure && world.was_told()),
                 // Nobody can be asked, and the local policy says what that comes to.
                 Covered::Unknown => {}
             }
@@ -298,7 +302,7 @@ fn deliberate(job: &mut Job<'_>, parts: &mut Parts<'_>) -> Option<()> {
 fn verdict<'a>(
     images: &[Image<'a>],
     request: &Request<'_>,
-    world: &Files,
+    world: &Files<'_>,
     quick: Option<&'a mut Scratch<'_>>,
     full: Option<&'a mut Scratch<'_>>,
 ) -> Option<Verdict<'a>> {

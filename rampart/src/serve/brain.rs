@@ -4,6 +4,7 @@
 
 use super::counters::{self, Counting, Key, Shared};
 use super::files::KnownFiles;
+use super::once::{self, SharedUses, Uses};
 use super::peer::Peer;
 use super::requests::now;
 use crate::asked::Asked;
@@ -63,9 +64,16 @@ pub struct Brain {
     scratch: OwnedScratch,
     files: KnownFiles,
     counters: Shared,
+    /// What held once and was used up.
+    pub uses: SharedUses,
 }
 
 impl Brain {
+    /// One that knows what was used up.
+    pub fn counting(uses: Uses) -> Self {
+        Self { uses: uses.shared(), ..Self::default() }
+    }
+
     /// What the file of `asked` is.
     pub fn facts(&mut self, asked: &Asked) -> Facts {
         if asked.shell.is_some() { Facts::default() } else { self.files.of(&asked.path()) }
@@ -73,7 +81,7 @@ impl Brain {
 
     /// One for another thread, which counts with this one.
     pub fn another(&self) -> Self {
-        Self { counters: self.counters.clone(), ..Self::default() }
+        Self { counters: self.counters.clone(), uses: self.uses.clone(), ..Self::default() }
     }
 
     /// Counts a call of `process` under each of `keys`.
@@ -90,7 +98,8 @@ impl Brain {
         peer: &Peer,
         tell: impl FnOnce(&Verdict<'_>, &Request<'_>) -> R,
     ) -> (R, Vec<Key>) {
-        let files = FileSystem::seen_by(peer.uid, peer.process);
+        let files =
+            FileSystem::seen_by(peer.uid, peer.process).counted_by(once::by(&self.uses, peer));
         let images = policy.images();
         let Self { scratch, counters, .. } = self;
         asked.with_request(facts, |request| {

@@ -4,7 +4,7 @@
 
 use crate::process::Process;
 use crate::verdict::world::FileSystem;
-use evaluator::world::Counted;
+use evaluator::world::{Counted, Once};
 use evaluator::{Answer, World};
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -145,6 +145,10 @@ impl World for Counting<'_> {
 
     fn digest(&self, path: &[u8]) -> Answer<[u8; 32]> {
         self.files.digest(path)
+    }
+
+    fn may_use(&self, once: &Once<'_>) -> bool {
+        self.files.may_use(once)
     }
 
     fn user(&self) -> Answer<u32> {

@@ -3,6 +3,8 @@
 use super::approval::{Approval, POLICY, Scope, State};
 use super::approvals::{Approvals, Outcome, Unresolved, Wanted};
 use super::brain::{Brain, InForce};
+use super::facts;
+use super::once::Uses;
 use super::peer::Peer;
 use super::reports::{Said, answer, answered, listed, refused, report, unresolved_text};
 use super::weigh::{Open, Stands, Weighed, is_about_its_process, is_heavy, weigh};
@@ -59,11 +61,16 @@ pub fn now() -> u64 {
 }
 
 impl Desk {
-    /// At work by `policy`, listening at `name`; `host` as in the field.
-    pub fn new(policy: InForce, approvals: Approvals, name: String, host: Option<u32>) -> Self {
+    /// At work by `policy`, listening at `name`, with the list of `uses`; `host` as in the field.
+    pub fn new(
+        policy: InForce,
+        (approvals, uses): (Approvals, Uses),
+        name: String,
+        host: Option<u32>,
+    ) -> Self {
         Self {
             policy: Arc::new(policy),
-            brain: Brain::default(),
+            brain: Brain::counting(uses),
             approvals,
             host,
             name,
@@ -83,7 +90,7 @@ impl Desk {
             (kind, None) if is_about_its_process(kind) => {
                 Handled::Now(refused("the process that asks has gone"))
             }
-            (Kind::Judge | Kind::Ask | Kind::Covered, _) => {
+            (Kind::Judge | Kind::Ask | Kind::Covered | Kind::Digest, _) => {
                 if is_heavy(kind, body, peer) {
                     return Handled::Heavy;
                 }
@@ -92,6 +99,9 @@ impl Desk {
             }
             (Kind::Record, _) => {
                 Handled::Record(body.all(Tag::Event).map(<[u8]>::to_vec).collect())
+            }
+            (Kind::Once, Some(process)) => {
+                Handled::Now(facts::once(&self.brain.uses, body, (process, peer.uid)))
             }
             (Kind::Resolve, Some(process)) => self.resolve(body, process, *peer),
             (kind, _) => Handled::Now(self.tell(kind, body, *peer)),

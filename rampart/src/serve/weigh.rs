@@ -7,6 +7,7 @@ use super::approvals::Wanted;
 use super::brain::{Brain, InForce};
 use super::counters::Key;
 use super::coverage::{self, Coverage, Id};
+use super::facts;
 use super::peer::Peer;
 use super::reports::{Said, refused};
 use crate::asked::Asked;
@@ -62,7 +63,7 @@ pub enum Stands {
 
 /// Whether the answer depends on which process asks.
 pub const fn is_about_its_process(kind: Kind) -> bool {
-    matches!(kind, Kind::Ask | Kind::Covered | Kind::Resolve)
+    matches!(kind, Kind::Ask | Kind::Covered | Kind::Resolve | Kind::Digest | Kind::Once)
 }
 
 /// Whether a verdict is needed, and one that may take long.
@@ -72,12 +73,15 @@ pub fn is_heavy(kind: Kind, body: Body<'_>, peer: &Peer) -> bool {
             let arguments: usize = body.all(Tag::Argument).map(<[u8]>::len).sum();
             arguments + body.one(Tag::Shell).unwrap_or_default().len() > LIGHT
         }
+        // It may be a large file.
+        Kind::Digest => true,
         Kind::Covered => peer.process.is_some_and(|process| process.has_more("cmdline", LIGHT)),
         _ => false,
     }
 }
 
-/// Weighs a request of one of the kinds [`Kind::Judge`], [`Kind::Ask`] and [`Kind::Covered`].
+/// Weighs a request of one of the kinds [`Kind::Judge`], [`Kind::Ask`], [`Kind::Covered`] and
+/// [`Kind::Digest`].
 pub fn weigh(
     kind: Kind,
     body: Body<'_>,
@@ -93,6 +97,7 @@ pub fn weigh(
             Weighed::Said(brain.judge(policy, call, peer, |verdict, _| said(verdict)).0)
         }
         (Kind::Ask, Some(process)) => ask(body, (process, peer), brain, policy),
+        (Kind::Digest, Some(process)) => Weighed::Said(facts::digest(body, process)),
         (Kind::Covered, Some(process)) => covered(process, peer, brain, policy),
         _ => Weighed::Said(refused("the process that asks has gone")),
     }

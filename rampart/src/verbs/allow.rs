@@ -59,7 +59,8 @@ struct Limits {
     /// How long it holds (10m, 8h, 7d)
     #[arg(long = "for", value_name = "DURATION")]
     duration: Option<String>,
-    /// For one call. Only an evaluator can use it up: in process it grants nothing
+    /// For one call, within a day unless --for says otherwise. An evaluator uses it up; without one it
+    /// grants nothing
     #[arg(long)]
     once: bool,
 }
@@ -71,19 +72,28 @@ struct Limits {
 /// the file cannot be written.
 pub fn allow(arguments: &Allow) -> Result<(), Failure> {
     authority::refuse_inside_a_tree("allow anything")?;
-    let mut limits = ends(arguments.limits.duration.as_deref())?;
+    let duration = arguments.limits.duration.as_deref();
+    // What is not used up in a day was not meant any more; the end tells two of them apart.
+    let mut limits = ends(duration.or(arguments.limits.once.then_some("24h")))?;
     if arguments.limits.once {
         limits.push_str(", once: true");
     }
     let entries = match (&arguments.pattern, &arguments.id) {
-        (Some(pattern), _) => vec![Entry::Allow(rule_line("allow", pattern, "", &limits))],
+        (Some(pattern), _) => {
+            // A use is counted by the rule's name, which a position in the file is not.
+            let end = limits.split([' ', ',']).find(|word| word.ends_with('Z'));
+            let end = end.filter(|_| arguments.limits.once);
+            let name = end.map(|end| format!(", name: \"once {end}\"")).unwrap_or_default();
+            vec![Entry::Allow(rule_line("allow", pattern, "", &(limits + &name)))]
+        }
         (None, Some(id)) => exceptions(id, &limits)?,
         (None, None) => Vec::new(),
     };
     write(&users_file()?, Layer::User, &entries)?;
     if arguments.limits.once {
         eprintln!(
-            "rampart: note: `once` needs an evaluator that uses it up; where none does, it grants nothing"
+            "rampart: note: an evaluator uses it up (`rampart run` brings one, or `rampart serve`); \
+             without one it grants nothing"
         );
     }
     Ok(())

@@ -13,6 +13,7 @@ use crate::policy::{Choice, Layers, authority};
 use crate::serve::approvals::Approvals;
 use crate::serve::brain::InForce;
 use crate::serve::listen::{self, Listener};
+use crate::serve::once::Uses;
 use crate::serve::reload::Source;
 use crate::serve::requests::Desk;
 use crate::serve::server::Server;
@@ -98,7 +99,8 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     };
     let name = listener.path.display().to_string();
     let host = Some(std::process::id());
-    let desk = Desk::new(InForce::new(layers)?, Approvals::default(), name, host);
+    let uses = Directories::from_environment().uses().map(Uses::at).unwrap_or_default();
+    let desk = Desk::new(InForce::new(layers)?, (Approvals::default(), uses), name, host);
     // What has left its parents in the tree stays ours, so that it is known as a part of it.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     let child = exec::fork().map_err(|error| {

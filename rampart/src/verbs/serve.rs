@@ -12,6 +12,7 @@ use crate::serve::approvals::Approvals;
 use crate::serve::brain::InForce;
 use crate::serve::journal::Journal;
 use crate::serve::listen::{self, Listener};
+use crate::serve::once::Uses;
 use crate::serve::reload::{Reloader, Source};
 use crate::serve::requests::Desk;
 use crate::serve::server::Server;
@@ -67,13 +68,13 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let directories = Directories::from_environment();
     directories.make_audit()?;
     let places = audit::places(&directories)?;
-    let state = directories.state()?;
+    let (state, uses) = (directories.state()?, directories.uses()?);
     make_private(&state)?;
     let state = state.join("evaluator");
     make_private(&state)?;
     let (journal, kept) = Journal::open(&state.join(journal_name(&path)))?;
     let approvals = Approvals::restored(kept.approvals, kept.same_boot);
-    let desk = Desk::new(policy, approvals, path.display().to_string(), None);
+    let desk = Desk::new(policy, (approvals, Uses::at(uses)), path.display().to_string(), None);
     let mut server = Server::new(desk, listener, Some(journal), is_shared)?;
     match Recorder::start(places) {
         Ok(recorder) => server.record_by(recorder).map_err(waits)?,

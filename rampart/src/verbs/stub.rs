@@ -7,7 +7,7 @@
 
 use crate::asked::Asked;
 use crate::audit::record;
-use crate::channel::{Connection, Packet};
+use crate::channel::{Connection, Fields, Packet};
 use crate::failure::{Failure, reason, status};
 use crate::launch::environment::Environment;
 use crate::launch::exec;
@@ -16,7 +16,7 @@ use crate::policy::{Choice, Layers};
 use crate::serve::brain::digest;
 use crate::serve::weigh::rule;
 use crate::verdict::judge::Judge;
-use crate::verdict::world::FileSystem;
+use crate::verdict::world::{FileSystem, Use};
 use crate::webhook;
 use evaluator::event::Outcome;
 use evaluator::settle::{Settled, settle};
@@ -25,7 +25,7 @@ use evaluator::{Action, Request, Verdict};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The verb, as the library spells it.
@@ -85,25 +85,71 @@ fn decided(asked: &Asked) -> Result<Facts, Failure> {
     let layers = Choice::default().load(&asked.environment)?;
     let mut judge = Judge::new(&layers)?;
     let facts = asked.facts();
-    asked.with_request(&facts, |request| {
-        judge.judge(request, &FileSystem::default(), |verdict, _| {
-            conclude(asked, &layers, (request, verdict), &facts)
+    let socket = asked.environment.value("RAMPART_SOCKET").map(PathBuf::from);
+    let mut world = FileSystem::default();
+    if let Some(socket) = socket.clone() {
+        world = world.counted_by(Box::new(move |one| {
+            matches!(used(&socket, one, false), Some(Action::Allow | Action::Ask))
+        }));
+    }
+    let is_done = asked.with_request(&facts, |request| {
+        judge.judge(request, &world, |verdict, _| {
+            let wanted = world.wanted();
+            let take = |one| socket.as_deref().and_then(|at| used(at, one, true));
+            // What is denied all the same uses nothing up.
+            let may_go = verdict.action != Action::Deny || verdict.unsure;
+            if may_go && !wanted.iter().all(|one| take(one) == Some(Action::Allow)) {
+                return Ok(false);
+            }
+            let is_told = !wanted.is_empty() || world.has_digests();
+            conclude(asked, &layers, (request, verdict, is_told), &facts).map(|()| true)
         })
     })?;
+    if !is_done {
+        // Somebody else was faster, so that what holds once does not hold here.
+        let world = FileSystem::default();
+        asked.with_request(&facts, |request| {
+            judge.judge(request, &world, |verdict, _| {
+                conclude(asked, &layers, (request, verdict, world.has_digests()), &facts)
+            })
+        })?;
+    }
     Ok(facts)
 }
 
+/// What the evaluator says of something that holds once; with `take`, this process uses it up.
+fn used(socket: &Path, one: &Use, take: bool) -> Option<Action> {
+    let mut body = Fields::default()
+        .with(Tag::Owner, &one.policy)
+        .with(Tag::Rule, &one.rule)
+        .with(Tag::Ends, &one.ends.to_le_bytes());
+    if take {
+        body.add(Tag::Scope, b"once");
+    }
+    let connection = Connection::open(socket).ok()?;
+    connection.send(Kind::Once, &body).ok()?;
+    let packet = connection.receive(GRACE).ok()?;
+    let body = Body::read(&packet.body).ok().filter(|_| packet.kind == Kind::Answer)?;
+    match body.one(Tag::Action)? {
+        [code] => Action::from_code(*code),
+        _ => None,
+    }
+}
+
+/// Settles the verdict and records it. `is_told` if the evaluator has told, or will tell the new
+/// process, something that the library did not know.
 fn conclude(
     asked: &Asked,
     layers: &Layers,
-    (request, verdict): (&Request<'_>, &Verdict<'_>),
+    (request, verdict, is_told): (&Request<'_>, &Verdict<'_>, bool),
     facts: &Facts,
 ) -> Result<(), Failure> {
     let mut settled = settle(verdict, asked.environment.fail_open());
     let mut said = String::new();
     // Where the library did not know something, it does not know it after the exec either: even
-    // what may go ahead needs the evaluator's word.
-    if verdict.action != Action::Deny || verdict.unsure {
+    // what may go ahead needs the evaluator's word, unless that is what the new process is told.
+    let is_known = is_told && verdict.action.permits() && !verdict.unsure;
+    if (verdict.action != Action::Deny || verdict.unsure) && !is_known {
         settled = match ask(asked, layers, verdict, settled) {
             Answer::Yes(by) => Settled { permitted: true, answered_by: by },
             Answer::No(by, why) => {

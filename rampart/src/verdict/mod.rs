@@ -1,6 +1,7 @@
 //! Asking the evaluator, and saying what it answered.
 
 pub mod ask;
+pub mod digests;
 pub mod json;
 pub mod judge;
 pub mod names;

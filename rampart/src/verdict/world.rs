@@ -1,6 +1,8 @@
 //! The world as std shows it, for verdicts outside a guarded process.
 
+use super::digests;
 use crate::process::Process;
+use evaluator::world::Once;
 use evaluator::{Answer, World};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,19 +16,34 @@ use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Mode, OFlags};
-use sha2::{Digest, Sha256};
 
 /// How many answers are kept, so that a long input cannot fill the memory.
 const KEPT: usize = 1024;
 
 /// The file system of this process. Where a path leads is looked up once until
 /// [`FileSystem::forget`]: many rules ask the same, and a verdict should see one state of things.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct FileSystem {
     /// Whose call it is, if not this process's own: a user and, if known, a process.
     asker: Option<(u32, Option<Process>)>,
     resolved: RefCell<HashMap<Vec<u8>, Resolved>>,
     digests: RefCell<HashMap<Vec<u8>, Answer<[u8; 32]>>>,
+    counter: Option<Counter>,
+    wanted: RefCell<Vec<Use>>,
+}
+
+/// Who says whether something that holds once can be used.
+pub type Counter = Box<dyn Fn(&Use) -> bool>;
+
+/// Something that holds once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// The policy of the rule.
+    pub policy: Vec<u8>,
+    /// The rule.
+    pub rule: Vec<u8>,
+    /// Seconds since the epoch at which it is void; 0 for never.
+    pub ends: u64,
 }
 
 /// Where a path leads.
@@ -36,6 +53,21 @@ impl FileSystem {
     /// The world of a call that is another process's: `user`'s, started by the parent of `process`.
     pub fn seen_by(user: u32, process: Option<Process>) -> Self {
         Self { asker: Some((user, process)), ..Self::default() }
+    }
+
+    /// With somebody who counts what holds once.
+    pub fn counted_by(self, counter: Counter) -> Self {
+        Self { counter: Some(counter), ..self }
+    }
+
+    /// What holds once and was taken for granted: it has to be used up before the call goes ahead.
+    pub fn wanted(&self) -> Vec<Use> {
+        self.wanted.borrow().clone()
+    }
+
+    /// Whether the content of a file had a part in a verdict.
+    pub fn has_digests(&self) -> bool {
+        self.digests.borrow().values().any(|answer| matches!(answer, Answer::Value(_)))
     }
 
     /// Forgets what was looked up: time has passed.
@@ -82,7 +114,7 @@ impl World for FileSystem {
         if let Some(known) = self.digests.borrow().get(path) {
             return *known;
         }
-        let answer = match digest_of(Path::new(OsStr::from_bytes(path))) {
+        let answer = match digests::of(Path::new(OsStr::from_bytes(path))) {
             Ok(Some(digest)) => Answer::Value(digest),
             Ok(None) => Answer::Unavailable,
             Err(error) => missing(&error),
@@ -93,6 +125,17 @@ impl World for FileSystem {
         }
         digests.insert(path.to_vec(), answer);
         answer
+    }
+
+    fn may_use(&self, once: &Once<'_>) -> bool {
+        let Once { policy, rule, expires_at } = *once;
+        let one = Use { policy: policy.to_vec(), rule: rule.to_vec(), ends: expires_at };
+        let may = self.counter.as_ref().is_some_and(|counter| counter(&one));
+        let mut wanted = self.wanted.borrow_mut();
+        if may && !wanted.contains(&one) {
+            wanted.push(one);
+        }
+        may
     }
 
     fn user(&self) -> Answer<u32> {
@@ -154,7 +197,7 @@ fn missing<T>(error: &io::Error) -> Answer<T> {
 }
 
 /// Opens a regular file; `None` if it is none. Never waits: a FIFO is not opened for long enough.
-fn open(path: &Path) -> io::Result<Option<File>> {
+pub fn open(path: &Path) -> io::Result<Option<File>> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     Ok(file.metadata()?.is_file().then_some(file))
@@ -169,23 +212,6 @@ fn read_piece(path: &Path, offset: u64, out: &mut [u8]) -> io::Result<Option<usi
         match file.read_at(out, offset) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             count => return count.map(Some),
-        }
-    }
-}
-
-/// The SHA-256 of a regular file; `None` if it is none.
-fn digest_of(path: &Path) -> io::Result<Option<[u8; 32]>> {
-    let Some(mut file) = open(path)? else {
-        return Ok(None);
-    };
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(Some(hash.finalize().into())),
-            Ok(count) => hash.update(buffer.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
         }
     }
 }

@@ -13,8 +13,10 @@
 mod clients;
 mod counted;
 mod crowd;
+mod digests;
 mod failures;
 mod hosted;
+mod once;
 mod person;
 mod reloaded;
 mod service;
