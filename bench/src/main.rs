@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+mod cost;
 mod fresh;
 mod hostile;
 mod inputs;
@@ -36,6 +37,13 @@ fn main() -> ExitCode {
         ["worker", rest @ ..] => spawn::work(rest),
         ["echo", path] => socket::echo(Path::new(path)),
         ["verdict"] => match verdicts_only() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                eprintln!("bench: {message}");
+                ExitCode::FAILURE
+            }
+        },
+        ["cost", paths @ ..] => match cost::print(paths, hostile::SIZE) {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => {
                 eprintln!("bench: {message}");

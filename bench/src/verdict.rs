@@ -58,7 +58,7 @@ pub fn request(command: &[u8]) -> Request<'_> {
 }
 
 /// So many runs of which the fastest counts.
-const ROUNDS: u32 = 3;
+const ROUNDS: u32 = 5;
 
 /// Nanoseconds of the fastest of a few runs of `work`.
 fn fastest(scratch: &mut OwnedScratch, mut work: impl FnMut(&mut Scratch<'_>)) -> f64 {
@@ -82,20 +82,32 @@ pub fn time(images: &[Image<'_>], command: &[u8], rules: usize, scratch: &mut Ow
     })
 }
 
+/// What finding the commands of `command` takes, in units of counted work, and how many they are.
+pub fn understood(command: &[u8], scratch: &mut OwnedScratch) -> (u64, usize) {
+    let request = request(command);
+    scratch.fit(&request, 1);
+    let mut memory = scratch.borrow();
+    let tree = understand(&request, &NoWorld, parts(&mut memory)).0;
+    (tree.work, tree.commands.len())
+}
+
 /// Nanoseconds of the part of it that finds the commands.
 pub fn time_understanding(command: &[u8], scratch: &mut OwnedScratch) -> f64 {
     let request = request(command);
     scratch.fit(&request, 1);
     fastest(scratch, |memory| {
-        let parts = Parts {
-            text: memory.text,
-            words: memory.words,
-            commands: memory.commands,
-            redirects: memory.redirects,
-            vars: memory.vars,
-        };
-        std::hint::black_box(understand(&request, &NoWorld, parts).0.commands.len());
+        std::hint::black_box(understand(&request, &NoWorld, parts(memory)).0.commands.len());
     })
+}
+
+fn parts<'s>(memory: &'s mut Scratch<'_>) -> Parts<'s> {
+    Parts {
+        text: memory.text,
+        words: memory.words,
+        commands: memory.commands,
+        redirects: memory.redirects,
+        vars: memory.vars,
+    }
 }
 
 fn all(image: &Image<'_>, commands: &[String], rules: usize) -> Vec<f64> {

@@ -138,6 +138,62 @@ fn data_flows_through_any_number_of_programs() {
     assert_eq!(nowhere, []);
 }
 
+/// A text of nothing but the smallest commands, or of what costs about as much, ends early.
+#[test]
+fn what_nobody_writes_by_hand_is_too_complex() {
+    let mut scratch = OwnedScratch::default();
+    let image = Image::open(policies::STANDARD).unwrap();
+    for part in [
+        "a;",
+        "a\n",
+        "a|",
+        "a&",
+        "a&&",
+        "a||",
+        "sh -c a;",
+        "sh<<<a;",
+        "eval a;",
+        "echo $(a);",
+        "echo `a`;",
+        "((x=1));",
+        "let a=1;",
+        "sudo ",
+        "env -S ",
+        "if a;then b;fi;",
+        "case a in a)b;;esac;",
+    ] {
+        let text = part.repeat(8192 / part.len());
+        let (read, judged, outcome) = work(image, &text, &mut scratch);
+        assert_eq!(outcome, Outcome::TooComplex, "{part:?}: {read} {judged}");
+    }
+}
+
+/// What programs write has as many commands as lines, or one and much text.
+#[test]
+fn generated_scripts_are_not_too_complex() {
+    let mut scratch = OwnedScratch::default();
+    let image = Image::open(policies::STANDARD).unwrap();
+    let lines =
+        |count: usize, line: fn(usize) -> String| -> String { (0..count).map(line).collect() };
+    let body = "lorem ipsum $x dolor\n".repeat(5000);
+    for (what, text) in [
+        ("500 lines `mv a b`", "mv a b\n".repeat(500)),
+        ("2,000 renamed files", lines(2000, |n| format!("mv file{n} dir{n}\n"))),
+        ("1,000 appended lines", lines(1000, |n| format!("echo x{n} >> out{n}\n"))),
+        ("1,000 lists", lines(1000, |n| format!("cp -r src/a{n} b{n} && rm -f tmp/{n}\n"))),
+        (
+            "a function and 1,000 calls",
+            "f() { rm -f \"$1\"; }\n".to_owned() + &lines(1000, |n| format!("f tmp/file-{n}.o\n")),
+        ),
+        ("a document of 100 KiB", format!("cat > x <<'E'\n{body}E\n")),
+        ("an expanded one", format!("cat > x <<E\n{body}E\n")),
+        ("300 KiB of files", format!("rm -f {}", lines(20_000, |n| format!("file{n:08}.o ")))),
+    ] {
+        let (read, judged, outcome) = work(image, &text, &mut scratch);
+        assert_eq!(outcome, Outcome::Complete, "{what}: {read} {judged}");
+    }
+}
+
 /// What people write comes nowhere near the limits.
 #[test]
 fn a_long_script_is_not_too_complex() {

@@ -88,6 +88,21 @@ impl<'s, T: Copy> Store<'s, T> {
         Ok(())
     }
 
+    /// Stacks copies of the elements `start .. start + len`, which lie below the top.
+    pub fn stack_copy(&mut self, start: usize, len: usize) -> Result<(), Stop> {
+        let parts = self.slice.split_at_mut_checked(self.top);
+        let (below, above) = parts.ok_or(Stop::Limit)?;
+        let source = below.get(start..start.saturating_add(len));
+        let (Some(source), Some(target)) = (source, above.get_mut(..len)) else {
+            return Err(Stop::Limit);
+        };
+        for (target, source) in target.iter_mut().zip(source) {
+            *target = *source;
+        }
+        self.top = self.top.saturating_add(len);
+        Ok(())
+    }
+
     /// Drops stacked elements from `top` on.
     pub fn unstack(&mut self, top: usize) {
         self.top = self.top.min(top).max(self.base);

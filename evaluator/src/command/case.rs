@@ -43,6 +43,7 @@ impl Shell<'_, '_> {
             self.blanks()?;
         }
         loop {
+            self.take_steps(2)?;
             self.blanks()?;
             self.one_word(Mode::One)?;
             self.blanks()?;

@@ -175,7 +175,10 @@ impl Shell<'_, '_> {
                 self.number_text()?;
                 return Ok(true);
             }
-            _ if is_name_start(byte) => return self.name(index, code, primary, until),
+            _ if is_name_start(byte) => {
+                self.take_steps(2)?;
+                return self.name(index, code, primary, until);
+            }
             b'+' | b'.' | b'&' | b'~' | b':' | b'<' | b'>' | b'=' | b'!' | b'?' | b'|' => {
                 self.advance(1);
             }

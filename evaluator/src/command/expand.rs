@@ -15,7 +15,20 @@ impl Shell<'_, '_> {
         self.add_flags(WordFlags(carried));
         let splits = !quoted && mode == Mode::Args;
         let separators = if splits { self.separators() } else { None };
+        if separators.is_some() {
+            self.take_steps(value.len / 8)?;
+        }
+        let special = |byte: &u8| {
+            *byte == UNKNOWN
+                || (splits
+                    && (matches!(byte, b'*' | b'?' | b'[') || self.separates(*byte, separators)))
+        };
         let start = value.start as usize;
+        if value.len > 0 && !self.bytes(value).iter().any(special) {
+            self.burn((value.len as usize / 4).saturating_add(1))?;
+            self.build.some = true;
+            return self.text.stack_copy(start, value.len as usize);
+        }
         for at in start..start.saturating_add(value.len as usize) {
             let byte = self.text.get(at).unwrap_or(UNKNOWN);
             if byte == UNKNOWN {
@@ -40,6 +53,7 @@ impl Shell<'_, '_> {
     pub fn append_list(&mut self, list: Run, star: bool, quoted: bool, mode: Mode) -> Step {
         let apart = mode == Mode::Args && !(quoted && star);
         self.build.empty_list |= list.count == 0 && !star;
+        self.take_steps(list.count / 4)?;
         for step in 0..list.count {
             let word = self.words.get(list.first.saturating_add(step) as usize);
             let word = word.unwrap_or_default();

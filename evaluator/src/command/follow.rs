@@ -238,6 +238,7 @@ impl Shell<'_, '_> {
                 return self.emit_unknown(Taint::default());
             }
         }
+        self.take_steps(4)?;
         let place = Place {
             parent: (index as u32).saturating_add(1),
             via: if decoded { Via::Decoded } else { via },

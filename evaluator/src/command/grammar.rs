@@ -150,6 +150,7 @@ impl Shell<'_, '_> {
     /// Commands joined by `|`.
     fn pipeline(&mut self) -> Step {
         self.burn(4)?;
+        self.take_steps(1)?;
         if self.pipeline_prefix()? {
             return Ok(());
         }

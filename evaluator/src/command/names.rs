@@ -97,7 +97,9 @@ impl<'s> Names<'s> {
 
     /// Indices and entries of the chain that `name` of `group` is in, the latest first.
     pub fn chain(&self, group: u32, name: &[u8]) -> impl Iterator<Item = (usize, Var)> + '_ {
-        self.from(self.heads.get(chain(group, name)).copied().unwrap_or(0))
+        let none = self.store.len() == 0;
+        let head = if none { None } else { self.heads.get(chain(group, name)) };
+        self.from(head.copied().unwrap_or(0))
     }
 
     /// The entries in the chain of `entry` that are older.

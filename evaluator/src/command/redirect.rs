@@ -227,6 +227,11 @@ impl Shell<'_, '_> {
 
     /// The value of an unquoted here-document's body.
     fn expand_body(&mut self, body: Span) -> Step<Word> {
+        let special = |byte: &u8| matches!(*byte, b'$' | b'`' | b'\\' | super::UNKNOWN);
+        if !self.bytes(body).iter().any(special) {
+            self.burn(body.len as usize / 8)?;
+            return Ok(Word { text: body, flags: WordFlags::default() });
+        }
         let cursor = self.enter(body);
         let build = core::mem::take(&mut self.build);
         self.begin_word();

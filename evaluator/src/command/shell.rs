@@ -8,7 +8,7 @@
 use super::arena::Store;
 use super::code::Mention;
 use super::flow::{Capture, Data};
-use super::limits::{BASE_FUEL, FUEL_PER_BYTE, MAX_DEPTH, Step, Stop};
+use super::limits::{BASE_FUEL, BASE_STEPS, MAX_DEPTH, Step, Stop};
 use super::names::Names;
 use super::word::Building;
 use super::{Command, CommandFlags, Outcome, Parts, Redirect, Run, Span, Tree, Via, Word};
@@ -35,7 +35,13 @@ pub(super) struct Shell<'r, 's> {
     pub here: usize,
     pub fuel: u32,
     /// The fuel that there was.
-    granted: u32,
+    pub granted: u32,
+    /// Steps of grammar that may still be taken on what was not read before.
+    pub steps: u32,
+    /// Where the part of the call's own text begins that was not read before, an index into `text`.
+    pub farthest: usize,
+    /// Where the call's own text ends.
+    pub own_text: usize,
     pub depth: u32,
     pub place: Place,
     pub state: State,
@@ -151,6 +157,9 @@ impl<'r, 's> Shell<'r, 's> {
             here: 0,
             fuel: BASE_FUEL,
             granted: BASE_FUEL,
+            steps: BASE_STEPS,
+            farthest: 0,
+            own_text: 0,
             depth: 0,
             place: Place {
                 parent: 0,
@@ -248,21 +257,6 @@ impl<'r, 's> Shell<'r, 's> {
         self.commands.push(Command { flags: CommandFlags::WRAPPER, ..Command::default() })?;
         let place = Place { parent: 1, via: Via::Shell, ..self.place };
         self.read_text(text, place)
-    }
-
-    fn fuel_for(&mut self, bytes: usize) {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.granted = BASE_FUEL.saturating_add(bytes.saturating_mul(FUEL_PER_BYTE));
-        self.fuel = self.granted;
-    }
-
-    /// Uses up `units` of work.
-    #[inline]
-    pub fn burn(&mut self, units: usize) -> Step {
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
-        let units = units.saturating_add(self.vars.take_walked() / 4);
-        self.fuel = self.fuel.checked_sub(units).ok_or(Stop::Limit)?;
-        Ok(())
     }
 
     /// Runs `body` one level deeper.

@@ -68,6 +68,7 @@ impl Shell<'_, '_> {
     fn simple_once(&mut self) -> Step {
         // What is read again costs no byte of the text.
         self.burn(if self.again > 0 { 64 } else { 8 })?;
+        self.begin_steps()?;
         let start = self.pos;
         let outer = self.place;
         let mut reading = Reading {
@@ -316,7 +317,8 @@ impl Shell<'_, '_> {
         // Each of its words is looked at once more: a chain of wrappers with many ends here.
         let many = (words.count as usize).saturating_sub(MANY_WORDS);
         self.burn((words.count as usize).saturating_mul(8))?;
-        self.burn(many.saturating_mul(16))?;
+        self.burn(many.saturating_mul(24))?;
+        self.take_steps(8)?;
         let above = self.commands.get(parent).unwrap_or_default();
         let index = self.commands.push(Command {
             words,
