@@ -17,8 +17,8 @@ mod socket;
 pub use socket::pause;
 
 pub use process::{
-    coarse_time, effective_user, has_no_new_privileges, node_name, parent_id, process_id,
-    real_group, real_user, stack_limit, wall_time,
+    coarse_time, effective_user, has_no_new_privileges, monotonic_time, node_name, parent_id,
+    process_id, real_group, real_user, stack_limit, wall_time,
 };
 
 /// The kernel's answer to a failed call: an `errno` value.

@@ -1,6 +1,7 @@
 //! The command line: which verb, and its exit status.
 
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
+use crate::output;
 use crate::verbs::{
     allow, audit_export, audit_forward, audit_prune, audit_replay, audit_search, audit_stats,
     audit_tail, audit_verify, check, doctor, init, policy_compile, policy_lint, policy_reload,
@@ -8,6 +9,7 @@ use crate::verbs::{
 };
 use crate::verbs::{approvals, serve, status, stub};
 use clap::{Parser, Subcommand};
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 /// A seatbelt for AI agents: every command that an agent's process tree starts is checked against
@@ -72,6 +74,16 @@ enum AuditVerb {
     Anchor(audit_verify::Anchor),
 }
 
+/// Prints the help that was asked for, or what is wrong with the words. The exit status: help that nobody
+/// can have read is a failure.
+fn explained(said: &clap::Error) -> ExitCode {
+    let printed = said.print().and_then(|()| io::stdout().flush());
+    match (u8::try_from(said.exit_code()).unwrap_or(failure::status::USAGE), printed) {
+        (0, Err(error)) => output::failed(&error).report(),
+        (status, _) => ExitCode::from(status),
+    }
+}
+
 /// Reads the command line and runs its verb. Wrong usage ends here with exit status 2.
 pub fn run() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
@@ -80,7 +92,11 @@ pub fn run() -> ExitCode {
         return stub::run(words.collect()).report();
     }
     let done = |()| 0;
-    let result: Result<u8, Failure> = match CommandLine::parse().verb {
+    let verb = match CommandLine::try_parse() {
+        Ok(line) => line.verb,
+        Err(said) => return explained(&said),
+    };
+    let result: Result<u8, Failure> = match verb {
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Serve(arguments) => serve::run(&arguments),
         Verb::Pending(arguments) => arguments.run().map(done),

@@ -47,7 +47,7 @@ impl Failure {
     /// Says it on standard error.
     pub fn report(&self) -> ExitCode {
         if !self.message.is_empty() {
-            eprintln!("{self}");
+            complain!("{self}");
         }
         ExitCode::from(self.status)
     }

@@ -3,7 +3,12 @@
 //! Each verb is one module that reads top to bottom: parse, load the policy, ask the evaluator,
 //! say it. What to run and what to think of it is never decided here: that is `evaluator`.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic: see `output`")]
+
 use std::process::ExitCode;
+
+#[macro_use]
+mod output;
 
 mod asked;
 mod audit;
@@ -15,7 +20,6 @@ mod corpus;
 mod directories;
 mod failure;
 mod launch;
-mod output;
 mod policy;
 mod process;
 mod serve;

@@ -1,8 +1,20 @@
-//! Standard output, buffered, with a broken pipe as a quiet end: `rampart audit tail | head`
-//! must not complain.
+//! What is said to people. Standard output is buffered, with a broken pipe as a quiet end: `rampart
+//! audit tail | head` must not complain. What cannot be said on standard error is not said: `println!`
+//! and `eprintln!` panic there, and a service whose log is full has other work to do.
 
 use crate::failure::{Failure, reason, status};
+use std::fmt::Arguments;
 use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
+
+/// Says a line on standard error, as `eprintln!` but that it never fails.
+macro_rules! complain {
+    ($($words:tt)*) => { $crate::output::complain(format_args!($($words)*)) };
+}
+
+/// What [`complain!`] does: one write(2), so that lines of several processes do not mix.
+pub fn complain(words: Arguments<'_>) {
+    let _ = io::stderr().write_all(format!("{words}\n").as_bytes());
+}
 
 /// Standard output for one verb.
 pub struct Output {
@@ -41,7 +53,8 @@ impl Output {
     }
 }
 
-fn failed(error: &io::Error) -> Failure {
+/// Why nothing more can be said on standard output.
+pub fn failed(error: &io::Error) -> Failure {
     match error.kind() {
         // 128 + SIGPIPE, what a shell shows for a writer whose reader has gone.
         ErrorKind::BrokenPipe => Failure::with(141, ""),

@@ -165,7 +165,7 @@ impl Guard {
     }
 }
 
-/// Every event in the spools of `dir`.
+/// Every event in the spools and the chain of `dir`; what the chain says of itself is left out.
 ///
 /// # Panics
 /// If a line is no JSON.
@@ -178,7 +178,7 @@ pub fn events_in(dir: &Path) -> Vec<Value> {
     for entry in entries {
         let path = entry.expect("an entry").path();
         let text = fs::read_to_string(&path).expect("a spool of UTF-8");
-        for line in text.lines() {
+        for line in text.lines().filter(|line| !line.starts_with("{\"note\":")) {
             let event = serde_json::from_str(line);
             events
                 .push(event.unwrap_or_else(|error| panic!("{}: {error}: {line}", path.display())));

@@ -77,6 +77,8 @@ fn said(request: &Request<'_>, verdict: &Verdict<'_>) {
     let event = Event {
         id: *b"01ARZ3NDEKTSV4RRFFQ69G5FAV",
         time_us: 1_700_000_000_000_000,
+        mono_us: u64::MAX,
+        took_us: u64::MAX,
         pid: 2,
         ppid: 1,
         uid: 1000,

@@ -200,6 +200,7 @@ extern "C" fn run_at(job: *mut c_void, room: *mut u8) {
 
 /// `None` if the memory does not do.
 fn deliberate(job: &mut Job<'_>, parts: &mut Parts<'_>) -> Option<()> {
+    let began_us = sys::monotonic_time();
     let Job { snapshot, call, may_escalate, ref mut judged, .. } = *job;
     let is_attempt = parts.full.is_none();
     let [cwd, path] = &mut parts.paths;
@@ -279,6 +280,7 @@ fn deliberate(job: &mut Job<'_>, parts: &mut Parts<'_>) -> Option<()> {
         word: word.as_str(),
         id: [0; 26],
         time_us: 0,
+        began_us,
         is_fallback: layers.is_fallback,
         is_attempt,
     };

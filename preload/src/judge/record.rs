@@ -31,6 +31,8 @@ pub struct Record<'a> {
     pub id: [u8; 26],
     /// Microseconds since the Unix epoch; as `id`, set where either is needed.
     pub time_us: u64,
+    /// When the call came ([`sys::monotonic_time`]).
+    pub began_us: u64,
     pub is_fallback: bool,
     /// Whether a larger memory is there for a line that does not fit.
     pub is_attempt: bool,
@@ -75,9 +77,12 @@ impl Record<'_> {
                 flags = flags.with(flag);
             }
         }
+        let mono_us = sys::monotonic_time();
         let event = Event {
             id: self.id,
             time_us: self.time_us,
+            mono_us,
+            took_us: mono_us.saturating_sub(self.began_us),
             pid: sys::process_id(),
             ppid: sys::parent_id(),
             uid: sys::real_user(),

@@ -8,6 +8,7 @@ use super::spool::{FromEnd, LONGEST_LINE};
 use crate::failure::{Failure, reason};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Map, Value, json};
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
@@ -272,6 +273,24 @@ impl Chain {
         self.append(event.to_string().as_bytes())
     }
 
+    /// The ids of the events in this file and the one before it.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn last_ids(&mut self) -> io::Result<HashSet<String>> {
+        self.flush()?;
+        let numbers = [self.number.saturating_sub(1), self.number];
+        let files = numbers.map(|number| path_of(&self.directory, number));
+        let files: Vec<_> = files.into_iter().filter(|path| path.exists()).collect();
+        let mut ids = HashSet::new();
+        let read = super::select::each_event(&files, &mut |_, event| {
+            ids.insert(event.id().to_owned());
+            Ok(())
+        });
+        read.map_err(|failure| io::Error::other(failure.message))?;
+        Ok(ids)
+    }
+
     /// The last note of this kind in this file or the one before it, and how many merged lines
     /// follow it.
     ///
@@ -298,13 +317,19 @@ impl Chain {
                     }
                     // What follows it came over the socket, from no spool.
                     Some(note) if note.get("note") == Some(&"record".into()) => merged = 0,
-                    Some(note) if note.get("note") != Some(&"foreign".into()) => {}
+                    Some(note) if !stands_for_a_line(&note) => {}
                     _ => merged += 1,
                 }
             }
         }
         Ok(None)
     }
+}
+
+/// Whether a note stands in the place of a merged line.
+fn stands_for_a_line(note: &Map<String, Value>) -> bool {
+    let kind = note.get("note").and_then(Value::as_str);
+    matches!(kind, Some("foreign" | "again"))
 }
 
 fn byte_at(file: &File, offset: u64) -> io::Result<u8> {

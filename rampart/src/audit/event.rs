@@ -109,6 +109,9 @@ impl Event {
         if self.members.contains_key("command") {
             return self.shown("command");
         }
+        if self.text("outcome") == "ended" {
+            return format!("exit status {}", self.shown("exit_status"));
+        }
         let parts = ["tool", "path", "url"].map(|name| self.shown(name));
         let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         parts.join(" ")

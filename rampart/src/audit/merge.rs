@@ -11,12 +11,15 @@ use super::chain::Chain;
 use super::config::Config;
 use super::entry::Hash;
 use super::event::Event;
+use super::origin::Origin;
 use super::redaction::Redaction;
 use super::spool;
 use crate::failure::{Failure, reason};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd as _;
@@ -73,6 +76,7 @@ fn take_in(sources: Vec<PathBuf>, chain: &mut Chain) -> Result<u64, Failure> {
     }
     // With a configuration that cannot be used nothing is merged: nothing is lost, nothing leaks.
     let redaction = Redaction::new(&Config::load()?.redact).map_err(Failure::usage)?;
+    let writing = Writing::new(redaction);
     for path in sources {
         let failed = |error: io::Error| {
             let why = reason(&error);
@@ -80,7 +84,7 @@ fn take_in(sources: Vec<PathBuf>, chain: &mut Chain) -> Result<u64, Failure> {
         };
         // Somebody else may have merged it while we waited for the lock.
         match Source::take(&path).map_err(failed)? {
-            Some(mut source) => merged += source.merge(chain, &redaction).map_err(failed)?,
+            Some(mut source) => merged += source.merge(chain, &writing).map_err(failed)?,
             None => continue,
         }
     }
@@ -147,8 +151,8 @@ impl Source {
         }
     }
 
-    fn merge(&mut self, chain: &mut Chain, redaction: &Redaction) -> io::Result<u64> {
-        let mut merged = self.resume(chain, redaction)?;
+    fn merge(&mut self, chain: &mut Chain, writing: &Writing) -> io::Result<u64> {
+        let mut merged = self.resume(chain, writing)?;
         loop {
             // Asked first: what is read afterwards is then all there will ever be.
             let is_complete = has_no_writer(&self.file);
@@ -171,13 +175,13 @@ impl Source {
                 "note": "merge", "source": self.name, "owner": owner, "offset": self.offset,
                 "bytes": bytes.len(), "lines": lines,
             }))?;
-            merged += append_lines((chain, redaction), lines_of(&bytes), owner)?;
+            merged += append_lines((chain, writing), lines_of(&bytes), owner)?;
             self.reached(chain, bytes.len())?;
         }
     }
 
     /// Finishes what a crash cut short: the chain ends with the note and some of its lines.
-    fn resume(&mut self, chain: &mut Chain, redaction: &Redaction) -> io::Result<u64> {
+    fn resume(&mut self, chain: &mut Chain, writing: &Writing) -> io::Result<u64> {
         let Some((note, done)) = chain.last_note("merge")? else {
             return Ok(0);
         };
@@ -191,7 +195,7 @@ impl Source {
         }
         let bytes = self.read(usize::try_from(size).unwrap_or(PIECE))?;
         let rest = lines_of(&bytes).skip(usize::try_from(done).unwrap_or(usize::MAX));
-        let merged = append_lines((chain, redaction), rest, self.file.metadata()?.uid())?;
+        let merged = append_lines((chain, writing), rest, self.file.metadata()?.uid())?;
         self.reached(chain, bytes.len())?;
         Ok(merged)
     }
@@ -230,14 +234,17 @@ fn lines_of(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn append_lines<'l>(
-    (chain, redaction): (&mut Chain, &Redaction),
+    (chain, writing): (&mut Chain, &Writing),
     lines: impl Iterator<Item = &'l [u8]>,
     owner: u32,
 ) -> io::Result<u64> {
     let mut count = 0;
     for line in lines {
-        if is_event(line) {
-            chain.append(&redaction.line(line))?;
+        if let Some((line, event)) = writing.event(line) {
+            match event.has(AGAIN) && !writing.is_first(&event, chain)? {
+                true => chain.note(json!({"note": "again", "owner": owner, "of": event.id()}))?,
+                false => chain.append(&line)?,
+            }
         } else {
             let kept = line.get(..KEPT).unwrap_or(line);
             chain.note(json!({
@@ -250,10 +257,42 @@ fn append_lines<'l>(
     Ok(count)
 }
 
-/// Whether a line of a spool is an event, and none that says what only the chain says of itself.
-pub fn is_event(line: &[u8]) -> bool {
-    let reserved = ["note", "seq", "prev", "hash"];
-    Event::parse(line).is_some_and(|event| !reserved.iter().any(|name| event.has(name)))
+/// The member of an event that somebody may have put into the log already: it was sent to an evaluator
+/// that went without an answer.
+pub const AGAIN: &str = "again";
+
+/// What is done with an event on its way into the chain.
+pub struct Writing {
+    redaction: Redaction,
+    origin: Origin,
+    /// The ids of the last two files, once somebody has asked.
+    known: RefCell<Option<HashSet<String>>>,
+}
+
+impl Writing {
+    /// On this machine, with this masked.
+    pub fn new(redaction: Redaction) -> Self {
+        Self { redaction, origin: Origin::here(), known: RefCell::default() }
+    }
+
+    /// `line` as it stands in the chain, and the event on it; `None` if it is none, or says what only
+    /// the chain says.
+    pub fn event(&self, line: &[u8]) -> Option<(Vec<u8>, Event)> {
+        const RESERVED: [&str; 6] = ["note", "host", "boot", "seq", "prev", "hash"];
+        let event = Event::parse(line)?;
+        let is_plain = !RESERVED.iter().any(|name| event.has(name));
+        is_plain.then(|| (self.origin.added(&self.redaction.line(line), &event), event))
+    }
+
+    /// Whether no event of this id is at the end of the chain. From then on there is one.
+    fn is_first(&self, event: &Event, chain: &mut Chain) -> io::Result<bool> {
+        let mut known = self.known.borrow_mut();
+        let ids = match &mut *known {
+            Some(ids) => ids,
+            none => none.insert(chain.last_ids()?),
+        };
+        Ok(ids.insert(event.id().to_owned()))
+    }
 }
 
 /// Whether nobody has the file open for writing: only then the kernel grants a read lease

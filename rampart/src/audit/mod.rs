@@ -10,6 +10,7 @@ pub mod follow;
 pub mod format;
 pub mod forward;
 pub mod merge;
+pub mod origin;
 pub mod record;
 pub mod recorder;
 pub mod redaction;
@@ -98,7 +99,7 @@ pub fn all_files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
 pub fn readable(places: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let merged = merge::merge(places);
     if let Err(failure) = &merged {
-        eprintln!("rampart: warning: {}", failure.message);
+        complain!("rampart: warning: {}", failure.message);
     }
     let mut all = Vec::new();
     for place in places {

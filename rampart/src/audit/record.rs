@@ -1,21 +1,31 @@
-//! Recording a verdict of our own, in the place and form that the library uses.
+//! Recording a verdict of our own, in the form that the library uses: by the evaluator of the tree if
+//! it keeps the same log, so that it is in there at once and sealed with the rest; else in the spool.
 
+use super::merge::AGAIN;
+use super::recorder::LATE;
+use crate::channel::{Connection, Fields};
 use crate::failure::{Failure, reason, status};
 use crate::launch::environment::Environment;
 use evaluator::event::{Event, EventFlags, Outcome, ulid, write_line};
 use evaluator::settle::{Settled, settle};
+use evaluator::wire::{Kind, Tag};
 use evaluator::{Request, Verdict, notice};
 use rustix::rand::{GetRandomFlags, getrandom};
+use rustix::time::{ClockId, clock_gettime};
+use serde_json::json;
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Room for one event or one line to the agent, in bytes.
 const LINE: usize = 64 * 1024;
+
+/// How long the evaluator has to say that an event is in the log: longer than it tries.
+const PATIENCE: Duration = Duration::from_secs(LATE.as_secs() * 3);
 
 /// Settles `verdict` for a program that is about to be started where the library cannot load,
 /// and records it.
@@ -26,7 +36,7 @@ pub fn conclude(
     request: &Request<'_>,
     verdict: &Verdict<'_>,
     environment: &Environment,
-    is_enforced: bool,
+    (is_enforced, took): (bool, Duration),
 ) -> Result<(), Failure> {
     let settled = settle(verdict, environment.fail_open());
     let outcome = match (settled.permitted, is_enforced) {
@@ -34,7 +44,8 @@ pub fn conclude(
         (false, true) => Outcome::Denied,
         (false, false) => Outcome::NotEnforced,
     };
-    let id = event(request, verdict, environment, ("run", outcome, settled.answered_by));
+    let told = Told { hook: "run", outcome, answered_by: settled.answered_by, took };
+    let id = event(request, verdict, environment, &told);
     if settled.permitted || !is_enforced {
         return Ok(());
     }
@@ -56,13 +67,25 @@ pub fn denial(
     Failure::with(status::NOT_EXECUTABLE, text)
 }
 
-/// Records what came of `verdict`: the entrance, the outcome, and on whose word. Returns the id of
-/// the event. One that cannot be written is a warning.
+/// What came of a verdict.
+pub struct Told {
+    /// The entrance.
+    pub hook: &'static str,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// On whose word.
+    pub answered_by: &'static str,
+    /// How long it took to judge.
+    pub took: Duration,
+}
+
+/// Records what came of `verdict`. Returns the id of the event. One that cannot be written is a
+/// warning.
 pub fn event(
     request: &Request<'_>,
     verdict: &Verdict<'_>,
     environment: &Environment,
-    (hook, outcome, answered_by): (&str, Outcome, &str),
+    told: &Told,
 ) -> [u8; 26] {
     let fail_open = environment.fail_open();
     let (id, time_us) = stamp();
@@ -70,27 +93,104 @@ pub fn event(
     let event = Event {
         id,
         time_us,
+        mono_us: monotonic(),
+        took_us: u64::try_from(told.took.as_micros()).unwrap_or_default(),
         pid: std::process::id(),
         ppid: std::os::unix::process::parent_id(),
         uid: rustix::process::getuid().as_raw(),
-        hook,
+        hook: told.hook,
         request,
         verdict,
-        outcome,
-        answered_by,
+        outcome: told.outcome,
+        answered_by: told.answered_by,
         tree: tree.filter(|tree| !tree.is_empty()).unwrap_or(&id),
         flags: if fail_open == Some(true) { EventFlags::FAIL_OPEN } else { EventFlags::default() },
     };
     let mut line = vec![0; LINE];
     let length = write_line(&event, &mut line);
-    let directory = environment.value("RAMPART_AUDIT_DIR").map(Path::new);
-    if let Some(directory) = directory
-        && let Err(error) = append(directory, event.uid, line.get(..length).unwrap_or_default())
-    {
-        let why = reason(&error);
-        eprintln!("rampart: warning: cannot record in `{}`: {why}", directory.display());
-    }
+    put(environment, line.get(..length).unwrap_or_default());
     id
+}
+
+/// Records how the command of a tree has ended, whose process was `pid`: its exit status, or the signal
+/// that it died of and the status that a shell would show.
+pub fn ended(environment: &Environment, pid: u32, status: u8, signal: Option<i32>) {
+    let (id, time_us) = stamp();
+    let mut event = json!({
+        "v": evaluator::event::VERSION,
+        "id": String::from_utf8_lossy(&id),
+        "time": String::from_utf8_lossy(&evaluator::event::timestamp(time_us)),
+        "mono_us": monotonic(),
+        "pid": pid,
+        "ppid": std::process::id(),
+        "uid": rustix::process::getuid().as_raw(),
+        "hook": "exit",
+        "outcome": "ended",
+        "exit_status": status,
+    });
+    if let (Some(signal), Some(event)) = (signal, event.as_object_mut()) {
+        event.insert("signal".to_owned(), signal.into());
+    }
+    for (name, variable) in [("agent", "RAMPART_AGENT"), ("session", "RAMPART_SESSION")] {
+        let value = environment.value(variable).filter(|value| !value.is_empty());
+        if let (Some(value), Some(event)) = (value, event.as_object_mut()) {
+            event.insert(name.to_owned(), value.to_string_lossy().into());
+        }
+    }
+    put(environment, format!("{event}\n").as_bytes());
+}
+
+/// The time of a clock that is never set, in microseconds.
+fn monotonic() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    let seconds = now.tv_sec.unsigned_abs().saturating_mul(1_000_000);
+    seconds.saturating_add(now.tv_nsec.unsigned_abs() / 1000)
+}
+
+/// Puts one event, a line with its newline, where those of the tree go.
+fn put(environment: &Environment, line: &[u8]) {
+    let Some(directory) = environment.value("RAMPART_AUDIT_DIR").map(Path::new) else {
+        return;
+    };
+    let socket = environment.value("RAMPART_SOCKET").map(Path::new);
+    let sent = socket.map_or(Sent::No, |socket| send(socket, directory, line));
+    let marked = match (sent, line.strip_suffix(b"}\n")) {
+        (Sent::Yes, _) => return,
+        // The evaluator may have it: whoever merges looks.
+        (Sent::Maybe, Some(event)) => [event, b",\"", AGAIN.as_bytes(), b"\":1}\n"].concat(),
+        _ => line.to_owned(),
+    };
+    if let Err(error) = append(directory, rustix::process::getuid().as_raw(), &marked) {
+        let why = reason(&error);
+        complain!("rampart: warning: cannot record in `{}`: {why}", directory.display());
+    }
+}
+
+/// Whether an event is in the log.
+enum Sent {
+    Yes,
+    No,
+    Maybe,
+}
+
+/// Has the evaluator at `socket` put an event into the log of `directory`.
+fn send(socket: &Path, directory: &Path, line: &[u8]) -> Sent {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let body = Fields::default()
+        .with(Tag::Directory, directory.as_os_str().as_bytes())
+        .with(Tag::Event, line);
+    // What is too long for a packet is not recorded over a socket.
+    let Ok(connection) = Connection::open(socket) else {
+        return Sent::No;
+    };
+    if connection.send(Kind::Record, &body).is_err() {
+        return Sent::No;
+    }
+    match connection.receive(PATIENCE).map(|packet| packet.kind) {
+        Ok(Kind::Report) => Sent::Yes,
+        Ok(_) => Sent::No,
+        Err(_) => Sent::Maybe,
+    }
 }
 
 /// A fresh ULID.

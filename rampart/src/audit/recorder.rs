@@ -6,13 +6,16 @@
 
 use super::chain::Chain;
 use super::config::Config;
+use super::merge::Writing;
 use super::redaction::Redaction;
 use super::{merge, seal};
 use crate::failure::{Failure, reason};
 use rustix::event::{EventfdFlags, eventfd};
 use serde_json::json;
+use std::fs::Metadata;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
@@ -24,6 +27,9 @@ const MERGE: Duration = Duration::from_secs(1);
 /// Most bytes that one request may hold, and that may wait for the disk.
 const LARGE: usize = 64 * 1024;
 const WAITING: usize = 64 * 1024 * 1024;
+
+/// How long an event may wait for the log. Whoever sent it waits longer, and puts it elsewhere then.
+pub const LATE: Duration = Duration::from_secs(2);
 
 /// Most bytes that share an fdatasync(2).
 const GROUP: usize = 8 * 1024 * 1024;
@@ -37,6 +43,7 @@ struct Job {
     uid: u32,
     events: Vec<Vec<u8>>,
     length: usize,
+    since: Instant,
 }
 
 /// What came of it.
@@ -48,6 +55,7 @@ struct Done {
 
 /// The thread, and the ways to and from it.
 pub struct Recorder {
+    main: PathBuf,
     jobs: Option<Sender<Job>>,
     done: Receiver<Done>,
     wake: Arc<OwnedFd>,
@@ -66,6 +74,7 @@ impl Recorder {
             // What is wrong with it is said now, to whoever starts the service.
             drop(Chain::open(main)?);
         }
+        let main = places.first().cloned().unwrap_or_default();
         let failed = |what: String| Failure::other(format!("cannot record events: {what}"));
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let wake = eventfd(0, flags).map_err(|errno| failed(reason(&errno.into())))?;
@@ -78,14 +87,14 @@ impl Recorder {
             merged: Instant::now(),
             is_sealed: true,
             complaint: String::new(),
-            redaction: Redaction::new(&Config::load()?.redact).map_err(Failure::usage)?,
+            writing: Writing::new(Redaction::new(&Config::load()?.redact).map_err(Failure::usage)?),
         };
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
             .spawn(move || worker.work(&taken))
             .map_err(|error| failed(reason(&error)))?;
         let (jobs, thread) = (Some(jobs), Some(thread));
-        Ok(Self { jobs, done, wake, waiting: std::cell::Cell::new(0), thread })
+        Ok(Self { main, jobs, done, wake, waiting: std::cell::Cell::new(0), thread })
     }
 
     /// Has `events` of user `uid` recorded; [`Recorder::done`] tells `token` when they are.
@@ -105,7 +114,7 @@ impl Recorder {
         if self.waiting.get().saturating_add(length) > WAITING {
             return Err("the disk is too slow for so many events; try again");
         }
-        let job = Job { token, uid, events, length };
+        let job = Job { token, uid, events, length, since: Instant::now() };
         let sent = self.jobs.as_ref().map(|jobs| jobs.send(job));
         match sent {
             Some(Ok(())) => {
@@ -114,6 +123,13 @@ impl Recorder {
             }
             _ => Err("nothing is recorded any more"),
         }
+    }
+
+    /// Whether the log is in `directory`.
+    pub fn is_at(&self, directory: &Path) -> bool {
+        let which = |path: &Path| std::fs::metadata(path).ok();
+        let same = |a: Metadata, b: Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+        which(&self.main).zip(which(directory)).is_some_and(|(a, b)| same(a, b))
     }
 
     /// What came of earlier requests, each once.
@@ -154,7 +170,7 @@ struct Worker {
     is_sealed: bool,
     /// What was last said about merging, so that it is said once.
     complaint: String,
-    redaction: Redaction,
+    writing: Writing,
 }
 
 impl Worker {
@@ -184,16 +200,33 @@ impl Worker {
 
     /// Records the events of `group` with one commit, and tells everybody.
     fn record(&mut self, group: Vec<Job>) {
-        let is_one = |event: &Vec<u8>| !event.contains(&b'\n') && merge::is_event(event);
-        let is_good = |job: &Job| job.events.iter().all(is_one);
-        let (good, bad): (Vec<Job>, Vec<Job>) = group.into_iter().partition(is_good);
-        for job in bad {
-            self.tell(job, Err("that is no event".to_owned()));
+        let mut good = Vec::new();
+        for mut job in group {
+            let one = |event: &Vec<u8>| match event.contains(&b'\n') {
+                true => None,
+                false => self.writing.event(event).map(|(line, _)| line),
+            };
+            match job.events.iter().map(one).collect() {
+                Some(lines) => {
+                    job.events = lines;
+                    good.push(job);
+                }
+                None => self.tell(job, Err("that is no event".to_owned())),
+            }
         }
         if !good.is_empty() {
-            let outcome = self.append(&good).map_err(|failure| failure.message);
+            let chain = self.open();
+            // With the lock of the log in our hands: what is put elsewhere from now on is merged
+            // after what we write, and found to be there.
+            let (good, late): (Vec<Job>, Vec<Job>) =
+                good.into_iter().partition(|job| job.since.elapsed() < LATE);
+            let outcome = chain.and_then(|mut chain| self.append(&mut chain, &good));
+            let outcome = outcome.map_err(|failure| failure.message);
             for job in good {
                 self.tell(job, outcome.clone());
+            }
+            for job in late {
+                self.tell(job, Err("the log was not to be had in time".to_owned()));
             }
         }
         let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
@@ -204,22 +237,26 @@ impl Worker {
         let _ = self.answered.send(Done { token: job.token, outcome, length: job.length });
     }
 
-    fn append(&mut self, group: &[Job]) -> Result<u64, Failure> {
+    /// The log, ready for events.
+    fn open(&self) -> Result<Chain, Failure> {
         let Some(main) = self.places.first() else {
             return Err(Failure::other("there is no log"));
         };
         let mut chain = Chain::open(main)?;
         // What a crash cut short is told by the last note alone: it goes first.
         merge::finish(main, &mut chain)?;
+        Ok(chain)
+    }
+
+    fn append(&mut self, chain: &mut Chain, group: &[Job]) -> Result<u64, Failure> {
         self.is_sealed = false;
-        let redaction = &self.redaction;
         let mut write = || {
             for jobs in group.chunk_by(|a, b| a.uid == b.uid) {
                 let owner = jobs.first().map(|job| job.uid);
                 let lines: usize = jobs.iter().map(|job| job.events.len()).sum();
                 chain.note(json!({"note": "record", "owner": owner, "lines": lines}))?;
-                for event in jobs.iter().flat_map(|job| &job.events) {
-                    chain.append(&redaction.line(event))?;
+                for line in jobs.iter().flat_map(|job| &job.events) {
+                    chain.append(line)?;
                 }
             }
             chain.commit()
@@ -242,7 +279,7 @@ impl Worker {
         self.merged = Instant::now();
         let complaint = merged.err().map(|failure| failure.message).unwrap_or_default();
         if !complaint.is_empty() && complaint != self.complaint {
-            eprintln!("rampart: warning: {complaint}");
+            complain!("rampart: warning: {complaint}");
         }
         self.complaint = complaint;
     }

@@ -18,7 +18,7 @@ pub struct Selection {
     /// Before this time, or up to so long ago
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// What came of it: allowed, denied, unconfirmed or not-enforced
+    /// What came of it: allowed, denied, unconfirmed, not-enforced or ended
     #[arg(long, value_name = "OUTCOME")]
     outcome: Vec<String>,
     /// The rule that decided, `policy` or `policy/rule`
@@ -45,7 +45,7 @@ impl Selection {
     /// # Errors
     /// If a time or an outcome is none.
     pub fn filter(&self) -> Result<Filter, Failure> {
-        const OUTCOMES: [&str; 4] = ["allowed", "denied", "unconfirmed", "not-enforced"];
+        const OUTCOMES: [&str; 5] = ["allowed", "denied", "unconfirmed", "not-enforced", "ended"];
         if let Some(odd) = self.outcome.iter().find(|name| !OUTCOMES.contains(&name.as_str())) {
             let odd = crate::bytes::visible(odd.as_bytes());
             let known = OUTCOMES.join(", ");

@@ -54,14 +54,22 @@ enum End {
     Status(u8),
     /// By this signal.
     Signal(i32),
+    /// Nobody can know.
+    Unknown,
 }
 
 /// Serves the tree below `child` until it ends, and then ends this process in the same way. `policy`
-/// is where that of the tree comes from, if it can change.
+/// is where that of the tree comes from, if it can change; `record` is told its exit status, and the
+/// signal that it died of.
 ///
 /// # Errors
 /// Only if nothing can be waited for.
-pub fn serve(mut server: Server, child: Pid, policy: Option<Source>) -> Result<u8, Failure> {
+pub fn serve(
+    mut server: Server,
+    child: Pid,
+    policy: Option<Source>,
+    record: &dyn Fn(u8, Option<i32>),
+) -> Result<u8, Failure> {
     let signals = Signals::catch()?;
     for signal in ITS_OWN {
         exec::ignore(signal);
@@ -115,8 +123,15 @@ pub fn serve(mut server: Server, child: Pid, policy: Option<Source>) -> Result<u
     // The socket goes before we do.
     drop(server);
     match end {
-        End::Status(status) => Ok(status),
-        End::Signal(signal) => exec::end_by(signal),
+        End::Status(status) => {
+            record(status, None);
+            Ok(status)
+        }
+        End::Unknown => Ok(0),
+        End::Signal(signal) => {
+            record(u8::try_from(128 + signal).unwrap_or(u8::MAX), Some(signal));
+            exec::end_by(signal)
+        }
     }
 }
 
@@ -125,7 +140,7 @@ fn follow(server: &mut Server, policy: Source) {
     let cannot = |errno: rustix::io::Errno| Failure::other(reason(&errno.into()));
     let followed = Reloader::start(policy).and_then(|made| server.follow(made).map_err(cannot));
     if let Err(failure) = followed {
-        eprintln!(
+        complain!(
             "rampart: warning: {}; what is allowed later will not reach whoever answers for this tree",
             failure.message
         );
@@ -140,7 +155,7 @@ fn reaped(command: Pid) -> Option<End> {
             Ok(Some(found)) => found,
             Ok(None) => return None,
             // Whoever started us does not want to know of children, and neither can we.
-            Err(_) => return Some(End::Status(0)),
+            Err(_) => return Some(End::Unknown),
         };
         if pid != command {
             continue;

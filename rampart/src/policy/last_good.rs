@@ -36,8 +36,8 @@ pub fn or(
     let Some((bytes, packs)) = recall(directories, place, level) else {
         return Err(failure);
     };
-    eprintln!("{failure}");
-    eprintln!(
+    complain!("{failure}");
+    complain!(
         "rampart: warning: the policy in `{}` stays in force as it was when it last compiled; \
          repair it",
         place.display()

@@ -15,6 +15,7 @@ pub mod starter;
 use crate::directories::Directories;
 use crate::failure::{Failure, reason};
 use crate::launch::environment::Environment;
+use evaluator::image::format::{level, record_events};
 use evaluator::{Image, Images};
 use installed::SYSTEM;
 use recipe::Recipe;
@@ -187,6 +188,15 @@ impl Layers {
     /// If one is not intact, or was made by another version.
     pub fn images(&self) -> Result<Vec<Image<'_>>, Failure> {
         self.all.iter().map(Layer::image).collect()
+    }
+
+    /// Whether every event is recorded, as the library decides it: unless a layer that may loosen says
+    /// `record: notable`.
+    pub fn records_all(&self) -> bool {
+        let is_quiet = |image: &Image<'_>| {
+            image.header.level != level::PROJECT && image.header.record == record_events::NOTABLE
+        };
+        self.images().is_ok_and(|all| !all.iter().any(is_quiet))
     }
 
     /// Whether this is what the library has compiled in.

@@ -128,7 +128,7 @@ fn compile_texts(texts: &[(PathBuf, Vec<u8>)], level: Level) -> Result<Found, Fa
     let options = Options { layer: level, ..Options::default() };
     let compiled = compile_with_warnings(&sources, &options).map_err(|found| refused(&found))?;
     for warning in &compiled.warnings {
-        eprintln!("{warning}");
+        complain!("{warning}");
     }
     let origin = Origin::Files(texts.iter().map(|(path, _)| path.clone()).collect());
     let layer = Layer { origin, bytes: Cow::Owned(compiled.image) };

@@ -99,7 +99,7 @@ impl Uses {
             }
             Ok(false) => false,
             Err(error) => {
-                eprintln!(
+                complain!(
                     "rampart: error: cannot record a use in `{}`: {}",
                     list.display(),
                     reason(&error)

@@ -80,8 +80,8 @@ impl Reloader {
                         let _ = rustix::io::write(&own, &1_u64.to_ne_bytes());
                     }
                     Err(failure) => {
-                        eprintln!("{failure}");
-                        eprintln!("rampart: warning: the policy stays in force as it was");
+                        complain!("{failure}");
+                        complain!("rampart: warning: the policy stays in force as it was");
                     }
                 }
             }

@@ -15,6 +15,9 @@ use crate::webhook;
 use evaluator::Action;
 use evaluator::wire::{Body, Kind, Tag};
 use serde_json::json;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -30,8 +33,9 @@ pub enum Handled {
     Heavy,
     /// A service is to be asked, and then [`Desk::advised`].
     Service(Box<Open>),
-    /// These events are to be recorded; the answer comes when they are durable.
-    Record(Vec<Vec<u8>>),
+    /// These events are to be recorded, in the log of this directory if one is named; the answer comes
+    /// when they are durable.
+    Record(Vec<Vec<u8>>, Option<PathBuf>),
     /// This is the answer, and these are the answers for others.
     Resolved(Said, Vec<(u64, Said)>),
 }
@@ -98,7 +102,8 @@ impl Desk {
                 self.conclude(weighed, token)
             }
             (Kind::Record, _) => {
-                Handled::Record(body.all(Tag::Event).map(<[u8]>::to_vec).collect())
+                let log = body.one(Tag::Directory).map(|path| OsStr::from_bytes(path).into());
+                Handled::Record(body.all(Tag::Event).map(<[u8]>::to_vec).collect(), log)
             }
             (Kind::Once, Some(process)) => {
                 Handled::Now(facts::once(&self.brain.uses, body, (process, peer.uid)))

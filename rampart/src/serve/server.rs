@@ -26,6 +26,7 @@ use rustix::io::Errno;
 use rustix::net::SocketFlags;
 use services::Services;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How many new clients one round takes.
@@ -59,6 +60,8 @@ pub struct Server {
     worker: Option<Worker>,
     /// Where events go that clients want recorded.
     recorder: Option<Recorder>,
+    /// Where the log is of a recorder that is started when it is needed.
+    later: Option<Vec<PathBuf>>,
     reloader: Option<Reloader>,
     services: Services,
     /// Whether other users may connect.
@@ -91,6 +94,7 @@ impl Server {
             journal,
             worker: None,
             recorder: None,
+            later: None,
             reloader: None,
             services: Services::default(),
             is_shared,
@@ -286,22 +290,12 @@ impl Server {
                     client.waits = true;
                 }
             }
-            Handled::Record(events) => self.record(token, events),
+            Handled::Record(events, log) => self.record(token, events, log.as_deref()),
             Handled::Service(open) => self.ask_service(token, open),
             Handled::Resolved(said, others) => {
                 self.outbox.extend(others);
                 self.outbox.push((token, said));
             }
-        }
-    }
-
-    /// Has `events` recorded for client `token`, who waits for it.
-    fn record(&mut self, token: u64, events: Vec<Vec<u8>>) {
-        let uid = self.clients.get(token).map_or(u32::MAX, |client| client.peer.uid);
-        let none = "this evaluator keeps no log";
-        match self.recorder.as_mut().map_or(Err(none), |all| all.record(token, uid, events)) {
-            Ok(()) => self.handled(Handled::Parked, token),
-            Err(why) => self.tell(token, &refused(why)),
         }
     }
 
@@ -324,7 +318,7 @@ impl Server {
             _ => Ok(()),
         };
         if let Err(error) = &kept {
-            eprintln!("rampart: error: approvals cannot be recorded: {}", reason(error));
+            complain!("rampart: error: approvals cannot be recorded: {}", reason(error));
         }
         for (token, said) in std::mem::take(&mut self.outbox) {
             match kept {
@@ -350,7 +344,7 @@ impl Server {
         if let Some(journal) = self.journal.as_mut().filter(|journal| journal.is_large())
             && let Err(failure) = journal.compact(self.desk.approvals.all())
         {
-            eprintln!("rampart: warning: {}", failure.message);
+            complain!("rampart: warning: {}", failure.message);
         }
     }
 }

@@ -91,7 +91,7 @@ pub fn allow(arguments: &Allow) -> Result<(), Failure> {
     };
     write(&users_file()?, Layer::User, &entries)?;
     if arguments.limits.once {
-        eprintln!(
+        complain!(
             "rampart: note: an evaluator uses it up (`rampart run` brings one, or `rampart serve`); \
              without one it grants nothing"
         );
@@ -165,7 +165,7 @@ fn write(file: &std::path::Path, layer: Layer, entries: &[Entry]) -> Result<(), 
         match reloaded.result {
             Ok(true) => output.line(&format!("reloaded {}", reloaded.path.display()))?,
             Ok(false) => {}
-            Err(failure) => eprintln!("{failure}"),
+            Err(failure) => complain!("{failure}"),
         }
     }
     output.flush()

@@ -69,7 +69,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
                 &json!({"name": name, "sent": progress.sent, "dropped": progress.dropped, "error": why})
                     .to_string(),
             )?,
-            (false, Some(why)) => eprintln!("rampart: error: {why}"),
+            (false, Some(why)) => complain!("rampart: error: {why}"),
             (false, None) => {
                 output.line(&format!("{name}: {} sent, {} passed over", progress.sent, progress.dropped))?;
             }
@@ -107,7 +107,7 @@ pub fn start(main: &Path, config: &Config) -> Result<(), Failure> {
                         // The same is said again after a while only.
                         let is_old = complaint.1.elapsed() > 10 * LONGEST;
                         if complaint.0 != failure.message || is_old {
-                            eprintln!("rampart: warning: {}", failure.message);
+                            complain!("rampart: warning: {}", failure.message);
                             complaint = (failure.message, Instant::now());
                         }
                         pause = (pause * 2).min(LONGEST);

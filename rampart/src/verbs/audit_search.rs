@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     })?;
     output.flush()?;
     if found == 0 {
-        eprintln!("rampart: no such event");
+        complain!("rampart: no such event");
     }
     Ok(u8::from(found == 0))
 }

@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     // Without the right to write to the log, what was not merged is read where it is.
     let merged = merge(&places);
     if let Err(failure) = &merged {
-        eprintln!("rampart: warning: {}", failure.message);
+        complain!("rampart: warning: {}", failure.message);
     }
     let list: List = if merged.is_ok() { audit::live_files } else { audit::all_files };
     let (mut follower, ends) = Follower::new(places.clone(), list)?;
@@ -223,8 +223,8 @@ impl View<'_> {
     fn report_foreign(&mut self) {
         match std::mem::take(&mut self.foreign) {
             0 => {}
-            1 => eprintln!("rampart: passed over 1 line that is no event (torn or foreign)"),
-            n => eprintln!("rampart: passed over {n} lines that are no events (torn or foreign)"),
+            1 => complain!("rampart: passed over 1 line that is no event (torn or foreign)"),
+            n => complain!("rampart: passed over {n} lines that are no events (torn or foreign)"),
         }
     }
 
@@ -237,7 +237,7 @@ impl View<'_> {
                 crate::bytes::visible(id.as_bytes())
             ))),
             None if self.shown == 0 => {
-                eprintln!("rampart: no events in `{}`", directory.display());
+                complain!("rampart: no events in `{}`", directory.display());
                 Ok(())
             }
             _ => Ok(()),

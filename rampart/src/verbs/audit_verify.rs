@@ -53,7 +53,7 @@ pub fn run(arguments: &Verify) -> Result<u8, Failure> {
     };
     let places = audit::places(&Directories::from_environment())?;
     if let Err(failure) = merge(&places) {
-        eprintln!("rampart: warning: {}", failure.message);
+        complain!("rampart: warning: {}", failure.message);
     }
     let main = places.first().cloned().unwrap_or_default();
     let report = verify(&main, &against).map_err(|error| {
@@ -156,7 +156,7 @@ pub fn seal(_: &Seal) -> Result<(), Failure> {
     let mut output = Output::new();
     output.line(&shown)?;
     output.flush()?;
-    eprintln!(
+    complain!(
         "rampart: this verification key is shown once and kept nowhere: write it down, or store it on \
          another machine. `rampart audit verify --key KEY` needs it"
     );

@@ -28,7 +28,7 @@ pub fn run(_: &Arguments) -> Result<u8, Failure> {
             Ok(false) => output.line(&format!("unchanged  {path}"))?,
             Err(failure) => {
                 failed = true;
-                eprintln!("{failure}");
+                complain!("{failure}");
                 output.line(&format!("kept       {path}"))?;
             }
         }

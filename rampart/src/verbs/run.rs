@@ -23,6 +23,7 @@ use crate::verdict::world::FileSystem;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Runs a command, and everything that it starts, under the policy
 ///
@@ -98,6 +99,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         return Err(replace(arguments, &file, &environment));
     };
     let name = listener.path.display().to_string();
+    let is_recorded = layers.records_all();
     let host = Some(std::process::id());
     let uses = Directories::from_environment().uses().map(Uses::at).unwrap_or_default();
     let desk = Desk::new(InForce::new(layers)?, (Approvals::default(), uses), name, host);
@@ -113,8 +115,18 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
             Err(replace(arguments, &file, &environment))
         }
         Some(child) => {
-            let server = Server::new(desk, listener, None, false)?;
-            host::serve(server, child, policy_of_tree(environment))
+            let mut server = Server::new(desk, listener, None, false)?;
+            if let Some(log) = environment.value("RAMPART_AUDIT_DIR") {
+                server.record_later(vec![log.into()]);
+            }
+            let log = environment.clone();
+            host::serve(server, child, policy_of_tree(environment), &|status, signal| {
+                if !is_recorded {
+                    return;
+                }
+                let pid = child.as_raw_nonzero().get().unsigned_abs();
+                record::ended(&log, pid, status, signal);
+            })
         }
     }
 }
@@ -193,7 +205,7 @@ fn prepared(arguments: &Arguments) -> Result<Prepared, Failure> {
         environment.set("RAMPART_MODE", OsStr::new(mode.name()));
     }
     if let Some(why) = program::unfollowed(program::loaded(&file).1.kinds) {
-        eprintln!(
+        complain!(
             "rampart: warning: `{}` {why}, so librampart.so is not loaded into it: what it starts \
              is judged only where it passes its environment on",
             file.display()
@@ -233,7 +245,7 @@ fn guard(environment: &mut Environment, library: &Path, layers: &Layers) -> Resu
             // Nothing can change it, so that the library's own is enough.
             (_, true) if recipe.is_fixed() => environment.remove("RAMPART_IMAGE"),
             (Err(failure), true) => {
-                eprintln!(
+                complain!(
                     "rampart: warning: {}; what is allowed later will not reach this tree",
                     failure.message
                 );
@@ -249,7 +261,7 @@ fn guard(environment: &mut Environment, library: &Path, layers: &Layers) -> Resu
         Ok(audit) => environment.set("RAMPART_AUDIT_DIR", audit.as_os_str()),
         Err(failure) => {
             let what = "the library will find a substitute for the audit log";
-            eprintln!("rampart: warning: {}; {what}", failure.message);
+            complain!("rampart: warning: {}; {what}", failure.message);
             environment.remove("RAMPART_AUDIT_DIR");
         }
     }
@@ -286,13 +298,17 @@ fn absolute(list: &OsStr) -> Result<OsString, Failure> {
 fn judge_here(
     command: &[OsString],
     layers: &Layers,
-    environment: Environment,
+    mut environment: Environment,
 ) -> Result<(), Failure> {
     let mode = environment.value("RAMPART_MODE").map(OsStr::to_owned);
     if mode.as_deref() == Some(OsStr::new(Mode::Disabled.name())) {
         return Ok(());
     }
     let is_enforced = mode.as_deref() != Some(OsStr::new(Mode::Monitor.name()));
+    if let Ok(daemon) = listen::daemon() {
+        // The evaluator that records it, if there is one.
+        environment.set("RAMPART_SOCKET", daemon.as_os_str());
+    }
     let surroundings = Surroundings::with(environment);
     let case = Case {
         tool: b"exec".to_vec(),
@@ -300,9 +316,11 @@ fn judge_here(
         ..Case::default()
     };
     let mut judge = Judge::new(layers)?;
+    let began = Instant::now();
     surroundings.ask(&case, |request| {
         judge.judge(request, &FileSystem::default(), |verdict, _| {
-            record::conclude(request, verdict, &surroundings.environment, is_enforced)
+            let how = (is_enforced, began.elapsed());
+            record::conclude(request, verdict, &surroundings.environment, how)
         })
     })
 }

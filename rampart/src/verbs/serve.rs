@@ -79,18 +79,18 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     match Recorder::start(places) {
         Ok(recorder) => server.record_by(recorder).map_err(waits)?,
         // Verdicts do not depend on the log.
-        Err(failure) => eprintln!("rampart: warning: {}", failure.message),
+        Err(failure) => complain!("rampart: warning: {}", failure.message),
     }
     let main = directories.audit()?;
     if let Err(failure) = Config::load().and_then(|config| audit_forward::start(&main, &config)) {
-        eprintln!("rampart: warning: {}", failure.message);
+        complain!("rampart: warning: {}", failure.message);
     }
     if let Some(recipe) = recipe.filter(|recipe| !recipe.is_fixed()) {
         let places = Source::places_of(&recipe);
         let reloader = Reloader::start(Source { places, make: Box::new(move || remade(&recipe)) })?;
         server.follow(reloader).map_err(waits)?;
     }
-    eprintln!("rampart: evaluator listening at `{}`", path.display());
+    complain!("rampart: evaluator listening at `{}`", path.display());
     notify("READY=1\nSTATUS=Listening");
     server.watch(stop.as_fd(), STOP).map_err(waits)?;
     let mut watchdog = Watchdog::from_environment();
@@ -111,9 +111,9 @@ fn remade(recipe: &Recipe) -> Result<Layers, Failure> {
     let all = recipe.layers(&directories)?;
     for reloaded in recipe::reload(&directories)? {
         match reloaded.result {
-            Ok(true) => eprintln!("rampart: reloaded `{}`", reloaded.path.display()),
+            Ok(true) => complain!("rampart: reloaded `{}`", reloaded.path.display()),
             Ok(false) => {}
-            Err(failure) => eprintln!("{failure}"),
+            Err(failure) => complain!("{failure}"),
         }
     }
     Ok(Layers { all, recipe: None })

@@ -6,7 +6,7 @@
 //! by hand is therefore the same as calling the program.
 
 use crate::asked::Asked;
-use crate::audit::record;
+use crate::audit::record::{self, Told};
 use crate::channel::{Connection, Fields, Packet};
 use crate::failure::{Failure, reason, status};
 use crate::launch::environment::Environment;
@@ -84,6 +84,7 @@ pub fn run(words: Vec<OsString>) -> Failure {
 fn decided(asked: &Asked) -> Result<Facts, Failure> {
     let layers = Choice::default().load(&asked.environment)?;
     let mut judge = Judge::new(&layers)?;
+    let began = Instant::now();
     let facts = asked.facts();
     let socket = asked.environment.value("RAMPART_SOCKET").map(PathBuf::from);
     let mut world = FileSystem::default();
@@ -94,6 +95,7 @@ fn decided(asked: &Asked) -> Result<Facts, Failure> {
     }
     let is_done = asked.with_request(&facts, |request| {
         judge.judge(request, &world, |verdict, _| {
+            let took = began.elapsed();
             let wanted = world.wanted();
             let take = |one| socket.as_deref().and_then(|at| used(at, one, true));
             // What is denied all the same uses nothing up.
@@ -102,7 +104,8 @@ fn decided(asked: &Asked) -> Result<Facts, Failure> {
                 return Ok(false);
             }
             let is_told = !wanted.is_empty() || world.has_digests();
-            conclude(asked, &layers, (request, verdict, is_told), &facts).map(|()| true)
+            let told = (request, verdict, is_told);
+            conclude((asked, &facts, took), &layers, told).map(|()| true)
         })
     })?;
     if !is_done {
@@ -110,7 +113,8 @@ fn decided(asked: &Asked) -> Result<Facts, Failure> {
         let world = FileSystem::default();
         asked.with_request(&facts, |request| {
             judge.judge(request, &world, |verdict, _| {
-                conclude(asked, &layers, (request, verdict, world.has_digests()), &facts)
+                let told = (request, verdict, world.has_digests());
+                conclude((asked, &facts, began.elapsed()), &layers, told)
             })
         })?;
     }
@@ -139,10 +143,9 @@ fn used(socket: &Path, one: &Use, take: bool) -> Option<Action> {
 /// Settles the verdict and records it. `is_told` if the evaluator has told, or will tell the new
 /// process, something that the library did not know.
 fn conclude(
-    asked: &Asked,
+    (asked, facts, took): (&Asked, &Facts, Duration),
     layers: &Layers,
     (request, verdict, is_told): (&Request<'_>, &Verdict<'_>, bool),
-    facts: &Facts,
 ) -> Result<(), Failure> {
     let mut settled = settle(verdict, asked.environment.fail_open());
     let mut said = String::new();
@@ -165,8 +168,8 @@ fn conclude(
     let message = with_reason(verdict.message, &said);
     let verdict = &Verdict { message: &message, ..*verdict };
     let record = |outcome| {
-        let told = (VERB, outcome, settled.answered_by);
-        record::event(request, verdict, &asked.environment, told)
+        let told = Told { hook: VERB, outcome, answered_by: settled.answered_by, took };
+        record::event(request, verdict, &asked.environment, &told)
     };
     if !settled.permitted {
         let id = record(Outcome::Denied);

@@ -48,7 +48,7 @@ impl Pool {
         // Looked at once, when it is first needed; a mistake in it is every question's answer.
         let client = Arc::new(Client::new().map_err(|failure| failure.message));
         if let Err(why) = client.as_ref() {
-            eprintln!("rampart: warning: {why}; rules that ask services deny");
+            complain!("rampart: warning: {why}; rules that ask services deny");
         }
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..THREADS {

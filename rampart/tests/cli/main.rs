@@ -20,6 +20,7 @@ mod doctor;
 mod init;
 mod jsonl;
 mod lint;
+mod output;
 mod policy;
 mod response;
 mod rules;

@@ -23,6 +23,7 @@ mod crash;
 mod daemon;
 mod disks;
 mod receivers;
+mod socket;
 
 /// `rampart` with the guard's log, outside of any tree.
 fn command(guard: &Guard, arguments: &[&str]) -> Command {

@@ -19,6 +19,7 @@ pub fn line(event: &Event) -> String {
     let name = match outcome {
         "denied" => "Command denied",
         "not-enforced" => "Command would be denied",
+        "ended" => "Command ended",
         "unconfirmed" => "Command started, not confirmed",
         _ => "Command allowed",
     };

@@ -6,11 +6,12 @@ use crate::serve::approvals::Outcome;
 use crate::serve::heavy::{Content, Job, Worker};
 use crate::serve::peer::Peer;
 use crate::serve::reload::Reloader;
-use crate::serve::reports::{answer, recorded};
+use crate::serve::reports::{answer, recorded, refused};
 use crate::serve::requests::Handled;
 use evaluator::wire::Kind;
-use rustix::event::epoll;
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 
 impl Server {
     /// Has a request judged by the worker.
@@ -73,6 +74,38 @@ impl Server {
         self.watch(recorder.as_fd(), RECORDER)?;
         self.recorder = Some(recorder);
         Ok(())
+    }
+
+    /// Starts a recorder for the log of the first of `places` when somebody wants something recorded.
+    pub fn record_later(&mut self, places: Vec<PathBuf>) {
+        self.later = Some(places);
+    }
+
+    /// Has `events` recorded for client `token`, who waits for it, in the log of `directory`.
+    pub(super) fn record(&mut self, token: u64, events: Vec<Vec<u8>>, log: Option<&Path>) {
+        // What cannot be started now cannot be started later.
+        let recorder = self.later.take().and_then(|places| Recorder::start(places).ok());
+        if let Some(recorder) = recorder {
+            let _ = self.record_by(recorder);
+        }
+        let Some(client) = self.clients.get(token) else {
+            return;
+        };
+        // Whoever has given up has put its events elsewhere.
+        let mut gone = [PollFd::new(&client.socket, PollFlags::empty())];
+        if poll(&mut gone, Some(&Timespec::default())).is_ok_and(|count| count > 0) {
+            return self.leave(token);
+        }
+        let uid = client.peer.uid;
+        let recorded = match &mut self.recorder {
+            None => Err("this evaluator keeps no log"),
+            Some(all) if log.is_some_and(|log| !all.is_at(log)) => Err("the log is another one"),
+            Some(all) => all.record(token, uid, events),
+        };
+        match recorded {
+            Ok(()) => self.handled(Handled::Parked, token),
+            Err(why) => self.tell(token, &refused(why)),
+        }
     }
 
     /// Tells those whose events are durable now.
