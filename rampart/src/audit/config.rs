@@ -2,6 +2,7 @@
 //! (`/etc/rampart/audit.yaml`) counts where there is one, else the user's.
 
 use super::redaction::Redaction;
+use super::retention::Retention;
 use crate::failure::{Failure, reason};
 use serde::Deserialize;
 use std::fs;
@@ -18,6 +19,8 @@ pub struct Config {
     /// Regular expressions whose matches are masked when events are merged and exported.
     #[serde(default)]
     pub redact: Vec<String>,
+    /// How much of the log is kept; all of it if this is left out.
+    pub retention: Option<Retention>,
     /// Where events are sent.
     #[serde(default)]
     pub exports: Vec<Export>,
@@ -37,6 +40,8 @@ pub struct Hook {
     /// What it is sent; without, an incoming webhook of Slack's is assumed. `{{name}}` stands for a
     /// member of the event.
     pub template: Option<String>,
+    /// As [`Export::ca`].
+    pub ca: Option<PathBuf>,
 }
 
 impl Config {
@@ -47,7 +52,7 @@ impl Config {
             to: hook.to.clone(),
             format: Format::default(),
             only: Only::Notable,
-            ca: None,
+            ca: hook.ca.clone(),
             queue: queue(),
             hook: Some(hook.template.clone()),
         });
@@ -70,7 +75,8 @@ pub struct Export {
     /// Which events.
     #[serde(default)]
     pub only: Only,
-    /// A file of certificates (PEM) of those who vouch for a receiver, for `tls://`.
+    /// A file of certificates (PEM) of those who vouch for a receiver: needed for `tls://`, and for
+    /// `https://` one that no public authority vouches for.
     pub ca: Option<PathBuf>,
     /// Most that may wait for the receiver, in MiB.
     #[serde(default = "queue")]
@@ -137,6 +143,8 @@ impl Config {
 
     fn check(&self) -> Result<(), String> {
         Redaction::new(&self.redact)?;
+        let limits = self.retention.as_ref().map(Retention::limits).transpose();
+        limits.map_err(|failure| format!("retention: {}", failure.message))?;
         let all = self.receivers();
         for (at, export) in all.iter().enumerate() {
             let name = &export.name;
@@ -209,6 +217,8 @@ mod tests {
             ("exports: [{name: a, to: 'udp://h:1'}, {name: a, to: 'udp://h:2'}]", "two exports"),
             ("notify: [{name: a, to: 'udp://h:1'}]", "https://"),
             ("exprots: []", "exprots"),
+            ("retention: {keep: ever}", "retention: `ever`"),
+            ("retention: {age: 9d}", "age"),
         ] {
             let failure = read(text).unwrap_err();
             assert!(failure.message.contains(part), "{text}: {failure}");

@@ -14,6 +14,7 @@ pub mod origin;
 pub mod record;
 pub mod recorder;
 pub mod redaction;
+pub mod retention;
 pub mod seal;
 pub mod select;
 pub mod spool;

@@ -8,7 +8,7 @@ use super::chain::Chain;
 use super::config::Config;
 use super::merge::Writing;
 use super::redaction::Redaction;
-use super::{merge, seal};
+use super::{merge, retention, seal};
 use crate::failure::{Failure, reason};
 use rustix::event::{EventfdFlags, eventfd};
 use serde_json::json;
@@ -27,6 +27,9 @@ const MERGE: Duration = Duration::from_secs(1);
 /// Most bytes that one request may hold, and that may wait for the disk.
 const LARGE: usize = 64 * 1024;
 const WAITING: usize = 64 * 1024 * 1024;
+
+/// How often the log is looked at for files that have become too old.
+const RETAIN: Duration = Duration::from_secs(3600);
 
 /// How long an event may wait for the log. Whoever sent it waits longer, and puts it elsewhere then.
 pub const LATE: Duration = Duration::from_secs(2);
@@ -87,6 +90,7 @@ impl Recorder {
             merged: Instant::now(),
             is_sealed: true,
             complaint: String::new(),
+            kept: None,
             writing: Writing::new(Redaction::new(&Config::load()?.redact).map_err(Failure::usage)?),
         };
         let thread = std::thread::Builder::new()
@@ -171,6 +175,8 @@ struct Worker {
     /// What was last said about merging, so that it is said once.
     complaint: String,
     writing: Writing,
+    /// How many files the log had when it was last looked at for what is not to be kept, and when.
+    kept: Option<(usize, Instant)>,
 }
 
 impl Worker {
@@ -274,7 +280,7 @@ impl Worker {
                 self.seal()?;
             }
             self.is_sealed = true;
-            Ok(())
+            self.retain()
         });
         self.merged = Instant::now();
         let complaint = merged.err().map(|failure| failure.message).unwrap_or_default();
@@ -282,6 +288,20 @@ impl Worker {
             complain!("rampart: warning: {complaint}");
         }
         self.complaint = complaint;
+    }
+
+    /// Removes what is not to be kept: when a file is full, and now and then, since files grow old.
+    fn retain(&mut self) -> Result<(), Failure> {
+        let Some(main) = self.places.first() else {
+            return Ok(());
+        };
+        let count = super::chain_files(main)?.len();
+        if self.kept.is_some_and(|(before, at)| before == count && at.elapsed() < RETAIN) {
+            return Ok(());
+        }
+        let pruned = retention::apply(main, &Config::load()?)?;
+        self.kept = Some((count.saturating_sub(pruned.files.len()), Instant::now()));
+        Ok(())
     }
 
     fn seal(&self) -> Result<(), Failure> {

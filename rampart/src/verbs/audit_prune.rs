@@ -1,13 +1,13 @@
 //! `rampart audit prune`: removes the start of a log that has become too old or too large.
 
+use crate::audit;
 use crate::audit::archive::{Limits, prune};
 use crate::audit::merge::merge;
-use crate::audit::{self};
+use crate::audit::retention::{before, size};
 use crate::directories::Directories;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::policy::json;
-use std::time::{Duration, SystemTime};
 
 /// Removes the oldest files of the log; the log itself says what is gone, so that `verify` knows
 ///
@@ -56,42 +56,4 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         _ => output.line(&format!("{} KiB, up to entry {}", pruned.bytes / 1024, pruned.upto))?,
     }
     output.flush()
-}
-
-fn before(text: &str) -> Result<SystemTime, Failure> {
-    let ago = policy_schema::time::duration_ms(text).map(Duration::from_millis);
-    ago.and_then(|ago| SystemTime::now().checked_sub(ago)).ok_or_else(|| {
-        let odd = crate::bytes::visible(text.as_bytes());
-        Failure::usage(format!("`{odd}` is no length of time; write 90d or 12h"))
-    })
-}
-
-/// Bytes of a size with a binary unit.
-fn size(text: &str) -> Result<u64, Failure> {
-    let units = [("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("T", 1_u64 << 40)];
-    let upper = text.to_ascii_uppercase();
-    let unit = units.into_iter().find_map(|(unit, scale)| Some((upper.strip_suffix(unit)?, scale)));
-    let (digits, scale) = unit.unwrap_or((upper.as_str(), 1));
-    let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(scale));
-    number.ok_or_else(|| {
-        let odd = crate::bytes::visible(text.as_bytes());
-        Failure::usage(format!("`{odd}` is no size; write 500M or 2G"))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes() {
-        let cases = [("0", 0), ("12", 12), ("3k", 3072), ("2G", 2 << 30)];
-        for (text, expected) in cases {
-            assert_eq!(size(text).unwrap(), expected, "{text}");
-        }
-        for text in ["", "M", "1.5G", "-1", "20000000T", "12 M"] {
-            assert!(size(text).is_err(), "{text}");
-        }
-        assert!(before("90d").is_ok() && before("ninety").is_err());
-    }
 }

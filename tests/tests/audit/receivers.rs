@@ -244,6 +244,40 @@ fn a_receiver_of_opentelemetry_decodes_what_it_gets() {
     assert!(records[0].starts_with("rampart 0 9 E00000 a"), "{}", records[0]);
 }
 
+/// The same over TLS, with a certificate of the authority above.
+const SECURE: &str = "
+import ssl
+server = http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain('cert.pem', 'key.pem')
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+";
+
+#[test]
+fn https_receivers_of_an_authority_of_ones_own() {
+    if find("openssl").is_none() {
+        return println!("skipped: openssl is not installed");
+    }
+    let (guard, port) = (Guard::new(""), port());
+    assert_eq!(run(guard.bare("/bin/sh").args(["-ec", CERTIFICATES]), "").status, 0);
+    let (handler, _) = HOOK.split_once("http.server.HTTPServer(").unwrap();
+    let mut command = guard.bare(find("python3").unwrap());
+    command.args(["-c", &format!("{handler}{SECURE}"), &port.to_string()]).arg(guard.path("out"));
+    let _service = Service(command.stderr(Stdio::null()).spawn().unwrap());
+    wait("the receiver", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    spool(&guard, 0..3);
+    let dir = guard.dir().display().to_string();
+    for (ca, sent) in [("", false), (", ca: DIR/other.pem", false), (", ca: DIR/ca.pem", true)] {
+        let to = format!("to: 'https://127.0.0.1:{port}'{}", ca.replace("DIR", &dir));
+        configure(&guard, &format!("  - {{name: otel, {to}}}\n"));
+        let ran = forward(&guard);
+        assert_eq!(ran.status == 0, sent, "{ca}: {ran:?}");
+        assert_eq!(written(&guard).len(), usize::from(sent), "{ca}: {ran:?}");
+    }
+    assert!(written(&guard)[0].starts_with("/v1/logs {"), "{:?}", written(&guard));
+}
+
 /// Writes every body that it gets to a file.
 const HOOK: &str = "
 import sys, http.server

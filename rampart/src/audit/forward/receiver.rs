@@ -5,13 +5,14 @@
 use super::super::config::{Export, Format};
 use super::super::event::Event;
 use super::super::format::{cef, hook, otlp, syslog};
-use super::tls::Tls;
+use super::tls::{self, Tls};
 use std::io::{self, Read as _, Write};
 use std::net::{TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// How long a receiver may take for anything.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -47,23 +48,24 @@ impl Receiver {
             _ => Err(format!("`{to}` needs a host and a port")),
         };
         let is_web = to.starts_with("http://") || to.starts_with("https://");
+        let ca = export.ca.as_deref();
         let way = if let Some(template) = &export.hook {
             if !is_web {
                 return Err(format!("`{to}` is no address of a webhook: https:// or http://"));
             }
-            Way::Hook(to.to_owned(), Box::new(agent()), template.clone())
+            Way::Hook(to.to_owned(), Box::new(agent(ca)?), template.clone())
         } else if let Some(rest) = to.strip_prefix("udp://") {
             Way::Udp(authority(rest)?)
         } else if let Some(rest) = to.strip_prefix("tcp://") {
             Way::Tcp(authority(rest)?, None)
         } else if let Some(rest) = to.strip_prefix("tls://") {
-            let ca = export.ca.as_deref().ok_or("`tls://` needs `ca`, a file of certificates")?;
+            let ca = ca.ok_or("`tls://` needs `ca`, a file of certificates")?;
             Way::Tls(authority(rest)?, Box::new(Tls::new(rest, ca)?))
         } else if let Some(path) = to.strip_prefix("unix:").filter(|path| path.starts_with('/')) {
             Way::Unix(path.into())
         } else if is_web {
             let url = format!("{}{}", to.trim_end_matches('/'), otlp::PATH);
-            Way::Otlp(url, Box::new(agent()))
+            Way::Otlp(url, Box::new(agent(ca)?))
         } else {
             let known = "udp://, tcp:// and tls://host:port, unix:/path, http:// and https://host";
             return Err(format!("`{to}` is no address; there are {known}"));
@@ -137,13 +139,20 @@ impl Receiver {
     }
 }
 
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder()
+/// What speaks HTTP. Those in the file `ca` vouch for the receiver, without one the usual authorities.
+fn agent(ca: Option<&Path>) -> Result<ureq::Agent, String> {
+    let mut tls = TlsConfig::builder();
+    if let Some(ca) = ca {
+        let all = tls::certificates(ca)?;
+        let all: Vec<_> = all.iter().map(|one| Certificate::from_der(one).to_owned()).collect();
+        tls = tls.root_certs(RootCerts::new_with_certs(&all));
+    }
+    let config = ureq::Agent::config_builder()
         .timeout_global(Some(LIMIT))
         .http_status_as_error(false)
         .max_redirects(0)
-        .build()
-        .into()
+        .tls_config(tls.build());
+    Ok(config.build().into())
 }
 
 /// Sends JSON; anything but success is an error.

@@ -23,15 +23,10 @@ impl Tls {
     /// # Errors
     /// What is wrong with the file or the name.
     pub fn new(authority: &str, ca: &Path) -> Result<Self, String> {
-        let failed = |what: String| format!("`{}`: {what}", ca.display());
         let mut roots = RootCertStore::empty();
-        let all = CertificateDer::pem_file_iter(ca).map_err(|error| failed(error.to_string()))?;
-        for certificate in all {
-            let certificate = certificate.map_err(|error| failed(error.to_string()))?;
-            roots.add(certificate).map_err(|error| failed(error.to_string()))?;
-        }
-        if roots.is_empty() {
-            return Err(failed("there is no certificate in it".to_owned()));
+        for certificate in certificates(ca)? {
+            let added = roots.add(certificate);
+            added.map_err(|error| format!("`{}`: {error}", ca.display()))?;
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
@@ -71,6 +66,21 @@ impl Tls {
         self.open = Some((connection, socket));
         Ok(())
     }
+}
+
+/// The certificates in a file (PEM), at least one.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let failed = |what: String| format!("`{}`: {what}", path.display());
+    let all = CertificateDer::pem_file_iter(path).map_err(|error| failed(error.to_string()))?;
+    let all: Result<Vec<_>, _> = all.collect();
+    let all = all.map_err(|error| failed(error.to_string()))?;
+    if all.is_empty() {
+        return Err(failed("there is no certificate in it".to_owned()));
+    }
+    Ok(all)
 }
 
 /// Takes in what the other end has said: whether it has ended the connection.
