@@ -169,19 +169,29 @@ fn actions() {
 
 #[test]
 fn limits() {
-    let rule = |pattern: String| with_rule(&format!("when: {{command_matches: [\"{pattern}\"]}}"));
+    let rule = |pattern: &str| with_rule(&format!("when: {{command_matches: [\"{pattern}\"]}}"));
     #[rustfmt::skip]
     let cases = [
         ("x".repeat(8193), Some("a pattern of 8193 bytes; the limit is 8192")),
         ("x".repeat(8192), None),
         (format!("**{}", "x".repeat(255)), Some("a pattern with `**` of 257 bytes")),
         (format!("**{}", "x".repeat(254)), None),
+        ("a**b**c**".to_owned(), Some("a pattern with 3 `**`; the limit is 2")),
+        ("a**b**c*".to_owned(), None),
+        // Single stars cost nothing that has to be limited.
+        ("a*".repeat(4096), None),
     ];
     for (pattern, message) in cases {
-        match (compile(&[source(&rule(pattern))], &Options::default()), message) {
+        match (compile(&[source(&rule(&pattern))], &Options::default()), message) {
             (Ok(_), None) => {}
             (Err(found), Some(message)) => {
-                assert!(found[0].message.contains(message), "{}", found[0])
+                assert!(found[0].message.contains(message), "{}", found[0]);
+                // It names the pattern: its place, and its line with a caret under it.
+                let text = found[0].to_string();
+                assert!(text.contains("p.yaml:6:34"), "{text}");
+                assert_eq!((found[0].line, found[0].column), (6, 34), "{text}");
+                let start: String = pattern.chars().take(8).collect();
+                assert!(found[0].excerpt.contains(&start), "{text}");
             }
             (Ok(_), Some(message)) => panic!("accepted: {message}"),
             (Err(found), None) => panic!("{}", found[0]),
