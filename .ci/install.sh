@@ -50,3 +50,6 @@ if ! "$python/bin/python3" -c 'import pycef, opentelemetry.proto.collector.logs.
     /usr/bin/python3 -m venv "$python" && "$python/bin/pip" install -q pycef==1.11 opentelemetry-proto==1.45.2 ||
         echo "pycef and opentelemetry-proto could not be installed: the tests with them are skipped" >&2
 fi
+# Makes requests from the HTTP API's own document.
+[ -x "$python/bin/schemathesis" ] || "$python/bin/pip" install -q schemathesis==4.32.5 ||
+    echo "schemathesis could not be installed: the test with it is skipped" >&2

@@ -95,6 +95,17 @@ pub fn parse(line: &[u8]) -> Line {
     Line { id, parsed }
 }
 
+/// One JSON object, with nothing in it twice.
+///
+/// # Errors
+/// If it is none.
+pub fn object(text: &[u8]) -> Result<Map<String, Value>, String> {
+    match strict::object(text)? {
+        (members, None) => Ok(members),
+        (_, Some(name)) => Err(format!("`{name}` stands there twice; state it once")),
+    }
+}
+
 /// The tool classes that hosts give a meaning of their own.
 const CLASSES: [&str; 11] = [
     "browser",

@@ -7,7 +7,7 @@ use crate::verbs::{
     audit_tail, audit_verify, check, doctor, init, policy_compile, policy_lint, policy_reload,
     policy_schema, policy_show, policy_test, report, rules, run, score,
 };
-use crate::verbs::{approvals, serve, status, stub};
+use crate::verbs::{approvals, serve, status, stub, token};
 use clap::{Parser, Subcommand};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -30,6 +30,9 @@ enum Verb {
     Deny(approvals::Deny),
     Why(approvals::Why),
     Status(status::Arguments),
+    /// Tokens for the HTTP API
+    #[command(subcommand, arg_required_else_help = true)]
+    Token(TokenVerb),
     Check(check::Arguments),
     Score(score::Arguments),
     Rules(rules::Arguments),
@@ -58,6 +61,13 @@ enum PolicyVerb {
     Show(policy_show::Arguments),
     /// Names the shipped policies
     List,
+}
+
+#[derive(Subcommand, Debug)]
+enum TokenVerb {
+    Create(token::Create),
+    List(token::List),
+    Revoke(token::Revoke),
 }
 
 #[derive(Subcommand, Debug)]
@@ -104,6 +114,9 @@ pub fn run() -> ExitCode {
         Verb::Deny(arguments) => arguments.run().map(done),
         Verb::Why(arguments) => arguments.run().map(done),
         Verb::Status(arguments) => status::run(&arguments).map(done),
+        Verb::Token(TokenVerb::Create(arguments)) => arguments.run().map(done),
+        Verb::Token(TokenVerb::List(arguments)) => arguments.run().map(done),
+        Verb::Token(TokenVerb::Revoke(arguments)) => arguments.run().map(done),
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Score(arguments) => score::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::Compile(arguments)) => policy_compile::run(&arguments).map(done),

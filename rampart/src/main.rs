@@ -19,6 +19,7 @@ mod cli;
 mod corpus;
 mod directories;
 mod failure;
+mod http;
 mod launch;
 mod policy;
 mod process;

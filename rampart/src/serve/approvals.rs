@@ -282,6 +282,11 @@ impl Approvals {
         self.find(wanted).ok().and_then(|id| self.all.get(&id))
     }
 
+    /// The approval of the same call that was asked for last.
+    pub fn latest(&self, key: &Id) -> Option<&Approval> {
+        self.all.get(self.latest.get(key)?)
+    }
+
     /// Those that are pending, oldest first.
     pub fn pending(&self) -> impl Iterator<Item = &Approval> {
         self.all.values().filter(|approval| approval.state == State::Pending)

@@ -13,6 +13,7 @@
 //! | [`weigh`], [`brain`], [`files`] | what a request comes to by the policy |
 //! | [`counters`] | how often things happened |
 //! | [`reload`] | a policy that changes |
+//! | [`front`] | what other threads want done there |
 //! | [`heavy`] | the same for large requests |
 //! | [`approvals`], [`approval`] | what was asked, answered and used; pure, the time is an argument |
 //! | [`coverage`] | which commands an approval covers |
@@ -26,6 +27,7 @@ pub mod counters;
 pub mod coverage;
 pub mod facts;
 mod files;
+pub mod front;
 mod heavy;
 pub mod journal;
 pub mod listen;

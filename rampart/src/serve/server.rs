@@ -8,6 +8,7 @@ mod services;
 use super::approval::Scope;
 use super::approvals::Outcome;
 use super::clients::Clients;
+use super::front::Inbox;
 use super::heavy::{Content, Worker};
 use super::journal::Journal;
 use super::listen::{Listener, raise_limit};
@@ -39,7 +40,8 @@ const SWEEP: Duration = Duration::from_secs(1);
 const TIDY: Duration = Duration::from_secs(60);
 
 /// Which descriptor an event is for: the listening one, others that are watched, the worker's, the
-/// recorder's, the reloader's, the answers of services, and clients.
+/// recorder's, the reloader's, the answers of services, other threads, and
+/// clients.
 const LISTENER: u64 = 0;
 /// The last token for others.
 pub const LAST_TOKEN: u64 = 31;
@@ -47,6 +49,7 @@ const WORKER: u64 = LAST_TOKEN + 1;
 const RECORDER: u64 = LAST_TOKEN + 2;
 const RELOADER: u64 = LAST_TOKEN + 3;
 const SERVICES: u64 = LAST_TOKEN + 4;
+const FRONT: u64 = LAST_TOKEN + 5;
 
 /// How many events one round takes.
 const EVENTS: usize = 256;
@@ -64,6 +67,7 @@ pub struct Server {
     later: Option<Vec<PathBuf>>,
     reloader: Option<Reloader>,
     services: Services,
+    inbox: Option<Inbox>,
     /// Whether other users may connect.
     is_shared: bool,
     own_user: u32,
@@ -97,10 +101,11 @@ impl Server {
             later: None,
             reloader: None,
             services: Services::default(),
+            inbox: None,
             is_shared,
             own_user: rustix::process::geteuid().as_raw(),
             set,
-            clients: Clients::above(SERVICES),
+            clients: Clients::above(FRONT),
             buffer: Buffer::default(),
             outbox: Vec::new(),
             swept: Instant::now(),
@@ -150,6 +155,7 @@ impl Server {
                 RECORDER => self.recorded(),
                 RELOADER => self.reload(),
                 SERVICES => self.advise(),
+                FRONT => self.work(),
                 other if other <= LAST_TOKEN => others.push(other),
                 // Nobody is there to be answered any more.
                 client if flags.contains(epoll::EventFlags::HUP) => self.leave(client),
@@ -319,6 +325,9 @@ impl Server {
         };
         if let Err(error) = &kept {
             complain!("rampart: error: approvals cannot be recorded: {}", reason(error));
+        }
+        if let Some(inbox) = &mut self.inbox {
+            inbox.confirm(kept.is_ok());
         }
         for (token, said) in std::mem::take(&mut self.outbox) {
             match kept {

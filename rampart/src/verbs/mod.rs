@@ -27,3 +27,4 @@ pub mod score;
 pub mod serve;
 pub mod status;
 pub mod stub;
+pub mod token;

@@ -5,11 +5,13 @@ use crate::audit::config::Config;
 use crate::audit::recorder::Recorder;
 use crate::directories::{Directories, make_private};
 use crate::failure::{Failure, reason};
+use crate::http;
 use crate::launch::environment::Environment;
 use crate::policy::recipe::{self, Recipe};
 use crate::policy::{Choice, Layers};
 use crate::serve::approvals::Approvals;
 use crate::serve::brain::InForce;
+use crate::serve::front;
 use crate::serve::journal::Journal;
 use crate::serve::listen::{self, Listener};
 use crate::serve::once::Uses;
@@ -19,6 +21,7 @@ use crate::serve::server::Server;
 use crate::serve::service::{self, Watchdog, notify};
 use crate::serve::signals;
 use crate::verbs::audit_forward;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -39,6 +42,15 @@ pub struct Arguments {
     /// Socket to listen at in place of the usual one
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
+    /// Serve the HTTP API, too, at this address: 127.0.0.1:9090 (`rampart token create` says who may use it)
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<SocketAddr>,
+    /// Certificate for it (PEM); beyond this machine it has to be encrypted
+    #[arg(long, value_name = "FILE", requires = "http", requires = "http_key")]
+    http_cert: Option<PathBuf>,
+    /// Key of that certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "http_cert")]
+    http_key: Option<PathBuf>,
 }
 
 /// Runs the verb until it is stopped.
@@ -89,6 +101,13 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         let places = Source::places_of(&recipe);
         let reloader = Reloader::start(Source { places, make: Box::new(move || remade(&recipe)) })?;
         server.follow(reloader).map_err(waits)?;
+    }
+    if let Some(address) = arguments.http {
+        let tls = arguments.http_cert.clone().zip(arguments.http_key.clone());
+        let (front, inbox) = front::pair()?;
+        server.take_work(inbox).map_err(waits)?;
+        let bound = http::start(&http::Place { address, tls }, front, main)?;
+        complain!("rampart: HTTP API listening at `{bound}`");
     }
     complain!("rampart: evaluator listening at `{}`", path.display());
     notify("READY=1\nSTATUS=Listening");

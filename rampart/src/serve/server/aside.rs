@@ -1,8 +1,9 @@
 //! What is done beside the loop, in threads of its own, and what the loop does with what comes of it.
 
-use super::{RECORDER, RELOADER, Server, WORKER};
+use super::{FRONT, RECORDER, RELOADER, Server, WORKER};
 use crate::audit::recorder::Recorder;
 use crate::serve::approvals::Outcome;
+use crate::serve::front::Inbox;
 use crate::serve::heavy::{Content, Job, Worker};
 use crate::serve::peer::Peer;
 use crate::serve::reload::Reloader;
@@ -63,6 +64,24 @@ impl Server {
         let made = self.reloader.as_ref().and_then(Reloader::latest);
         if let Some(policy) = made.filter(|made| made.digest != self.desk.policy.digest) {
             self.desk.policy = policy.into();
+        }
+    }
+
+    /// Does what comes through `inbox` from other threads.
+    ///
+    /// # Errors
+    /// If the kernel does not let it wait for that.
+    pub fn take_work(&mut self, inbox: Inbox) -> rustix::io::Result<()> {
+        let data = epoll::EventData::new_u64(FRONT);
+        epoll::add(&self.set, inbox.bell(), data, epoll::EventFlags::IN)?;
+        self.inbox = Some(inbox);
+        Ok(())
+    }
+
+    /// Does what has come. It is confirmed when it is on the disk, at the end of the round.
+    pub(super) fn work(&mut self) {
+        if let Some(inbox) = &mut self.inbox {
+            self.outbox.extend(inbox.run(&mut self.desk));
         }
     }
 
