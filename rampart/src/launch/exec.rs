@@ -13,6 +13,7 @@ use std::ffi::{CString, OsStr};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// Whether `SIGPIPE` was ignored when this process started; Rust's start-up always ignores it.
@@ -69,15 +70,64 @@ pub fn replace_unjudged(file: &Path, argv: &[&OsStr], environment: &[Vec<u8>]) -
     })
 }
 
-/// fork(2). Only for a process of one thread, whose child may then do anything.
+/// The signal mask as it was before the first [`fork`].
+static MASK: OnceLock<libc::sigset_t> = OnceLock::new();
+
+/// fork(2). Only for a process of one thread, whose child may then do anything. The child finds
+/// everything as it was; in the parent the signals that [`super::parent`] hands on wait from here to
+/// [`let_signals_in`], so that none comes before it can be handed on.
 ///
 /// # Errors
 /// As fork(2).
 pub fn fork() -> io::Result<Option<Pid>> {
+    let before = *MASK.get_or_init(|| {
+        // SAFETY: all-zero bytes are a valid set; the call fills it.
+        let mut mask = unsafe { std::mem::zeroed() };
+        // SAFETY: a null new set only queries; `mask` is valid for writes.
+        unsafe { libc::sigprocmask(libc::SIG_SETMASK, std::ptr::null(), &raw mut mask) };
+        mask
+    });
+    let mut held = before;
+    for (signal, _) in super::parent::HANDED_ON {
+        // SAFETY: a valid set and a valid number.
+        unsafe { libc::sigaddset(&raw mut held, signal) };
+    }
+    set_mask(&held);
     // SAFETY: this program starts no threads before it forks.
     match unsafe { libc::fork() } {
-        -1 => Err(io::Error::last_os_error()),
+        -1 => {
+            let error = io::Error::last_os_error();
+            set_mask(&before);
+            Err(error)
+        }
+        0 => {
+            set_mask(&before);
+            Ok(None)
+        }
         child => Ok(Pid::from_raw(child)),
+    }
+}
+
+/// Lets come what [`fork`] has held back.
+pub fn let_signals_in() {
+    if let Some(before) = MASK.get() {
+        set_mask(before);
+    }
+}
+
+fn set_mask(mask: &libc::sigset_t) {
+    // SAFETY: a valid set; the old one is not asked for.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, mask, std::ptr::null_mut()) };
+}
+
+/// Points descriptors 0 to 2 to `/dev/null`, so that whoever waits for the end of what is written
+/// there does not wait for us.
+pub fn forget_standard_streams() {
+    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
+    if let Ok(null) = rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty()) {
+        let _ = rustix::stdio::dup2_stdin(&null);
+        let _ = rustix::stdio::dup2_stdout(&null);
+        let _ = rustix::stdio::dup2_stderr(&null);
     }
 }
 

@@ -2,61 +2,21 @@
 //! what has to be asked reaches a person without a daemon. Otherwise it is not there: what the
 //! terminal sends reaches the command, what others send is handed on, and it ends as the command ends.
 
-use super::exec;
+use super::parent::{End, Signals};
 use super::prompt::Prompt;
 use crate::failure::{Failure, reason};
 use crate::serve::reload::{Reloader, Source};
 use crate::serve::server::Server;
-use crate::serve::signals;
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
-use std::os::fd::{AsFd, OwnedFd};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
-/// Signals that are handed on to the command.
-const HANDED_ON: [(i32, Signal); 4] = [
-    (libc::SIGTERM, Signal::TERM),
-    (libc::SIGHUP, Signal::HUP),
-    (libc::SIGUSR1, Signal::USR1),
-    (libc::SIGUSR2, Signal::USR2),
-];
-
-/// Signals of a terminal, which the command gets itself.
-const ITS_OWN: [i32; 4] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTTIN, libc::SIGTTOU];
-
-/// What the server tells about: a child has changed, or the terminal can be read.
-const CHILD: u64 = 1;
-const TERMINAL: u64 = 2;
-const FIRST_SIGNAL: u64 = 3;
+/// What the server tells about: the terminal can be read, or a signal has come.
+const TERMINAL: u64 = 1;
+const FIRST_SIGNAL: u64 = 2;
 
 /// How often the terminal is looked at while something waits that could not be put to it.
 const GLANCE: Duration = Duration::from_millis(500);
-
-/// The descriptors that tell of signals.
-struct Signals {
-    child: OwnedFd,
-    handed_on: Vec<(OwnedFd, Signal)>,
-}
-
-impl Signals {
-    /// Catches them: after the command's own process was made, which is to find them as they were.
-    fn catch() -> Result<Self, Failure> {
-        let mut handed_on = Vec::new();
-        for (number, signal) in HANDED_ON {
-            handed_on.push((signals::caught(&[number])?, signal));
-        }
-        Ok(Self { child: signals::caught(&[libc::SIGCHLD])?, handed_on })
-    }
-}
-
-/// How the command ended.
-enum End {
-    /// With this status.
-    Status(u8),
-    /// By this signal.
-    Signal(i32),
-    /// Nobody can know.
-    Unknown,
-}
 
 /// Serves the tree below `child` until it ends, and then ends this process in the same way. `policy`
 /// is where that of the tree comes from, if it can change; `record` is told its exit status, and the
@@ -71,9 +31,6 @@ pub fn serve(
     record: &dyn Fn(u8, Option<i32>),
 ) -> Result<u8, Failure> {
     let signals = Signals::catch()?;
-    for signal in ITS_OWN {
-        exec::ignore(signal);
-    }
     // Not before: until then a signal that is meant for the command would end us.
     if let Some(policy) = policy {
         follow(&mut server, policy);
@@ -81,9 +38,8 @@ pub fn serve(
     let cannot = |errno: rustix::io::Errno| {
         Failure::other(format!("cannot wait for the command: {}", reason(&errno.into())))
     };
-    server.watch(signals.child.as_fd(), CHILD).map_err(cannot)?;
-    for (token, (descriptor, _)) in (FIRST_SIGNAL..).zip(&signals.handed_on) {
-        server.watch(descriptor.as_fd(), token).map_err(cannot)?;
+    for (token, descriptor) in (FIRST_SIGNAL..).zip(signals.descriptors()) {
+        server.watch(descriptor, token).map_err(cannot)?;
     }
     let mut prompt = Prompt::open();
     let mut is_watched = false;
@@ -111,27 +67,34 @@ pub fn serve(
                 _ => {}
             }
         }
-        for (descriptor, signal) in &signals.handed_on {
-            if signals::have_come(descriptor) {
-                let _ = kill_process(child, *signal);
-            }
-        }
-        if signals::have_come(&signals.child) {
+        signals.hand_on(child);
+        if signals.child_has_changed() {
             ended = reaped(child);
         }
     };
     // The socket goes before we do.
     drop(server);
     match end {
-        End::Status(status) => {
-            record(status, None);
-            Ok(status)
+        End::Status(status) => record(status, None),
+        End::Unknown => {}
+        End::Signal(signal) => record(u8::try_from(128 + signal).unwrap_or(u8::MAX), Some(signal)),
+    }
+    Ok(end.leave())
+}
+
+/// The same without an evaluator: somebody else has one.
+///
+/// # Errors
+/// Only if nothing can be waited for.
+pub fn attend(child: Pid) -> Result<u8, Failure> {
+    let signals = Signals::catch()?;
+    loop {
+        if let Some(end) = reaped(child) {
+            return Ok(end.leave());
         }
-        End::Unknown => Ok(0),
-        End::Signal(signal) => {
-            record(u8::try_from(128 + signal).unwrap_or(u8::MAX), Some(signal));
-            exec::end_by(signal)
-        }
+        signals.wait();
+        signals.hand_on(child);
+        signals.child_has_changed();
     }
 }
 
@@ -151,7 +114,7 @@ fn follow(server: &mut Server, policy: Source) {
 fn reaped(command: Pid) -> Option<End> {
     loop {
         let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
-        let (pid, status) = match waitpid(None, options) {
+        let (pid, status) = match wait(options) {
             Ok(Some(found)) => found,
             Ok(None) => return None,
             // Whoever started us does not want to know of children, and neither can we.
@@ -160,11 +123,8 @@ fn reaped(command: Pid) -> Option<End> {
         if pid != command {
             continue;
         }
-        if let Some(code) = status.exit_status() {
-            return Some(End::Status(u8::try_from(code).unwrap_or(u8::MAX)));
-        }
-        if let Some(signal) = status.terminating_signal() {
-            return Some(End::Signal(signal));
+        if let Some(end) = End::of(status) {
+            return Some(end);
         }
         if status.stopped() {
             // So that a shell sees the job stopped. SIGCONT comes for the whole group.

@@ -5,5 +5,6 @@ pub mod environment;
 pub mod exec;
 pub mod host;
 pub mod library;
+pub mod parent;
 pub mod program;
 mod prompt;

@@ -40,6 +40,18 @@ fn what_a_tree_asks_is_pending_without_a_daemon() {
 }
 
 #[test]
+fn orphans_in_sessions_of_their_own_are_reaped() {
+    let guard = guard("");
+    let evaluator = Evaluator::without_daemon(&guard);
+    let text = "setsid -f true; for i in 1 2 3 4 5 6 7 8; do sleep 0.2; dead=0; \
+        for child in $(cat /proc/$PPID/task/$PPID/children); do \
+        grep -q '^State:.Z' /proc/$child/status && dead=1; done; \
+        [ $dead = 0 ] && exit 0; done; exit 1";
+    let ran = run(&mut hosted(&evaluator, &guard.image(), &["sh", "-c", text]), "");
+    assert_eq!(ran.status, 0, "{ran:?}");
+}
+
+#[test]
 fn what_a_killed_parent_leaves_is_removed() {
     let guard = guard("");
     let evaluator = Evaluator::without_daemon(&guard);
