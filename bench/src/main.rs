@@ -15,6 +15,7 @@ mod record;
 mod report;
 mod socket;
 mod spawn;
+mod supervised;
 mod verdict;
 
 use report::Report;
@@ -33,54 +34,26 @@ pub struct Setup {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["worker", rest @ ..] => spawn::work(rest),
-        ["echo", path] => socket::echo(Path::new(path)),
-        ["verdict"] => match verdicts_only() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(message) => {
-                eprintln!("bench: {message}");
-                ExitCode::FAILURE
-            }
-        },
-        ["cost", paths @ ..] => match cost::print(paths, hostile::SIZE) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(message) => {
-                eprintln!("bench: {message}");
-                ExitCode::FAILURE
-            }
-        },
-        ["fresh", image] => match fresh::sample(Path::new(image)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(message) => {
-                eprintln!("bench: {message}");
-                ExitCode::FAILURE
-            }
-        },
-        ["first"] => match first_only() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(message) => {
-                eprintln!("bench: {message}");
-                ExitCode::FAILURE
-            }
-        },
-        ["socket", library] => match socket_only(Path::new(library)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(message) => {
-                eprintln!("bench: {message}");
-                ExitCode::FAILURE
-            }
-        },
-        [library] => match run(Path::new(library)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(message) => {
-                eprintln!("bench: {message}");
-                ExitCode::FAILURE
-            }
-        },
+    let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["worker", rest @ ..] => return spawn::work(rest),
+        ["echo", path] => return socket::echo(Path::new(path)),
+        ["verdict"] => verdicts_only(),
+        ["cost", paths @ ..] => cost::print(paths, hostile::SIZE),
+        ["fresh", image] => fresh::sample(Path::new(image)),
+        ["first"] => first_only(),
+        ["socket", library] => socket_only(Path::new(library)),
+        ["supervised", library] => supervised_only(Path::new(library)),
+        [library] => run(Path::new(library)),
         _ => {
             eprintln!("usage: bench path/to/librampart.so   (or: make bench)");
-            ExitCode::from(2)
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("bench: {message}");
+            ExitCode::FAILURE
         }
     }
 }
@@ -114,19 +87,33 @@ fn socket_only(library: &Path) -> Result<(), String> {
     Ok(())
 }
 
-fn run(library: &Path) -> Result<(), String> {
+/// `bench supervised LIBRARY`: the supervisor alone.
+fn supervised_only(library: &Path) -> Result<(), String> {
     let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
+    let mut report = Report::default();
+    supervised::measure(&setup(library, work.path())?, &mut report)?;
+    report.print();
+    Ok(())
+}
+
+fn setup(library: &Path, work: &Path) -> Result<Setup, String> {
     let library = library
         .canonicalize()
         .map_err(|error| format!("{}: {error}; run `make build` first", library.display()))?;
-    let setup = Setup {
+    Ok(Setup {
         library,
-        empty: empty_library(work.path())?,
-        notable: notable_image(work.path())?,
-        work: work.path().to_path_buf(),
-    };
+        empty: empty_library(work)?,
+        notable: notable_image(work)?,
+        work: work.to_path_buf(),
+    })
+}
+
+fn run(library: &Path) -> Result<(), String> {
+    let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
+    let setup = setup(library, work.path())?;
     let mut report = Report::default();
     spawn::measure(&setup, &mut report)?;
+    supervised::measure(&setup, &mut report)?;
     memory::measure(&setup, &mut report)?;
     verdict::measure(&mut report)?;
     fresh::measure(&setup.work, &mut report)?;

@@ -37,14 +37,21 @@ pub fn work(command: &[&str]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The environment of a variant: pairs that are set for its worker.
-type Variant<'a> = (&'a str, Vec<(&'a str, String)>);
+/// What one variant's worker is started with.
+pub struct Variant {
+    /// Its name.
+    pub name: &'static str,
+    /// What comes before the worker: a program and its arguments.
+    pub prefix: Vec<String>,
+    /// What is set in its environment.
+    pub env: Vec<(&'static str, String)>,
+}
 
-fn variants(setup: &Setup) -> [Variant<'_>; 5] {
+fn variants(setup: &Setup) -> Vec<Variant> {
     let path = |path: &std::path::Path| path.display().to_string();
     let audit = |name: &str| ("RAMPART_AUDIT_DIR", path(&setup.work.join(name)));
     let library = || ("LD_PRELOAD", path(&setup.library));
-    [
+    let all = [
         ("bare", vec![]),
         ("empty library", vec![("LD_PRELOAD", path(&setup.empty))]),
         ("mode disabled", vec![library(), ("RAMPART_MODE", "disabled".into())]),
@@ -53,19 +60,23 @@ fn variants(setup: &Setup) -> [Variant<'_>; 5] {
             "record: notable",
             vec![library(), audit("some"), ("RAMPART_IMAGE", path(&setup.notable))],
         ),
-    ]
+    ];
+    all.into_iter().map(|(name, env)| Variant { name, prefix: Vec::new(), env }).collect()
 }
 
 /// Runs `command` `rounds` times under every variant, in turns; medians in microseconds.
-fn interleaved(
-    setup: &Setup,
+pub fn interleaved(
+    variants: Vec<Variant>,
     command: &[&str],
     rounds: usize,
 ) -> Result<Vec<(String, f64)>, String> {
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut workers = Vec::new();
-    for (name, env) in variants(setup) {
-        let mut child = Command::new(&own)
+    for Variant { name, prefix, env } in variants {
+        let mut words = prefix.iter().map(std::ffi::OsString::from).chain([own.clone().into()]);
+        let program = words.next().unwrap_or_default();
+        let mut child = Command::new(program)
+            .args(words)
             .arg("worker")
             .args(command)
             .env_remove("LD_PRELOAD")
@@ -118,7 +129,7 @@ pub fn measure(setup: &Setup, report: &mut Report) -> Result<(), String> {
             [None, None, Some(1.30), Some(1.30)],
         ),
     ] {
-        let figures = interleaved(setup, command, rounds)?;
+        let figures = interleaved(variants(setup), command, rounds)?;
         let Some(((_, bare), others)) = figures.split_first() else {
             continue;
         };
@@ -133,7 +144,7 @@ pub fn measure(setup: &Setup, report: &mut Report) -> Result<(), String> {
 fn storm(setup: &Setup, report: &mut Report) -> Result<(), String> {
     let script = "i=0; while [ $i -lt 300 ]; do /bin/true; i=$((i+1)); done & \
                   i=0; while [ $i -lt 300 ]; do /bin/true; i=$((i+1)); done; wait";
-    let figures = interleaved(setup, &["/bin/dash", "-c", script], 8)?;
+    let figures = interleaved(variants(setup), &["/bin/dash", "-c", script], 8)?;
     let find = |name: &str| figures.iter().find(|(found, _)| found == name).map(|(_, time)| *time);
     if let (Some(bare), Some(ours)) = (find("bare"), find("every event recorded")) {
         // A rate of at least 80 % is a time of at most 1 / 0.8.

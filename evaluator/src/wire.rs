@@ -131,6 +131,8 @@ pub enum Tag {
     Owner = 27,
     /// When something is void, in seconds since the epoch: `u64`; 0 for never.
     Ends = 28,
+    /// The process that the request is about, where its supervisor asks for it: `u32`.
+    Process = 30,
 }
 
 impl Tag {

@@ -35,6 +35,9 @@ pub struct Snapshot {
     pub mode: Mode,
     /// `RAMPART_ON_DENY=errno`: a denial is an error number, never an exit.
     pub deny_by_errno: bool,
+    /// `RAMPART_SUPERVISED`: the kernel puts every start to a supervisor, which records those that we
+    /// cannot confirm.
+    pub is_supervised: bool,
     /// `RAMPART_FAIL_OPEN`, where set.
     pub fail_open: Option<bool>,
     /// Whether libc is glibc (else musl).

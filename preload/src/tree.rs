@@ -137,6 +137,7 @@ fn assemble(
             _ => Mode::Enforce,
         },
         deny_by_errno: value(b"RAMPART_ON_DENY") == b"errno",
+        is_supervised: value(b"RAMPART_SUPERVISED") == b"1",
         fail_open: match value(b"RAMPART_FAIL_OPEN") {
             b"1" => Some(true),
             b"0" => Some(false),

@@ -238,6 +238,12 @@ impl Connection {
     }
 }
 
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
 /// Asks the evaluator at `path` for a report, and gives its JSON text.
 ///
 /// # Errors

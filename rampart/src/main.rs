@@ -10,6 +10,7 @@ use std::process::ExitCode;
 #[macro_use]
 mod output;
 
+mod answer;
 mod asked;
 mod audit;
 mod bytes;
@@ -24,6 +25,7 @@ mod launch;
 mod policy;
 mod process;
 mod serve;
+mod supervise;
 mod verbs;
 mod verdict;
 mod webhook;

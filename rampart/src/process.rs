@@ -45,6 +45,15 @@ impl Process {
         std::iter::successors(Some(self), above).take(DEEPEST)
     }
 
+    /// Its real user; `None` if it has ended.
+    pub fn user(self) -> Option<u32> {
+        let text = self.read("status")?;
+        let mut lines = text.split(|byte| *byte == b'\n');
+        let line = lines.find_map(|line| line.strip_prefix(b"Uid:"))?;
+        let first = std::str::from_utf8(line).ok()?.split_ascii_whitespace().next()?;
+        first.parse().ok()
+    }
+
     /// A file of its directory in `/proc`; `None` if it may not be read.
     pub fn read(self, name: &str) -> Option<Vec<u8>> {
         fs::read(format!("/proc/{}/{name}", self.pid)).ok()
@@ -164,6 +173,7 @@ mod tests {
         let line: Vec<_> = own.with_ancestors().take(2).map(|process| process.pid).collect();
         assert_eq!(line, [own.pid, std::os::unix::process::parent_id()]);
         assert!(own.link("exe").is_some());
+        assert_eq!(own.user(), Some(rustix::process::getuid().as_raw()));
         assert_eq!(Process::of(0), None);
     }
 

@@ -48,7 +48,7 @@ impl Record<'_> {
             return Some(Outcome::Denied);
         }
         let is_confirmed = self.call.stage.is_start();
-        if !is_confirmed && judged.loads_us {
+        if !is_confirmed && (judged.loads_us || self.snapshot.is_supervised) {
             return None;
         }
         if !self.settled.permitted {

@@ -87,29 +87,75 @@ pub fn event(
     environment: &Environment,
     told: &Told,
 ) -> [u8; 26] {
+    let whose = Whose {
+        pid: std::process::id(),
+        ppid: std::os::unix::process::parent_id(),
+        uid: rustix::process::getuid().as_raw(),
+        tree: environment.value("RAMPART_TREE").map(OsStr::as_bytes),
+    };
+    let (id, line) = line(&whose, request, verdict, environment, told);
+    put(environment, &line);
+    id
+}
+
+/// Whose call an event is about.
+pub struct Whose<'a> {
+    /// The process.
+    pub pid: u32,
+    /// Its parent.
+    pub ppid: u32,
+    /// Its real user.
+    pub uid: u32,
+    /// The guarded tree, if it says one.
+    pub tree: Option<&'a [u8]>,
+}
+
+/// The same for a call of another process that waits: into the spool of `environment`'s log, as
+/// nobody is to wait for a disk.
+pub fn event_of(
+    whose: &Whose<'_>,
+    request: &Request<'_>,
+    verdict: &Verdict<'_>,
+    environment: &Environment,
+    told: &Told,
+) -> [u8; 26] {
+    let (id, line) = line(whose, request, verdict, environment, told);
+    if let Some(directory) = environment.value("RAMPART_AUDIT_DIR").map(Path::new) {
+        spool(directory, &line);
+    }
+    id
+}
+
+/// The line of an event, and its id.
+fn line(
+    whose: &Whose<'_>,
+    request: &Request<'_>,
+    verdict: &Verdict<'_>,
+    environment: &Environment,
+    told: &Told,
+) -> ([u8; 26], Vec<u8>) {
     let fail_open = environment.fail_open();
     let (id, time_us) = stamp();
-    let tree = environment.value("RAMPART_TREE").map(OsStr::as_bytes);
     let event = Event {
         id,
         time_us,
         mono_us: monotonic(),
         took_us: u64::try_from(told.took.as_micros()).unwrap_or_default(),
-        pid: std::process::id(),
-        ppid: std::os::unix::process::parent_id(),
-        uid: rustix::process::getuid().as_raw(),
+        pid: whose.pid,
+        ppid: whose.ppid,
+        uid: whose.uid,
         hook: told.hook,
         request,
         verdict,
         outcome: told.outcome,
         answered_by: told.answered_by,
-        tree: tree.filter(|tree| !tree.is_empty()).unwrap_or(&id),
+        tree: whose.tree.filter(|tree| !tree.is_empty()).unwrap_or(&id),
         flags: if fail_open == Some(true) { EventFlags::FAIL_OPEN } else { EventFlags::default() },
     };
     let mut line = vec![0; LINE];
     let length = write_line(&event, &mut line);
-    put(environment, line.get(..length).unwrap_or_default());
-    id
+    line.truncate(length);
+    (id, line)
 }
 
 /// Records how the command of a tree has ended, whose process was `pid`: its exit status, or the signal
@@ -160,7 +206,12 @@ fn put(environment: &Environment, line: &[u8]) {
         (Sent::Maybe, Some(event)) => [event, b",\"", AGAIN.as_bytes(), b"\":1}\n"].concat(),
         _ => line.to_owned(),
     };
-    if let Err(error) = append(directory, rustix::process::getuid().as_raw(), &marked) {
+    spool(directory, &marked);
+}
+
+/// Puts one event into the spool of `directory`.
+fn spool(directory: &Path, line: &[u8]) {
+    if let Err(error) = append(directory, rustix::process::getuid().as_raw(), line) {
         let why = reason(&error);
         complain!("rampart: warning: cannot record in `{}`: {why}", directory.display());
     }

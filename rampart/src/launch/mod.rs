@@ -8,3 +8,4 @@ pub mod library;
 pub mod parent;
 pub mod program;
 mod prompt;
+pub mod tree;

@@ -9,6 +9,7 @@ mod last_good;
 pub mod overrides;
 pub mod packs;
 pub mod recipe;
+pub mod renewal;
 pub mod source;
 pub mod starter;
 

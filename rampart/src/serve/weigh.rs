@@ -13,7 +13,7 @@ use super::reports::{Said, refused};
 use crate::asked::Asked;
 use crate::channel::Fields;
 use crate::launch::program::Facts;
-use crate::process::Process;
+use crate::process::{Process, guardian};
 use crate::webhook::{Address, Question};
 use evaluator::wire::{Body, Kind, Tag};
 use evaluator::{Action, Request, Verdict};
@@ -122,11 +122,14 @@ fn ask(
 ) -> Weighed {
     let asked = Asked::read(body);
     let facts = brain.facts(&asked);
+    let Some((process, peer)) = on_behalf(body, process, peer) else {
+        return Weighed::Said(refused("this process may not ask for others"));
+    };
     // By the very policy that the asker has, what we know and it does not is the answer.
     let is_same = body.one(Tag::Policy) == Some(&policy.digest[..]);
     let images = policy.images();
     let ((coverage, action, rule, vouches, service), counts) =
-        brain.judge(policy, (&asked, &facts), peer, |verdict, request| {
+        brain.judge(policy, (&asked, &facts), &peer, |verdict, request| {
             let vouches = is_same && verdict.action.permits() && !verdict.unsure;
             let service = Address::of(&images, verdict)
                 .map(|address| (address, question(&asked, request, verdict)));
@@ -187,6 +190,19 @@ fn question(asked: &Asked, request: &Request<'_>, verdict: &Verdict<'_>) -> Ques
         policy: text(verdict.policy),
         rule: text(verdict.rule),
     }
+}
+
+/// Whose call it is: that of the process at the other end, or of the one for which it asks as its
+/// supervisor; `None` if it may not. A supervisor is outside of guarded trees, and of the same user or
+/// root. What is granted is granted to the process, and to nobody else.
+fn on_behalf(body: Body<'_>, process: Process, peer: &Peer) -> Option<(Process, Peer)> {
+    let Some(number) = body.number(Tag::Process) else {
+        return Some((process, *peer));
+    };
+    let whose = Process::of(number)?;
+    let user = whose.user()?;
+    let may = (peer.uid == 0 || peer.uid == user) && guardian(process).is_none();
+    may.then_some((whose, Peer { process: Some(whose), uid: user }))
 }
 
 /// What the process at the other end runs: the kernel says it.

@@ -8,7 +8,7 @@ use crate::directories::Directories;
 use crate::failure::{Failure, reason, status};
 use crate::launch::environment::Environment;
 use crate::launch::program::{self, Missing};
-use crate::launch::{exec, host, library};
+use crate::launch::{exec, host, library, tree};
 use crate::policy::{Choice, Layers, authority};
 use crate::serve::approvals::Approvals;
 use crate::serve::brain::InForce;
@@ -17,11 +17,12 @@ use crate::serve::once::Uses;
 use crate::serve::reload::Source;
 use crate::serve::requests::Desk;
 use crate::serve::server::Server;
+use crate::supervise::{self, Link, Plan, Side};
 use crate::verdict::ask::Surroundings;
 use crate::verdict::judge::Judge;
 use crate::verdict::world::FileSystem;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -39,6 +40,9 @@ pub struct Arguments {
     /// Whether the policy is enforced, only recorded, or switched off
     #[arg(long, value_enum)]
     mode: Option<Mode>,
+    /// What stands before the command: librampart.so alone, or the kernel as well
+    #[arg(long, value_enum, env = "RAMPART_ENFORCE", default_value = "interposer")]
+    enforce: Enforce,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -50,6 +54,7 @@ Environment, read at the root of a guarded tree:
   RAMPART_FAIL_OPEN=1   allow what cannot be decided; 0 denies it
   RAMPART_ON_DENY=errno fail a denied call with EPERM in place of a child that exits 126
   RAMPART_MODE          as --mode
+  RAMPART_ENFORCE       as --enforce
   RAMPART_IMAGE         compiled policies, lowest layer first, separated by colons
   RAMPART_AUDIT_DIR     where events are recorded (~/.local/state/rampart/audit)
   RAMPART_AGENT, RAMPART_SESSION
@@ -80,6 +85,17 @@ impl Mode {
     }
 }
 
+/// Who stops what is denied.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Enforce {
+    /// librampart.so, which static programs and raw system calls pass by
+    Interposer,
+    /// The kernel puts every start of a program to a supervisor as well; nothing runs if it cannot
+    Kernel,
+    /// The same where the kernel can; else a warning, and librampart.so
+    Best,
+}
+
 /// What is to be started.
 struct Prepared {
     file: PathBuf,
@@ -95,8 +111,36 @@ struct Prepared {
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let Prepared { file, mut environment, layers } = prepared(arguments)?;
     let hosted = layers.as_ref().and_then(|layers| listener(&mut environment, layers));
+    let is_enforced = environment.value("RAMPART_MODE") != Some(OsStr::new(Mode::Disabled.name()));
+    let link = match arguments.enforce {
+        Enforce::Kernel | Enforce::Best if is_enforced => {
+            environment.set("RAMPART_SUPERVISED", OsStr::new("1"));
+            match supervise::split()? {
+                Side::Inner(link) => Some(link),
+                Side::Outer(link, child) => {
+                    // The socket is the other one's.
+                    std::mem::forget(hosted);
+                    return supervised(link, child, layers, environment);
+                }
+            }
+        }
+        _ => None,
+    };
+    let start = |link: Option<Link>| match link.map_or(Ok(()), |link| joined(arguments, link)) {
+        Ok(()) => replace(arguments, &file, &environment),
+        Err(failure) => failure,
+    };
     let (Some(layers), Some(listener)) = (layers, hosted) else {
-        return Err(replace(arguments, &file, &environment));
+        return match link {
+            None => Err(start(None)),
+            Some(link) => match fork()? {
+                None => Err(start(Some(link))),
+                Some(child) => {
+                    drop(link);
+                    host::attend(child)
+                }
+            },
+        };
     };
     let name = listener.path.display().to_string();
     let is_recorded = layers.records_all();
@@ -105,16 +149,14 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let desk = Desk::new(InForce::new(layers)?, (Approvals::default(), uses), name, host);
     // What has left its parents in the tree stays ours, so that it is known as a part of it.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-    let child = exec::fork().map_err(|error| {
-        Failure::other(format!("cannot start a process for the command: {}", reason(&error)))
-    })?;
-    match child {
+    match fork()? {
         None => {
             // The parent's socket is not ours to remove.
             std::mem::forget(listener);
-            Err(replace(arguments, &file, &environment))
+            Err(start(link))
         }
         Some(child) => {
+            drop(link);
             let mut server = Server::new(desk, listener, None, false)?;
             if let Some(log) = environment.value("RAMPART_AUDIT_DIR") {
                 server.record_later(vec![log.into()]);
@@ -128,6 +170,42 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
                 record::ended(&log, pid, status, signal);
             })
         }
+    }
+}
+
+fn fork() -> Result<Option<rustix::process::Pid>, Failure> {
+    exec::fork().map_err(|error| {
+        Failure::other(format!("cannot start a process for the command: {}", reason(&error)))
+    })
+}
+
+/// Supervises the tree. One inside a guarded tree is judged by the policy of that.
+fn supervised(
+    link: Link,
+    child: rustix::process::Pid,
+    layers: Option<Layers>,
+    environment: Environment,
+) -> Result<u8, Failure> {
+    let layers = match layers {
+        Some(layers) => layers,
+        None => Choice::default().load(&environment)?,
+    };
+    let library = match environment.value("RAMPART_LIB").filter(|path| !path.is_empty()) {
+        Some(path) => PathBuf::from(path),
+        None => library::find()?,
+    };
+    let source = policy_of_tree(environment.clone());
+    supervise::supervise(link, child, Plan { layers, source, environment, library })
+}
+
+/// Puts this process under the supervisor, or says why that cannot be.
+fn joined(arguments: &Arguments, link: Link) -> Result<(), Failure> {
+    match link.join() {
+        Err(failure) if arguments.enforce == Enforce::Best => {
+            complain!("rampart: warning: {}; it goes on so", failure.message);
+            Ok(())
+        }
+        other => other,
     }
 }
 
@@ -200,11 +278,13 @@ fn prepared(arguments: &Arguments) -> Result<Prepared, Failure> {
     }
     let layers = arguments.choice.load(&environment)?;
     let library = library::find()?;
-    guard(&mut environment, &library, &layers)?;
+    tree::guard(&mut environment, &library, &layers)?;
     if let Some(mode) = arguments.mode {
         environment.set("RAMPART_MODE", OsStr::new(mode.name()));
     }
-    if let Some(why) = program::unfollowed(program::loaded(&file).1.kinds) {
+    let why = program::unfollowed(program::loaded(&file).1.kinds);
+    // Its supervisor judges it, too.
+    if let Some(why) = why.filter(|_| arguments.enforce != Enforce::Kernel) {
         complain!(
             "rampart: warning: `{}` {why}, so librampart.so is not loaded into it: what it starts \
              is judged only where it passes its environment on",
@@ -231,67 +311,6 @@ fn not_runnable(name: &OsStr, missing: Missing) -> Failure {
             format!("cannot execute `{shown}`: it is no executable file, or permission is denied"),
         ),
     }
-}
-
-/// Sets what the library reads at the root of a tree.
-fn guard(environment: &mut Environment, library: &Path, layers: &Layers) -> Result<(), Failure> {
-    let directories = Directories::from_environment();
-    environment.preload(library);
-    // A tree that has ended, or one that this process has left, is not ours.
-    environment.remove("RAMPART_TREE");
-    environment.remove("RAMPART_WARNED");
-    if let Some(recipe) = &layers.recipe {
-        match (recipe.write(&directories, layers), layers.is_built_in_standard()) {
-            // Nothing can change it, so that the library's own is enough.
-            (_, true) if recipe.is_fixed() => environment.remove("RAMPART_IMAGE"),
-            (Err(failure), true) => {
-                complain!(
-                    "rampart: warning: {}; what is allowed later will not reach this tree",
-                    failure.message
-                );
-                environment.remove("RAMPART_IMAGE");
-            }
-            (path, _) => environment.set("RAMPART_IMAGE", &in_a_list(path?)?),
-        }
-    } else if let Some(list) = environment.value("RAMPART_IMAGE") {
-        let list = absolute(list)?;
-        environment.set("RAMPART_IMAGE", &list);
-    }
-    match directories.make_audit() {
-        Ok(audit) => environment.set("RAMPART_AUDIT_DIR", audit.as_os_str()),
-        Err(failure) => {
-            let what = "the library will find a substitute for the audit log";
-            complain!("rampart: warning: {}; {what}", failure.message);
-            environment.remove("RAMPART_AUDIT_DIR");
-        }
-    }
-    Ok(())
-}
-
-/// `path` as it can stand in `RAMPART_IMAGE`.
-fn in_a_list(path: PathBuf) -> Result<OsString, Failure> {
-    let path = path.into_os_string();
-    if path.as_bytes().contains(&b':') {
-        let shown = crate::bytes::visible(path.as_bytes());
-        return Err(Failure::usage(format!(
-            "RAMPART_IMAGE cannot hold a path with a colon, `{shown}`; set XDG_STATE_HOME to a \
-             directory without one"
-        )));
-    }
-    Ok(path)
-}
-
-/// The images that somebody else named, by absolute paths.
-fn absolute(list: &OsStr) -> Result<OsString, Failure> {
-    let paths = list.as_bytes().split(|byte| *byte == b':').filter(|path| !path.is_empty());
-    let mut all = Vec::new();
-    for path in paths.map(OsStr::from_bytes) {
-        let path = std::path::absolute(path).map_err(|error| {
-            Failure::usage(format!("cannot make RAMPART_IMAGE absolute: {}", reason(&error)))
-        })?;
-        all.push(in_a_list(path)?.into_vec());
-    }
-    Ok(OsString::from_vec(all.join(&b':')))
 }
 
 /// Judges a command that the library will not judge, because it cannot be loaded into it.

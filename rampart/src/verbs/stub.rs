@@ -5,9 +5,10 @@
 //! It trusts nobody: it judges the call itself, by the policy of its tree, before it asks. Calling it
 //! by hand is therefore the same as calling the program.
 
+use crate::answer::{Answer, with_reason};
 use crate::asked::Asked;
 use crate::audit::record::{self, Told};
-use crate::channel::{Connection, Fields, Packet};
+use crate::channel::{Connection, Fields};
 use crate::failure::{Failure, reason, status};
 use crate::launch::environment::Environment;
 use crate::launch::exec;
@@ -17,7 +18,6 @@ use crate::serve::brain::digest;
 use crate::serve::weigh::rule;
 use crate::verdict::judge::Judge;
 use crate::verdict::world::{FileSystem, Use};
-use crate::webhook;
 use evaluator::event::Outcome;
 use evaluator::settle::{Settled, settle};
 use evaluator::wire::{Body, Kind, Tag};
@@ -42,16 +42,6 @@ const RESTART: Duration = Duration::from_secs(2);
 
 /// How long nothing is done between two tries to reach it.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// What the evaluator said.
-enum Answer {
-    /// Go ahead: on whose word.
-    Yes(&'static str),
-    /// Do not: on whose word, and what they said about it.
-    No(&'static str, String),
-    /// Nobody can be asked, or nobody answered: the local policy says what that comes to.
-    Nobody(&'static str),
-}
 
 /// Runs the verb with the words behind it. Returns only if the program is not executed.
 pub fn run(words: Vec<OsString>) -> Failure {
@@ -153,17 +143,7 @@ fn conclude(
     // what may go ahead needs the evaluator's word, unless that is what the new process is told.
     let is_known = is_told && verdict.action.permits() && !verdict.unsure;
     if (verdict.action != Action::Deny || verdict.unsure) && !is_known {
-        settled = match ask(asked, layers, verdict, settled) {
-            Answer::Yes(by) => Settled { permitted: true, answered_by: by },
-            Answer::No(by, why) => {
-                said = why;
-                Settled { permitted: false, answered_by: by }
-            }
-            Answer::Nobody(by) => Settled {
-                answered_by: if settled.permitted { settled.answered_by } else { by },
-                ..settled
-            },
-        };
+        (settled, said) = ask(asked, layers, verdict, settled).settled(settled);
     }
     let message = with_reason(verdict.message, &said);
     let verdict = &Verdict { message: &message, ..*verdict };
@@ -175,7 +155,8 @@ fn conclude(
         let id = record(Outcome::Denied);
         return Err(record::denial(request, verdict, &settled, &id));
     }
-    if program::unfollowed(facts.kinds).is_some() {
+    let is_supervised = asked.environment.value("RAMPART_SUPERVISED") == Some(OsStr::new("1"));
+    if program::unfollowed(facts.kinds).is_some() && !is_supervised {
         record(Outcome::Unconfirmed);
     }
     Ok(())
@@ -207,7 +188,7 @@ fn ask(asked: &Asked, layers: &Layers, verdict: &Verdict<'_>, settled: Settled) 
             connection.receive(left)
         });
         match answer {
-            Ok(packet) => return understood(&packet),
+            Ok(packet) => return Answer::of(&packet),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 return Answer::Nobody("expired");
             }
@@ -222,43 +203,10 @@ fn ask(asked: &Asked, layers: &Layers, verdict: &Verdict<'_>, settled: Settled) 
     }
 }
 
-/// The rule's message, and behind it what a service said.
-fn with_reason(message: &[u8], reason: &str) -> Vec<u8> {
-    match reason {
-        "" => message.to_vec(),
-        reason => [message, b" (the service: ", reason.as_bytes(), b")"].concat(),
-    }
-}
-
 /// Whether there was an evaluator a moment ago.
 fn is_restarting(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionRefused | ConnectionReset | BrokenPipe)
-}
-
-fn understood(packet: &Packet) -> Answer {
-    let Ok(body) = Body::read(&packet.body) else {
-        return Answer::Nobody("on_no_approver");
-    };
-    let action = match (packet.kind, body.one(Tag::Action)) {
-        (Kind::Answer, Some([code])) => Action::from_code(*code),
-        _ => None,
-    };
-    let by = body.one(Tag::By).unwrap_or_default();
-    let known = |words: &[&'static str]| {
-        let mut words = words.iter().copied();
-        words.find(|word| word.as_bytes() == by)
-    };
-    let by_service = [webhook::SERVICE, webhook::FAIL_OPEN, webhook::FAILED, "approver", "policy"];
-    match (action, body.one(Tag::By)) {
-        (Some(Action::Allow), _) => Answer::Yes(known(&by_service).unwrap_or("approver")),
-        (Some(Action::Deny), _) => {
-            let why = crate::bytes::visible(body.one(Tag::Message).unwrap_or_default());
-            Answer::No(known(&by_service).unwrap_or("policy"), why)
-        }
-        (_, Some(b"expired")) => Answer::Nobody("expired"),
-        _ => Answer::Nobody("on_no_approver"),
-    }
 }
 
 /// Executes the program. Returns only if that failed.

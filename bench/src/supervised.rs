@@ -1,0 +1,71 @@
+//! What the supervisor of `rampart run --enforce kernel` adds to the library: the same workers, below
+//! `rampart run` without it and with it.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::Setup;
+use crate::report::Report;
+use crate::spawn::{Variant, interleaved};
+
+/// Starts the file it is given as often as it is told, one after the other; as small and as static
+/// as a program can be where that is what is to be measured.
+const STARTER: &str = "#include <stdlib.h>\n#include <unistd.h>\n#include <sys/wait.h>\n\
+    extern char **environ;\n\
+    int main(int argc, char **argv) {\n\
+    if (argc < 3) return 0;\n\
+    for (int at = atoi(argv[1]); at > 0; at--) {\n\
+    int status; char *with[] = {argv[2], 0}; pid_t child = vfork();\n\
+    if (!child) { execve(argv[2], with, environ); _exit(1); }\n\
+    if (waitpid(child, &status, 0) != child || status) return 1; }\n\
+    return 0; }\n";
+
+/// Measures starts below the supervisor.
+pub fn measure(setup: &Setup, report: &mut Report) -> Result<(), String> {
+    let starter = starter(&setup.work)?;
+    let starter = starter.display().to_string();
+    let figures = interleaved(variants(setup), &["/bin/true"], 600)?;
+    let time = |figures: &[(String, f64)], name: &str| {
+        figures.iter().find(|(found, _)| found == name).map_or(f64::NAN, |(_, time)| *time)
+    };
+    let (library, kernel) = (time(&figures, "library"), time(&figures, "kernel"));
+    let what = "posix_spawn /bin/true, --enforce kernel";
+    report.ratio(&format!("{what}, against the library alone"), kernel, library, "µs", None);
+    report.absolute(&format!("{what}: added"), kernel - library, "µs", Some(40.0));
+    let storm = |program: &str| format!("{starter} 300 {program} & {starter} 300 {program}; wait");
+    for (what, program) in [("/bin/true", "/bin/true"), ("a tiny static program", &*starter)] {
+        let figures = interleaved(variants(setup), &["/bin/dash", "-c", &storm(program)], 8)?;
+        let (bare, kernel) = (time(&figures, "bare"), time(&figures, "kernel"));
+        let what = format!("fork storm, 2 × 300 × {what}, --enforce kernel");
+        report.ratio(&what, kernel, bare, "µs", Some(1.25));
+    }
+    Ok(())
+}
+
+fn variants(setup: &Setup) -> Vec<Variant> {
+    let program = setup.library.with_file_name("rampart").display().to_string();
+    let under = |name, enforce: &str| Variant {
+        name,
+        prefix: [&program, "run", "--profile", "standard", "--enforce", enforce, "--"]
+            .map(str::to_owned)
+            .to_vec(),
+        env: vec![("XDG_STATE_HOME", setup.work.join(name).display().to_string())],
+    };
+    vec![
+        Variant { name: "bare", prefix: Vec::new(), env: Vec::new() },
+        under("library", "interposer"),
+        under("kernel", "kernel"),
+    ]
+}
+
+/// Built where others than root could change it, so that it is held behind its execve(2): the slower way.
+fn starter(work: &Path) -> Result<std::path::PathBuf, String> {
+    let path = work.join("starter");
+    let source = work.join("starter.c");
+    std::fs::write(&source, STARTER).map_err(|error| format!("{}: {error}", source.display()))?;
+    let status = Command::new("cc").args(["-O1", "-static", "-o"]).arg(&path).arg(&source).status();
+    match status {
+        Ok(status) if status.success() => Ok(path),
+        other => Err(format!("cc: {other:?}")),
+    }
+}

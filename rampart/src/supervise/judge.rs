@@ -1,0 +1,256 @@
+//! What the policy says about a program that a supervised process wants to start. The tree's policy is
+//! judged by, whatever the process says in its environment.
+
+use super::tracee::Tracee;
+use crate::answer::with_reason;
+use crate::asked::Asked;
+use crate::audit::record::{self, Told};
+use crate::channel::{Connection, Fields};
+use crate::failure::Failure;
+use crate::launch::environment::Environment;
+use crate::launch::library;
+use crate::launch::program::{self, Facts};
+use crate::policy::Layers;
+use crate::process::Process;
+use crate::serve::brain::{Brain, InForce};
+use crate::serve::peer::Peer;
+use crate::serve::weigh::rule;
+use evaluator::event::Outcome;
+use evaluator::settle::{Settled, settle};
+use evaluator::wire::{Kind, Tag};
+use evaluator::{Action, Request, TargetKinds, Verdict};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Which entrance it is, in events.
+const HOOK: &str = "seccomp";
+
+/// How long a person has to answer, in seconds, if `RAMPART_ASK_TIMEOUT` does not say.
+const TIMEOUT: u32 = 120;
+
+/// What a call comes to.
+pub enum Weighed {
+    /// It goes ahead.
+    Go,
+    /// It does not, and this is to be said.
+    Denied(String),
+    /// A person has been asked on this connection; without an answer it comes to this.
+    Asked(Connection, Settled),
+}
+
+/// At which moment a program is judged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Before the kernel goes on with execve(2), and never again.
+    Only,
+    /// Before that, and it will be looked at again behind it.
+    First,
+    /// The process has become the program, and has not run any of it.
+    Behind,
+}
+
+/// Everything that verdicts are made from.
+pub struct Judge {
+    policy: InForce,
+    brain: Brain,
+    /// How the tree is guarded.
+    environment: Environment,
+    /// Where people are asked.
+    socket: Option<PathBuf>,
+    /// What is ours, and judges itself or only says no.
+    helper: Option<(u64, u64)>,
+    library: PathBuf,
+    stub: Option<(u64, u64)>,
+    is_enforced: bool,
+}
+
+impl Judge {
+    /// By `layers`, for the tree that starts with `environment`.
+    ///
+    /// # Errors
+    /// If an image is not intact.
+    pub fn new(
+        layers: Layers,
+        environment: Environment,
+        library: PathBuf,
+    ) -> Result<Self, Failure> {
+        let mode = environment.value("RAMPART_MODE").map(OsStr::as_bytes);
+        Ok(Self {
+            policy: InForce::new(layers)?,
+            brain: Brain::default(),
+            socket: environment.value("RAMPART_SOCKET").map(PathBuf::from),
+            helper: std::env::current_exe().ok().and_then(|path| identity(&path)),
+            stub: identity(&library),
+            library,
+            is_enforced: mode != Some(b"monitor"),
+            environment,
+        })
+    }
+
+    /// Puts another policy in force.
+    pub fn replace(&mut self, policy: InForce) {
+        self.policy = policy;
+    }
+
+    /// What is undecidable goes ahead, by the wish of the user.
+    pub fn fails_open(&self) -> bool {
+        self.environment.fail_open() == Some(true) || !self.is_enforced
+    }
+
+    /// Whether this is our own helper, which judges itself, or the line that says no.
+    pub fn is_ours(&self, tracee: &Tracee) -> bool {
+        let Some(found) = identity(&tracee.asked.path()) else {
+            return false;
+        };
+        let is_stub = || tracee.asked.argv.get(1).is_some_and(|word| word == b"stub");
+        Some(found) == self.stub || (Some(found) == self.helper && is_stub())
+    }
+
+    /// Judges. With `answer`, that of a person, or of nobody in time, counts.
+    pub fn weigh(
+        &mut self,
+        tracee: &Tracee,
+        moment: Moment,
+        answer: Option<(Settled, String)>,
+    ) -> Weighed {
+        let mut asked = tracee.asked.clone();
+        for name in ["RAMPART_AGENT", "RAMPART_SESSION"] {
+            match self.environment.value(name) {
+                Some(value) => asked.environment.set(name, value),
+                None => asked.environment.remove(name),
+            }
+        }
+        let mut facts = self.brain.facts(&asked);
+        for (holds, kind) in [
+            (tracee.is_elsewhere, TargetKinds::OTHER_ROOT),
+            (tracee.is_in_memory(), TargetKinds::MEMFD),
+        ] {
+            if holds {
+                facts.kinds = facts.kinds.with(kind);
+            }
+        }
+        let process = Process::of(tracee.process);
+        let peer = Peer { process, uid: tracee.user };
+        let says_itself = program::unfollowed(facts.kinds).is_none()
+            && asked
+                .environment
+                .value("LD_PRELOAD")
+                .is_some_and(|value| library::is_preloaded(value, &self.library));
+        let Self { brain, policy, environment, socket, is_enforced, .. } = self;
+        let conclusion = Conclusion {
+            began: Instant::now(),
+            tracee,
+            asked: &asked,
+            environment,
+            socket: socket.as_deref().filter(|_| *is_enforced),
+            digest: &policy.digest,
+            is_enforced: *is_enforced,
+            records: !says_itself && moment != Moment::First,
+            outcome: if moment == Moment::Behind { Outcome::Allowed } else { Outcome::Unconfirmed },
+        };
+        let call: (&Asked, &Facts) = (&asked, &facts);
+        let tell = |verdict: &Verdict<'_>, request: &Request<'_>| {
+            conclusion.weighed(verdict, request, answer)
+        };
+        brain.judge(policy, call, &peer, tell).0
+    }
+}
+
+/// Which file it is.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+/// What a verdict is turned into an answer with.
+struct Conclusion<'a> {
+    tracee: &'a Tracee,
+    asked: &'a Asked,
+    environment: &'a Environment,
+    /// Where to ask, if anybody is to be asked at all.
+    socket: Option<&'a Path>,
+    digest: &'a [u8; 32],
+    is_enforced: bool,
+    /// Whether nobody else will record that it goes ahead.
+    records: bool,
+    outcome: Outcome,
+    began: Instant,
+}
+
+impl Conclusion<'_> {
+    fn weighed(
+        &self,
+        verdict: &Verdict<'_>,
+        request: &Request<'_>,
+        answer: Option<(Settled, String)>,
+    ) -> Weighed {
+        let alone = settle(verdict, self.environment.fail_open());
+        let is_open = matches!(verdict.action, Action::Ask | Action::Webhook)
+            || (verdict.action == Action::Deny && verdict.unsure);
+        if is_open
+            && answer.is_none()
+            && let Some(socket) = self.socket
+            && let Ok(connection) = self.ask(socket, verdict, alone)
+        {
+            return Weighed::Asked(connection, alone);
+        }
+        let (settled, said) = answer.filter(|_| is_open).unwrap_or((alone, String::new()));
+        let message = with_reason(verdict.message, &said);
+        let verdict = &Verdict { message: &message, ..*verdict };
+        let event = |outcome| self.event(request, verdict, outcome, settled);
+        match (settled.permitted, self.is_enforced) {
+            (false, true) => {
+                let id = event(Outcome::Denied);
+                let failure = record::denial(request, verdict, &settled, &id);
+                return Weighed::Denied(failure.to_string());
+            }
+            (false, false) if self.records => drop(event(Outcome::NotEnforced)),
+            (true, _) if self.records => drop(event(self.outcome)),
+            _ => {}
+        }
+        Weighed::Go
+    }
+
+    /// Asks the evaluator, in the place of the process, which waits.
+    fn ask(
+        &self,
+        socket: &Path,
+        verdict: &Verdict<'_>,
+        alone: Settled,
+    ) -> std::io::Result<Connection> {
+        let seconds = self.environment.value("RAMPART_ASK_TIMEOUT").and_then(OsStr::to_str);
+        let seconds = seconds.and_then(|text| text.parse().ok()).unwrap_or(TIMEOUT);
+        let otherwise = if alone.permitted { Action::Allow } else { Action::Deny };
+        let mut body: Fields = self.asked.fields();
+        body.add(Tag::Policy, self.digest);
+        body.add(Tag::Rule, rule(verdict).as_bytes());
+        body.add(Tag::Message, verdict.message);
+        body.add(Tag::Action, &[otherwise as u8]);
+        body.add_number(Tag::Timeout, seconds);
+        body.add_number(Tag::Process, self.tracee.process);
+        let connection = Connection::open(socket)?;
+        connection.send(Kind::Ask, &body)?;
+        Ok(connection)
+    }
+
+    fn event(
+        &self,
+        request: &Request<'_>,
+        verdict: &Verdict<'_>,
+        outcome: Outcome,
+        settled: Settled,
+    ) -> [u8; 26] {
+        let whose = record::Whose {
+            pid: self.tracee.process,
+            ppid: self.tracee.parent,
+            uid: self.tracee.user,
+            tree: self.asked.environment.value("RAMPART_TREE").map(OsStr::as_bytes),
+        };
+        let answered_by = settled.answered_by;
+        let told = Told { hook: HOOK, outcome, answered_by, took: self.began.elapsed() };
+        record::event_of(&whose, request, verdict, self.environment, &told)
+    }
+}

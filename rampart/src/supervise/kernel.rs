@@ -1,0 +1,246 @@
+//! The system calls of a supervisor: the listener of a seccomp filter (seccomp_unotify(2)), the memory
+//! of another process (process_vm_readv(2)), whether two share theirs (kcmp(2)), and holding one at
+//! the end of its execve(2) (ptrace(2)).
+#![allow(unsafe_code, reason = "neither std nor rustix has these system calls")]
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::process::{WaitOptions, WaitStatus, wait};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// Who waits, with which call.
+#[derive(Clone, Copy, Debug)]
+pub struct Notice {
+    /// The kernel's name for this very call.
+    pub id: u64,
+    /// The thread that waits in it, as numbered here.
+    pub thread: u32,
+    /// `AUDIT_ARCH_*`.
+    pub arch: u32,
+    /// The system call.
+    pub number: u32,
+    /// Its arguments.
+    pub args: [u64; 6],
+}
+
+/// What a call that waits is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The kernel is to go on with it.
+    Continue,
+    /// It fails with this error number.
+    Error(i32),
+}
+
+/// The descriptor on which calls are put.
+pub struct Listener(OwnedFd);
+
+impl Listener {
+    /// That of `descriptor`, which `filter::install` has given.
+    pub const fn new(descriptor: OwnedFd) -> Self {
+        Self(descriptor)
+    }
+
+    /// Waits until there is a call; false if there is nobody left who could call.
+    pub fn wait(&self) -> bool {
+        loop {
+            let mut waiting = [PollFd::new(&self.0, PollFlags::IN)];
+            match poll(&mut waiting, None) {
+                Err(Errno::INTR) => {}
+                Err(_) => return false,
+                Ok(_) => {
+                    let [one] = waiting;
+                    return !one.revents().contains(PollFlags::HUP);
+                }
+            }
+        }
+    }
+
+    /// Takes the next call.
+    ///
+    /// # Errors
+    /// `ENOENT` if the caller was killed meanwhile, `EINTR`.
+    pub fn receive(&self) -> io::Result<Notice> {
+        // SAFETY: all-zero bytes are a valid value, and what the kernel demands to be given.
+        let mut found: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+        self.ioctl(libc::SECCOMP_IOCTL_NOTIF_RECV, (&raw mut found).cast())?;
+        Ok(Notice {
+            id: found.id,
+            thread: found.pid,
+            arch: found.data.arch,
+            number: found.data.nr.cast_unsigned(),
+            args: found.data.args,
+        })
+    }
+
+    /// Whether the call `id` still waits: what was read of its process since it came was its own.
+    pub fn is_waiting(&self, id: u64) -> bool {
+        let mut id = id;
+        self.ioctl(libc::SECCOMP_IOCTL_NOTIF_ID_VALID, (&raw mut id).cast()).is_ok()
+    }
+
+    /// Answers the call `id`.
+    ///
+    /// # Errors
+    /// `ENOENT` if it does not wait any more.
+    pub fn reply(&self, id: u64, reply: Reply) -> io::Result<()> {
+        let (error, flags) = match reply {
+            Reply::Continue => (0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE),
+            Reply::Error(number) => (-number, 0),
+        };
+        let flags = u32::try_from(flags).unwrap_or_default();
+        let mut answer = libc::seccomp_notif_resp { id, val: 0, error, flags };
+        self.ioctl(libc::SECCOMP_IOCTL_NOTIF_SEND, (&raw mut answer).cast())
+    }
+
+    fn ioctl(&self, request: libc::Ioctl, data: *mut libc::c_void) -> io::Result<()> {
+        // SAFETY: callers pass the structure that their request reads and writes.
+        match unsafe { libc::ioctl(self.0.as_raw_fd(), request, data) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Reads memory of `thread`: each range (address, length) one behind the other into `out`, until the
+/// first that cannot be read. Returns how many bytes were read. At most 1024 ranges.
+///
+/// # Errors
+/// `EPERM` if it may not be looked at, `EFAULT` if not even the first byte is there, `ESRCH`.
+pub fn read_memory(thread: u32, ranges: &[(u64, usize)], out: &mut [u8]) -> io::Result<usize> {
+    let remote: Vec<libc::iovec> = ranges
+        .iter()
+        .map(|(address, length)| libc::iovec {
+            // An address of the other process, which nothing here follows.
+            iov_base: std::ptr::without_provenance_mut(usize::try_from(*address).unwrap_or(0)),
+            iov_len: *length,
+        })
+        .collect();
+    let local = libc::iovec { iov_base: out.as_mut_ptr().cast(), iov_len: out.len() };
+    // SAFETY: the kernel writes at most `out.len()` bytes to `out`; remote addresses are checked by it.
+    let count = unsafe {
+        libc::process_vm_readv(
+            thread.cast_signed(),
+            &raw const local,
+            1,
+            remote.as_ptr(),
+            remote.len() as libc::c_ulong,
+            0,
+        )
+    };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
+/// Whether two processes share their memory; `None` if that cannot be found out.
+pub fn share_memory(one: u32, other: u32) -> Option<bool> {
+    /// `KCMP_VM` (`linux/kcmp.h`).
+    const MEMORY: libc::c_int = 1;
+    // SAFETY: takes numbers only.
+    let result = unsafe {
+        libc::syscall(libc::SYS_kcmp, one.cast_signed(), other.cast_signed(), MEMORY, 0, 0)
+    };
+    match result {
+        0 => Some(true),
+        1..=3 => Some(false),
+        _ => None,
+    }
+}
+
+/// Has `thread` stop behind its next execve(2), or, if that fails, before it goes on. It must wait in
+/// a call that was put to us.
+///
+/// # Errors
+/// `EPERM` if it may not be traced, or somebody else does.
+pub fn hold_at_exec(thread: u32) -> io::Result<()> {
+    // If we are killed, nobody would judge it any more.
+    let options = libc::PTRACE_O_TRACEEXEC | libc::PTRACE_O_EXITKILL;
+    ptrace(libc::PTRACE_SEIZE, thread, options as usize)?;
+    ptrace(libc::PTRACE_INTERRUPT, thread, 0).inspect_err(|_| let_go(thread))
+}
+
+/// Ends holding `process`, which goes on.
+pub fn let_go(process: u32) {
+    let _ = ptrace(libc::PTRACE_DETACH, process, 0);
+}
+
+/// Has `process`, which has stopped, go on with `signal`, and holds it still.
+pub fn go_on(process: u32, signal: i32) {
+    let _ = ptrace(libc::PTRACE_CONT, process, usize::try_from(signal).unwrap_or_default());
+}
+
+fn ptrace(request: libc::c_uint, process: u32, data: usize) -> io::Result<()> {
+    // SAFETY: none of the requests used here takes an address of ours.
+    let result = unsafe {
+        libc::ptrace(
+            request,
+            process.cast_signed(),
+            std::ptr::null_mut::<libc::c_void>(),
+            std::ptr::without_provenance_mut::<libc::c_void>(data),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Threads, too, not only processes (`__WALL`).
+const ALL: WaitOptions = WaitOptions::from_bits_retain(libc::__WALL.cast_unsigned());
+
+/// What a process that is held has come to.
+#[derive(Clone, Copy, Debug)]
+pub enum Held {
+    /// It has become another program, and has not run any of it.
+    Executed,
+    /// Its execve(2) has failed, or it was stopped for another reason that is none to hold it.
+    NotExecuted,
+    /// It is about to get this signal.
+    Signal(i32),
+    /// It has ended.
+    Ended(WaitStatus),
+}
+
+/// The next change of any process that is held or a child, if there is one: its number and what it
+/// is. `Ended` also for children.
+pub fn changed() -> Option<(u32, Held)> {
+    let options = WaitOptions::NOHANG | WaitOptions::UNTRACED | ALL;
+    let (pid, status) = wait(options).ok()??;
+    let raw = status.as_raw();
+    let held = match (status.stopping_signal(), raw >> 16) {
+        (None, _) => Held::Ended(status),
+        (Some(_), libc::PTRACE_EVENT_EXEC) => Held::Executed,
+        (Some(signal), 0) => Held::Signal(signal),
+        (Some(_), _) => Held::NotExecuted,
+    };
+    Some((pid.as_raw_nonzero().get().cast_unsigned(), held))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_up_to_the_first_gap() {
+        let own = std::process::id();
+        let text = *b"one, two";
+        let at = text.as_ptr() as u64;
+        let mut out = [0; 16];
+        assert_eq!(read_memory(own, &[(at, 3), (at + 5, 3)], &mut out).unwrap(), 6);
+        assert_eq!(&out[..6], b"onetwo");
+        assert_eq!(read_memory(own, &[(at, 3), (8, 3)], &mut out).unwrap(), 3);
+        let error = read_memory(own, &[(8, 3)], &mut out).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EFAULT));
+    }
+
+    #[test]
+    fn who_shares_memory() {
+        let own = std::process::id();
+        assert_eq!(share_memory(own, own), Some(true));
+        assert_eq!(share_memory(own, std::os::unix::process::parent_id()), Some(false));
+        assert_eq!(share_memory(own, u32::MAX >> 1), None);
+    }
+}

@@ -1,0 +1,202 @@
+/* Starts programs in ways that no library sees: this is static, and calls the kernel itself.
+
+   unseen execve FILE ARG...        with an empty environment
+   unseen execveat FILE ARG...      a copy in a memfd, by AT_EMPTY_PATH
+   unseen int80 FILE ARG            by the system call of 32 bits
+   unseen thread FILE ARG...        from a thread that is not the first
+   unseen words N FILE GOOD EVIL    N times FILE with an argument that a thread keeps changing
+   unseen file N LINK GOOD EVIL     N times LINK, which a process keeps pointing from one to the other
+   unseen name                      leaves a file named after its own executable, "ran-NAME"
+   unseen storm N FILE              N times FILE, one after the other
+
+   Exits 77 for what this machine cannot do, 78 if the call failed. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char *none[] = {NULL};
+
+static long call(long number, long a, long b, long c, long d, long e)
+{
+    long result;
+#if defined(__x86_64__)
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
+#else
+    result = syscall(number, a, b, c, d, e);
+#endif
+    return result;
+}
+
+static int failed(long result)
+{
+    fprintf(stderr, "unseen: %s\n", strerror(-(int)result));
+    return 78;
+}
+
+static int execve_raw(char **argv)
+{
+    return failed(call(SYS_execve, (long)argv[0], (long)argv, (long)none, 0, 0));
+}
+
+static int execveat_memfd(char **argv)
+{
+    int memfd = memfd_create("unseen", MFD_CLOEXEC), file = open(argv[0], O_RDONLY);
+    char bytes[65536];
+    ssize_t count;
+    while ((count = read(file, bytes, sizeof bytes)) > 0)
+        if (write(memfd, bytes, count) != count)
+            return 77;
+    return failed(call(SYS_execveat, memfd, (long)"", (long)argv, (long)none, AT_EMPTY_PATH));
+}
+
+static int int80(char **argv)
+{
+#if defined(__x86_64__)
+    /* Below 4 GiB: this is linked at a fixed address. */
+    static char text[3][256];
+    static unsigned pointers[4];
+    for (int at = 0; at < 3 && argv[at]; at++) {
+        snprintf(text[at], sizeof text[at], "%s", argv[at]);
+        pointers[at] = (unsigned)(unsigned long)text[at];
+    }
+    long result;
+    __asm__ volatile("int $0x80" : "=a"(result) : "a"(11L), "b"(text[0]), "c"(pointers), "d"(&pointers[3]) : "memory");
+    return failed((int)result);
+#else
+    (void)argv;
+    return 77;
+#endif
+}
+
+static void *in_thread(void *argv)
+{
+    exit(execve_raw(argv));
+}
+
+static int thread(char **argv)
+{
+    pthread_t other;
+    if (pthread_create(&other, NULL, in_thread, argv))
+        return 77;
+    pthread_join(other, NULL);
+    return 78;
+}
+
+static char word[256];
+static const char *words[2];
+
+static void *change(void *unused)
+{
+    (void)unused;
+    for (unsigned at = 0;; at++)
+        memcpy(word, words[at & 1], strlen(words[at & 1]) + 1);
+    return NULL;
+}
+
+static int race_words(int count, char **argv)
+{
+    words[0] = argv[1];
+    words[1] = argv[2];
+    for (int at = 0; at < count; at++) {
+        pid_t child = fork();
+        if (child == 0) {
+            pthread_t other;
+            char *call_with[] = {argv[0], word, NULL};
+            memcpy(word, argv[1], strlen(argv[1]) + 1);
+            if (pthread_create(&other, NULL, change, NULL))
+                _exit(77);
+            call(SYS_execve, (long)argv[0], (long)call_with, (long)none, 0, 0);
+            _exit(78);
+        }
+        waitpid(child, NULL, 0);
+    }
+    return 0;
+}
+
+static void point(const char *link, const char *to)
+{
+    char other[4096];
+    snprintf(other, sizeof other, "%s.new", link);
+    unlink(other);
+    if (symlink(to, other) || rename(other, link))
+        _exit(77);
+}
+
+static int race_file(int count, char **argv)
+{
+    point(argv[0], argv[1]);
+    pid_t swapper = fork();
+    if (swapper == 0)
+        for (unsigned at = 0;; at++)
+            point(argv[0], argv[1 + (at & 1)]);
+    for (int at = 0; at < count; at++) {
+        pid_t child = fork();
+        if (child == 0) {
+            char *call_with[] = {argv[0], "name", NULL};
+            call(SYS_execve, (long)argv[0], (long)call_with, (long)none, 0, 0);
+            _exit(78);
+        }
+        waitpid(child, NULL, 0);
+    }
+    kill(swapper, 9);
+    waitpid(swapper, NULL, 0);
+    return 0;
+}
+
+static int name(void)
+{
+    char path[4096] = "", left[4200];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length <= 0)
+        return 77;
+    snprintf(left, sizeof left, "ran-%s", strrchr(path, '/') + 1);
+    return close(open(left, O_WRONLY | O_CREAT, 0600));
+}
+
+static int storm(int count, char **argv)
+{
+    for (int at = 0; at < count; at++) {
+        int status = 0;
+        pid_t child = vfork();
+        if (child == 0) {
+            call(SYS_execve, (long)argv[0], (long)argv, (long)none, 0, 0);
+            _exit(78);
+        }
+        if (child < 0 || waitpid(child, &status, 0) != child || status)
+            return 78;
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *mode = argc > 1 ? argv[1] : "";
+    if (!strcmp(mode, "name"))
+        return name();
+    if (argc > 2 && !strcmp(mode, "execve"))
+        return execve_raw(argv + 2);
+    if (argc > 2 && !strcmp(mode, "execveat"))
+        return execveat_memfd(argv + 2);
+    if (argc > 2 && !strcmp(mode, "int80"))
+        return int80(argv + 2);
+    if (argc > 2 && !strcmp(mode, "thread"))
+        return thread(argv + 2);
+    if (argc > 5 && !strcmp(mode, "words"))
+        return race_words(atoi(argv[2]), argv + 3);
+    if (argc > 5 && !strcmp(mode, "file"))
+        return race_file(atoi(argv[2]), argv + 3);
+    if (argc > 3 && !strcmp(mode, "storm"))
+        return storm(atoi(argv[2]), argv + 3);
+    return 64;
+}

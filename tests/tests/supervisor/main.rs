@@ -1,0 +1,46 @@
+//! `rampart run --enforce kernel`: what librampart.so cannot see, the kernel puts to the supervisor. Every
+//! claim is tried with real processes, the races included.
+
+#![allow(clippy::unwrap_used, reason = "test code: a helper that cannot go on stops the test")]
+
+mod life;
+mod races;
+mod routes;
+
+use std::path::Path;
+use std::process::Command;
+
+use tests::{Guard, cc, probe, rampart};
+
+/// `mark` may not leave the file `bad`, `evil` may not run at all, and `careful` is asked about.
+const POLICY: &str = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: [\
+    {name: no-bad, action: deny, when: {program: [mark], operands: [bad]}},\
+    {name: no-evil, action: deny, when: {program: [evil]}},\
+    {name: asked, action: ask, when: {program: [careful]}}]}]";
+
+/// A guard whose directory holds `unseen`, `mark` (both static) and `mark-dynamic`.
+fn guard() -> Guard {
+    let guard = Guard::new(POLICY);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("probes/unseen.c");
+    cc("cc", &source, &guard.path("unseen"), &["-static", "-no-pie", "-pthread"]);
+    std::fs::create_dir(guard.path("dynamic")).unwrap();
+    assert!(probe("mark", tests::LibC::GlibcStatic, &guard.path("mark")));
+    assert!(probe("mark", tests::LibC::Glibc, &guard.path("dynamic/mark")));
+    guard
+}
+
+/// `rampart run` with this `--enforce` and the guard's policy.
+fn under(guard: &Guard, enforce: &str, words: &[&str]) -> Command {
+    let mut command = guard.bare(rampart());
+    command.arg("run").arg("--policy").arg(guard.image()).args(["--enforce", enforce, "--"]);
+    command
+        .args(words)
+        .env("RAMPART_AUDIT_DIR", guard.audit())
+        .env("RAMPART_LIB", tests::library());
+    command
+}
+
+/// The same, supervised.
+fn supervised(guard: &Guard, words: &[&str]) -> Command {
+    under(guard, "kernel", words)
+}

@@ -1,0 +1,40 @@
+//! Time of check and time of use: whoever changes words or files between the two never gets to run what
+//! is denied. `RAMPART_TEST_TRIES` says how often it is tried (200).
+
+use std::fs;
+
+use super::{guard, supervised};
+use tests::run;
+
+fn tries() -> String {
+    std::env::var("RAMPART_TEST_TRIES").unwrap_or_else(|_| "200".to_owned())
+}
+
+#[test]
+fn words_that_a_thread_changes() {
+    let guard = guard();
+    for mark in ["./mark", "./dynamic/mark"] {
+        let words = ["./unseen", "words", &tries(), mark, "good", "bad"];
+        let ran = run(&mut supervised(&guard, &words), "");
+        assert_eq!(ran.status, 0, "{mark}: {}", ran.stderr);
+        assert!(!guard.path("bad").exists(), "{mark}");
+        // Both happened, or nothing was tried.
+        assert!(guard.path("good").exists(), "{mark}");
+        assert!(ran.stderr.contains("rampart: denied: "), "{mark}");
+        fs::remove_file(guard.path("good")).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_another_process_swaps() {
+    let guard = guard();
+    for name in ["fine", "evil"] {
+        fs::copy(guard.path("unseen"), guard.path(name)).unwrap();
+    }
+    let ran =
+        run(&mut supervised(&guard, &["./unseen", "file", &tries(), "./link", "fine", "evil"]), "");
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(!guard.path("ran-evil").exists());
+    assert!(guard.path("ran-fine").exists());
+    assert!(ran.stderr.contains("rampart: denied: "));
+}
