@@ -133,12 +133,21 @@ pub enum Tag {
     Ends = 28,
     /// The process that the request is about, where its supervisor asks for it: `u32`.
     Process = 30,
+    /// File that a tool would touch.
+    Path = 40,
+    /// Address that a tool would open.
+    Url = 41,
+    /// One `name=value` of a tool's parameters; as often as there are any.
+    Parameter = 42,
 }
 
 impl Tag {
     /// Whether a body may hold several of it.
     const fn repeats(code: u16) -> bool {
-        code == Self::Argument as u16 || code == Self::Variable as u16 || code == Self::Event as u16
+        code == Self::Argument as u16
+            || code == Self::Variable as u16
+            || code == Self::Event as u16
+            || code == Self::Parameter as u16
     }
 }
 

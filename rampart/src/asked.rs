@@ -1,11 +1,12 @@
 //! A call that somebody wants judged, with everything that it takes: as the helper found it, as it
 //! came over the socket, or as the kernel shows a process that has just started.
 
+use crate::cases::Parameters;
 use crate::channel::Fields;
 use crate::launch::environment::Environment;
 use crate::launch::program::Facts;
 use crate::process::Process;
-use evaluator::request::NoParams;
+use crate::verdict::ask::Named;
 use evaluator::wire::{Body, Tag};
 use evaluator::{Call, Caller, Cwd, Request, Target};
 use sha2::{Digest, Sha256};
@@ -30,6 +31,12 @@ pub struct Asked {
     pub cwd: Option<Vec<u8>>,
     /// The environment of the program.
     pub environment: Environment,
+    /// The file that a tool would touch, if it starts no program.
+    pub path: Option<Vec<u8>>,
+    /// The address that a tool would open.
+    pub url: Option<Vec<u8>>,
+    /// The tool's parameters.
+    pub params: Parameters,
 }
 
 impl Asked {
@@ -49,6 +56,9 @@ impl Asked {
             shell: owned(Tag::Shell),
             cwd: owned(Tag::Directory).filter(|path| path.starts_with(b"/")),
             environment: Environment::of_entries(environment),
+            path: owned(Tag::Path),
+            url: owned(Tag::Url),
+            params: body.all(Tag::Parameter).filter_map(parameter).collect(),
         }
     }
 
@@ -64,6 +74,7 @@ impl Asked {
             shell: None,
             cwd: process.link("cwd").filter(|path| path.starts_with(b"/")),
             environment: Environment::of_entries(environment),
+            ..Self::default()
         };
         process.is_alive().then_some(asked)
     }
@@ -73,7 +84,16 @@ impl Asked {
         let mut fields = Fields::default().with(Tag::Tool, &self.tool);
         match &self.shell {
             Some(text) => fields.add(Tag::Shell, text),
+            None if self.is_no_program() => {}
             None => fields.add(Tag::File, &self.file),
+        }
+        for (tag, value) in [(Tag::Path, &self.path), (Tag::Url, &self.url)] {
+            if let Some(value) = value {
+                fields.add(tag, value);
+            }
+        }
+        for (name, value) in &self.params {
+            fields.add(Tag::Parameter, &[name, &b"="[..], value].concat());
         }
         for argument in &self.argv {
             fields.add(Tag::Argument, argument);
@@ -109,7 +129,7 @@ impl Asked {
             tool: &self.tool,
             call: match &self.shell {
                 Some(text) => Call::Shell(text),
-                None if self.file.is_empty() && argv.is_empty() => Call::Nothing,
+                None if self.is_no_program() => Call::Nothing,
                 None => Call::Exec { file: &self.file, argv: &argv },
             },
             cwd: self.cwd.as_deref().map_or(Cwd::Unknown, Cwd::Known),
@@ -120,10 +140,15 @@ impl Asked {
                 session: named("RAMPART_SESSION"),
                 agent_depth: depth.and_then(|text| text.parse().ok()).unwrap_or(0),
             },
-            path: None,
-            url: None,
-            params: &NoParams,
+            path: self.path.as_deref(),
+            url: self.url.as_deref(),
+            params: &Named(&self.params),
         })
+    }
+
+    /// Whether nothing is started.
+    const fn is_no_program(&self) -> bool {
+        self.shell.is_none() && self.file.is_empty() && self.argv.is_empty()
     }
 
     /// What an approval is bound to, as one digest: which file with which content, the arguments,
@@ -152,6 +177,13 @@ impl Asked {
             add(argument);
         }
         add(self.cwd.as_deref().unwrap_or_default());
+        for part in [&self.path, &self.url].into_iter().flatten() {
+            add(part);
+        }
+        for (name, value) in &self.params {
+            add(name);
+            add(value);
+        }
         add(&uid.to_le_bytes());
         add(policy);
         digest.finalize().into()
@@ -172,12 +204,35 @@ impl Asked {
     pub fn masked(&self) -> String {
         let line = match &self.shell {
             Some(text) => crate::bytes::visible(text),
+            None if self.is_no_program() => self.tool_shown(),
             None => crate::bytes::command_line(self.argv.iter().map(Vec::as_slice)),
         };
         let mut masked = Vec::new();
         evaluator::redact::masked(line.as_bytes(), &mut |piece| masked.extend_from_slice(piece));
         String::from_utf8_lossy(&masked).into_owned()
     }
+}
+
+impl Asked {
+    /// The tool and what it would touch; what that does not tell is told by its parameters.
+    fn tool_shown(&self) -> String {
+        let named = [Some(&self.tool), self.path.as_ref(), self.url.as_ref()];
+        let mut words: Vec<String> =
+            named.into_iter().flatten().map(|word| crate::bytes::visible(word)).collect();
+        if words.len() == 1 {
+            let shown = |(name, value): &(Vec<u8>, Vec<u8>)| {
+                format!("{}={}", crate::bytes::visible(name), crate::bytes::visible(value))
+            };
+            words.extend(self.params.iter().map(shown));
+        }
+        words.join(" ")
+    }
+}
+
+/// A parameter as a packet has it: `name=value`.
+fn parameter(field: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let at = field.iter().position(|byte| *byte == b'=')?;
+    Some((field.get(..at)?.to_vec(), field.get(at + 1..)?.to_vec()))
 }
 
 /// Fields that stand for variables: a caller that states them need not send an environment.

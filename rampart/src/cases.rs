@@ -4,7 +4,7 @@
 //! whoever executes it may look at another one than we do. So every spelling is read, and a case
 //! whose spellings differ is refused instead of being judged on one of them.
 
-mod strict;
+pub mod strict;
 
 use crate::bytes;
 use serde_json::{Map, Value};

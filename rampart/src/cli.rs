@@ -4,8 +4,8 @@ use crate::failure::{self, Failure};
 use crate::output;
 use crate::verbs::{
     allow, audit_export, audit_forward, audit_prune, audit_replay, audit_search, audit_stats,
-    audit_tail, audit_verify, check, doctor, init, policy_compile, policy_lint, policy_reload,
-    policy_schema, policy_show, policy_test, report, rules, run, score,
+    audit_tail, audit_verify, check, doctor, hook, init, policy_compile, policy_lint,
+    policy_reload, policy_schema, policy_show, policy_test, report, rules, run, score,
 };
 use crate::verbs::{approvals, serve, status, stub, token};
 use clap::{Parser, Subcommand};
@@ -34,6 +34,7 @@ enum Verb {
     #[command(subcommand, arg_required_else_help = true)]
     Token(TokenVerb),
     Check(check::Arguments),
+    Hook(hook::Arguments),
     Score(score::Arguments),
     Rules(rules::Arguments),
     Allow(allow::Allow),
@@ -96,12 +97,19 @@ fn explained(said: &clap::Error) -> ExitCode {
 
 /// Reads the command line and runs its verb. Wrong usage ends here with exit status 2.
 pub fn run() -> ExitCode {
-    let mut words = std::env::args_os().skip(1);
-    if words.next().is_some_and(|verb| verb == stub::VERB) {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    if let Some((verb, rest)) = words.split_first()
+        && verb == stub::VERB
+    {
         // What follows is another program's: nothing of it is an option of ours.
-        return stub::run(words.collect()).report();
+        return stub::run(rest.to_vec()).report();
     }
     let done = |()| 0;
+    // An agent waits for its hook at every step.
+    if let Some(arguments) = hook::plain(&words) {
+        return hook::run(&arguments)
+            .map_or_else(|failure| failure.report(), |()| ExitCode::SUCCESS);
+    }
     let verb = match CommandLine::try_parse() {
         Ok(line) => line.verb,
         Err(said) => return explained(&said),
@@ -118,6 +126,7 @@ pub fn run() -> ExitCode {
         Verb::Token(TokenVerb::List(arguments)) => arguments.run().map(done),
         Verb::Token(TokenVerb::Revoke(arguments)) => arguments.run().map(done),
         Verb::Check(arguments) => check::run(&arguments),
+        Verb::Hook(arguments) => hook::run(&arguments).map(done),
         Verb::Score(arguments) => score::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::Compile(arguments)) => policy_compile::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::Lint(arguments)) => policy_lint::run(&arguments),

@@ -130,6 +130,11 @@ impl Event {
         )
     }
 
+    /// The event as one line of JSON.
+    pub fn json(&self) -> String {
+        Value::Object(self.members.clone()).to_string()
+    }
+
     /// Everything that the event holds, one member a line, for somebody who asks about this one.
     pub fn details(&self) -> String {
         let mut lines = vec![

@@ -113,6 +113,35 @@ pub fn readable(places: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(all)
 }
 
+/// The last event whose id is `wanted`, or ends so, of those that are not compressed. Nothing is
+/// merged, so that it can be asked for inside a guarded tree.
+///
+/// # Errors
+/// If a directory cannot be read.
+pub fn with_id(wanted: &str) -> Result<Option<event::Event>, Failure> {
+    let mut last: Option<event::Event> = None;
+    for place in places(&Directories::from_environment())? {
+        for path in all_files(&place)? {
+            // A file that goes away meanwhile was merged, and is read as a part of the chain.
+            let Ok(file) = fs::File::open(&path) else {
+                continue;
+            };
+            let end = file.metadata().map_or(0, |found| found.len());
+            let mut reader = spool::FromEnd::new(file, end);
+            while let Ok(Some(line)) = reader.next_line() {
+                let found = event::Event::parse(&line).filter(|event| event.has_id(wanted));
+                if let Some(event) = found {
+                    if last.as_ref().is_none_or(|last| event.moment() > last.moment()) {
+                        last = Some(event);
+                    }
+                    break;
+                }
+            }
+        }
+    }
+    Ok(last)
+}
+
 /// The time, as events have it: RFC 3339 with microseconds.
 pub fn now() -> String {
     moment(SystemTime::now())

@@ -87,13 +87,29 @@ pub fn event(
     environment: &Environment,
     told: &Told,
 ) -> [u8; 26] {
+    of_call(request, verdict, environment, told, "")
+}
+
+/// The same for a call that its host names `call` (letters, digits, `_`, `-` and `.`; empty if it has no
+/// name).
+pub fn of_call(
+    request: &Request<'_>,
+    verdict: &Verdict<'_>,
+    environment: &Environment,
+    told: &Told,
+    call: &str,
+) -> [u8; 26] {
     let whose = Whose {
         pid: std::process::id(),
         ppid: std::os::unix::process::parent_id(),
         uid: rustix::process::getuid().as_raw(),
         tree: environment.value("RAMPART_TREE").map(OsStr::as_bytes),
     };
-    let (id, line) = line(&whose, request, verdict, environment, told);
+    let (id, mut line) = line(&whose, request, verdict, environment, told);
+    if !call.is_empty() && line.ends_with(b"}\n") {
+        line.truncate(line.len() - 2);
+        line.extend_from_slice(format!(",\"call\":\"{call}\"}}\n").as_bytes());
+    }
     put(environment, &line);
     id
 }

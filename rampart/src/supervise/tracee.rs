@@ -82,6 +82,7 @@ impl Tracee {
                 shell: None,
                 cwd: Some(cwd),
                 environment: Environment::of_entries(environment),
+                ..Asked::default()
             },
             is_elsewhere,
         })

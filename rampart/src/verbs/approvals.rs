@@ -1,6 +1,7 @@
 //! `rampart pending`, `approve`, `deny` and `why`: people's side of approvals, over every
 //! evaluator of this user.
 
+use crate::audit;
 use crate::channel::{self, Fields};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -45,10 +46,12 @@ pub struct Deny {
     id: String,
 }
 
-/// Says what became of an approval, without ID of the last one
+/// Says what became of an approval, without ID of the last one; or why something was denied
+///
+/// Changes nothing, and may be used inside a guarded tree.
 #[derive(clap::Args, Debug)]
 pub struct Why {
-    /// The id of the approval, or the end of it
+    /// The id of the approval or of the event, or the end of it
     id: Option<String>,
     /// JSON in place of text
     #[arg(long)]
@@ -151,7 +154,10 @@ impl Why {
     pub fn run(&self) -> Result<(), Failure> {
         let id = self.id.as_deref().unwrap_or_default();
         let body = Fields::default().with(Tag::Approval, id.as_bytes());
-        let found = first_answer(&listen::all(), Kind::Why, &body, id)?;
+        let found = match first_answer(&listen::all(), Kind::Why, &body, id) {
+            Ok(found) => found,
+            Err(failure) => return self.of_event(id, failure),
+        };
         if self.json {
             return say(&found.to_string());
         }
@@ -169,6 +175,29 @@ impl Why {
         }
         say(&lines.join("\n"))
     }
+
+    /// The same for an event of the audit log, which is read where it lies. `unknown` is what the
+    /// evaluators said.
+    fn of_event(&self, id: &str, unknown: Failure) -> Result<(), Failure> {
+        let Some(event) = audit::with_id(id)? else {
+            return Err(unknown);
+        };
+        if self.json {
+            return say(&event.json());
+        }
+        let end = id_end(event.id());
+        let more = match (event.is_denial(), event.text("reason")) {
+            (true, "rule" | "default") => {
+                format!("\n  a person can: rampart allow --id {end}, outside the agent's session")
+            }
+            _ => String::new(),
+        };
+        say(&format!("{}{more}", event.details()))
+    }
+}
+
+fn id_end(id: &str) -> String {
+    crate::bytes::visible(id.get(id.len().saturating_sub(4)..).unwrap_or(id).as_bytes())
 }
 
 fn say(line: &str) -> Result<(), Failure> {

@@ -184,6 +184,9 @@ fn call(event: &Event) -> Option<Asked> {
         shell,
         cwd: bytes_of("cwd").filter(|path| path.starts_with(b"/")),
         environment: Environment::of_entries(environment.collect()),
+        path: bytes_of("path"),
+        url: bytes_of("url"),
+        ..Asked::default()
     })
 }
 

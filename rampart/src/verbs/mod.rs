@@ -13,6 +13,7 @@ pub mod audit_verify;
 pub mod check;
 pub mod check_jsonl;
 pub mod doctor;
+pub mod hook;
 pub mod init;
 pub mod policy_compile;
 pub mod policy_lint;

@@ -5,21 +5,20 @@
 //! It trusts nobody: it judges the call itself, by the policy of its tree, before it asks. Calling it
 //! by hand is therefore the same as calling the program.
 
-use crate::answer::{Answer, with_reason};
+use crate::answer::with_reason;
 use crate::asked::Asked;
 use crate::audit::record::{self, Told};
 use crate::channel::{Connection, Fields};
+use crate::consent;
 use crate::failure::{Failure, reason, status};
 use crate::launch::environment::Environment;
 use crate::launch::exec;
 use crate::launch::program::{self, Facts};
 use crate::policy::{Choice, Layers};
-use crate::serve::brain::digest;
-use crate::serve::weigh::rule;
 use crate::verdict::judge::Judge;
 use crate::verdict::world::{FileSystem, Use};
 use evaluator::event::Outcome;
-use evaluator::settle::{Settled, settle};
+use evaluator::settle::settle;
 use evaluator::wire::{Body, Kind, Tag};
 use evaluator::{Action, Request, Verdict};
 use std::ffi::{OsStr, OsString};
@@ -30,18 +29,6 @@ use std::time::{Duration, Instant};
 
 /// The verb, as the library spells it.
 pub const VERB: &str = "stub";
-
-/// How long a person has to answer, in seconds, if `RAMPART_ASK_TIMEOUT` does not say.
-const TIMEOUT: u32 = 120;
-
-/// The evaluator says itself when the time is up; it is given this much longer to do so.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// How long an evaluator that has just gone is waited for: it may be restarting.
-const RESTART: Duration = Duration::from_secs(2);
-
-/// How long nothing is done between two tries to reach it.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs the verb with the words behind it. Returns only if the program is not executed.
 pub fn run(words: Vec<OsString>) -> Failure {
@@ -63,6 +50,7 @@ pub fn run(words: Vec<OsString>) -> Failure {
         shell: None,
         cwd: cwd.map(|path| path.into_os_string().into_vec()),
         environment,
+        ..Asked::default()
     };
     match decided(&asked) {
         Ok(facts) => become_program(&asked, &facts),
@@ -122,7 +110,7 @@ fn used(socket: &Path, one: &Use, take: bool) -> Option<Action> {
     }
     let connection = Connection::open(socket).ok()?;
     connection.send(Kind::Once, &body).ok()?;
-    let packet = connection.receive(GRACE).ok()?;
+    let packet = connection.receive(consent::GRACE).ok()?;
     let body = Body::read(&packet.body).ok().filter(|_| packet.kind == Kind::Answer)?;
     match body.one(Tag::Action)? {
         [code] => Action::from_code(*code),
@@ -143,7 +131,8 @@ fn conclude(
     // what may go ahead needs the evaluator's word, unless that is what the new process is told.
     let is_known = is_told && verdict.action.permits() && !verdict.unsure;
     if (verdict.action != Action::Deny || verdict.unsure) && !is_known {
-        (settled, said) = ask(asked, layers, verdict, settled).settled(settled);
+        let socket = asked.environment.value("RAMPART_SOCKET").map(Path::new);
+        (settled, said) = consent::settle(socket, asked, layers, verdict, settled);
     }
     let message = with_reason(verdict.message, &said);
     let verdict = &Verdict { message: &message, ..*verdict };
@@ -160,53 +149,6 @@ fn conclude(
         record(Outcome::Unconfirmed);
     }
     Ok(())
-}
-
-/// Asks the evaluator. `settled` is what no answer comes to.
-fn ask(asked: &Asked, layers: &Layers, verdict: &Verdict<'_>, settled: Settled) -> Answer {
-    let Some(socket) = asked.environment.value("RAMPART_SOCKET").map(Path::new) else {
-        return Answer::Nobody("on_no_approver");
-    };
-    let seconds = asked.environment.value("RAMPART_ASK_TIMEOUT").and_then(OsStr::to_str);
-    let seconds = seconds.and_then(|text| text.parse().ok()).unwrap_or(TIMEOUT);
-    let mut body = asked.fields();
-    body.add(Tag::Policy, &digest(layers));
-    body.add(Tag::Rule, rule(verdict).as_bytes());
-    body.add(Tag::Message, verdict.message);
-    let otherwise = if settled.permitted { Action::Allow } else { Action::Deny };
-    body.add(Tag::Action, &[otherwise as u8]);
-    let deadline = Instant::now() + Duration::from_secs(seconds.into()) + GRACE;
-    let mut gone: Option<Instant> = None;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let seconds = u32::try_from(left.saturating_sub(GRACE).as_secs()).unwrap_or(u32::MAX);
-        let mut body = body.clone();
-        body.add_number(Tag::Timeout, seconds.max(1));
-        let answer = Connection::open(socket).and_then(|connection| {
-            connection.send(Kind::Ask, &body)?;
-            gone = None;
-            connection.receive(left)
-        });
-        match answer {
-            Ok(packet) => return Answer::of(&packet),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                return Answer::Nobody("expired");
-            }
-            Err(error) if is_restarting(&error) && !left.is_zero() => {
-                if gone.get_or_insert_with(Instant::now).elapsed() > RESTART {
-                    return Answer::Nobody("on_no_approver");
-                }
-                std::thread::sleep(PAUSE);
-            }
-            Err(_) => return Answer::Nobody("on_no_approver"),
-        }
-    }
-}
-
-/// Whether there was an evaluator a moment ago.
-fn is_restarting(error: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionRefused | ConnectionReset | BrokenPipe)
 }
 
 /// Executes the program. Returns only if that failed.

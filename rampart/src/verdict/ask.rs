@@ -164,7 +164,7 @@ impl Env for Variables<'_> {
 }
 
 /// Parameters in a list.
-struct Named<'a>(&'a [(Vec<u8>, Vec<u8>)]);
+pub struct Named<'a>(pub &'a [(Vec<u8>, Vec<u8>)]);
 
 impl Params for Named<'_> {
     fn any(&self, each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> bool {

@@ -1,6 +1,6 @@
 //! One policy and one working memory for many verdicts.
 
-use super::response;
+use super::response::{self, Patterns};
 use super::world::FileSystem;
 use crate::failure::Failure;
 use crate::policy::Layers;
@@ -13,6 +13,8 @@ pub struct Judge<'p> {
     images: Vec<Image<'p>>,
     rules: usize,
     scratch: OwnedScratch,
+    /// What outputs were searched for so far.
+    pub patterns: Patterns,
 }
 
 impl<'p> Judge<'p> {
@@ -21,7 +23,7 @@ impl<'p> Judge<'p> {
     pub fn new(layers: &'p Layers) -> Result<Self, Failure> {
         let images = layers.images()?;
         let rules = images.iter().map(|image| image.count(Section::Rules) as usize).sum();
-        Ok(Self { images, rules, scratch: OwnedScratch::default() })
+        Ok(Self { images, rules, scratch: OwnedScratch::default(), patterns: Patterns::default() })
     }
 
     /// Judges `request` and gives the verdict to `tell`, whose answer is returned.
@@ -47,6 +49,7 @@ impl<'p> Judge<'p> {
     ) -> R {
         let scratch = (&mut self.scratch, self.rules);
         let images: Vec<Image<'_>> = self.images.clone();
-        response::judge(&images, scratch, call, files, |verdict| tell(verdict, &self.images))
+        let world = (files, &self.patterns);
+        response::judge(&images, scratch, call, world, |verdict| tell(verdict, &self.images))
     }
 }

@@ -18,8 +18,19 @@ pub const LONGEST_OUTPUT: usize = 1024 * 1024;
 struct Output<'a> {
     bytes: &'a [u8],
     files: &'a FileSystem,
-    /// The compiled expressions; `None` for one that does not compile.
-    compiled: RefCell<HashMap<Vec<u8>, Option<regex::bytes::Regex>>>,
+    patterns: &'a Patterns,
+}
+
+/// The expressions that outputs were held against; `None` for one that does not compile.
+#[derive(Default)]
+pub struct Patterns(RefCell<HashMap<Vec<u8>, Option<regex::bytes::Regex>>>);
+
+impl Patterns {
+    /// Those that `text` matches.
+    pub fn in_text(&self, text: &[u8]) -> Vec<regex::bytes::Regex> {
+        let all = self.0.borrow();
+        all.values().flatten().filter(|pattern| pattern.is_match(text)).cloned().collect()
+    }
 }
 
 impl World for Output<'_> {
@@ -39,7 +50,7 @@ impl World for Output<'_> {
         if self.bytes.len() > LONGEST_OUTPUT {
             return Answer::Unavailable;
         }
-        let mut compiled = self.compiled.borrow_mut();
+        let mut compiled = self.patterns.0.borrow_mut();
         let regex = compiled.entry(regex.to_vec()).or_insert_with(|| {
             std::str::from_utf8(regex).ok().and_then(|text| limits::regex(text).ok())
         });
@@ -57,12 +68,12 @@ pub fn judge<R>(
     images: &[Image<'_>],
     (scratch, rules): (&mut OwnedScratch, usize),
     (request, output): (&Request<'_>, &[u8]),
-    files: &FileSystem,
+    (files, patterns): (&FileSystem, &Patterns),
     tell: impl FnOnce(&Verdict<'_>) -> R,
 ) -> R {
     scratch.fit(request, rules);
     let mut scratch = scratch.borrow();
-    let world = Output { bytes: output, files, compiled: RefCell::default() };
+    let world = Output { bytes: output, files, patterns };
     let mut verdict = decide_response(images, request, &world, &mut scratch);
     let long = format!(
         "the output exceeds {LONGEST_OUTPUT} bytes and was not searched for what this rule is \

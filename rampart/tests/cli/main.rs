@@ -17,6 +17,7 @@ mod audit_verify;
 mod check;
 mod context;
 mod doctor;
+mod hook;
 mod init;
 mod jsonl;
 mod lint;
