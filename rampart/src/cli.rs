@@ -7,7 +7,7 @@ use crate::verbs::{
     audit_tail, audit_verify, check, doctor, hook, init, policy_compile, policy_lint,
     policy_reload, policy_schema, policy_show, policy_test, report, rules, run, score,
 };
-use crate::verbs::{approvals, serve, status, stub, token};
+use crate::verbs::{approvals, serve, setup, status, stub, token};
 use clap::{Parser, Subcommand};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -35,6 +35,8 @@ enum Verb {
     Token(TokenVerb),
     Check(check::Arguments),
     Hook(hook::Arguments),
+    Setup(setup::Arguments),
+    Protect(setup::Protect),
     Score(score::Arguments),
     Rules(rules::Arguments),
     Allow(allow::Allow),
@@ -126,6 +128,8 @@ pub fn run() -> ExitCode {
         Verb::Token(TokenVerb::List(arguments)) => arguments.run().map(done),
         Verb::Token(TokenVerb::Revoke(arguments)) => arguments.run().map(done),
         Verb::Check(arguments) => check::run(&arguments),
+        Verb::Setup(arguments) => arguments.run().map(done),
+        Verb::Protect(arguments) => arguments.run().map(done),
         Verb::Hook(arguments) => hook::run(&arguments).map(done),
         Verb::Score(arguments) => score::run(&arguments).map(done),
         Verb::Policy(PolicyVerb::Compile(arguments)) => policy_compile::run(&arguments).map(done),

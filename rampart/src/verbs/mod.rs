@@ -26,6 +26,7 @@ pub mod rules;
 pub mod run;
 pub mod score;
 pub mod serve;
+pub mod setup;
 pub mod status;
 pub mod stub;
 pub mod token;

@@ -27,6 +27,7 @@ mod response;
 mod rules;
 mod run;
 mod schema;
+mod setup;
 mod suites;
 mod support;
 mod system;
