@@ -91,10 +91,26 @@ impl Process {
     }
 }
 
+/// A file of `/proc`, by one read(2) where a page holds it: std asks for its size, which is none, and
+/// reads small pieces.
+///
+/// # Errors
+/// What open(2) and read(2) say.
+pub fn small(path: &str) -> std::io::Result<Vec<u8>> {
+    let mut file = fs::File::open(path)?;
+    let mut room = vec![0; 4096];
+    let length = file.read(&mut room)?;
+    room.truncate(length);
+    if length == 4096 {
+        file.read_to_end(&mut room)?;
+    }
+    Ok(room)
+}
+
 /// The parent and the start time of `pid`. The name, which may hold anything, stands in
 /// parentheses.
 fn stat(pid: u32) -> Option<(u32, u64)> {
-    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = small(&format!("/proc/{pid}/stat")).ok()?;
     let end = text.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(text.get(end + 1..)?).ok()?;
     let mut fields = rest.split_ascii_whitespace();

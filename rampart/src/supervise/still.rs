@@ -5,9 +5,9 @@
 
 use super::kernel::share_memory;
 use super::tracee::Tracee;
+use crate::process::small;
 use rustix::fs::{FileType, Stat, lstat, readlink};
 use std::ffi::OsStr;
-use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -42,7 +42,7 @@ pub fn is_alone(tracee: &Tracee) -> bool {
 /// The parent of `process`, if that has one thread, which waits for what cannot be interrupted, as
 /// vfork(2) does.
 fn waiting_parent(process: u32) -> Option<u32> {
-    let text = fs::read(format!("/proc/{process}/stat")).ok()?;
+    let text = small(&format!("/proc/{process}/stat")).ok()?;
     let end = text.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(text.get(end + 1..)?).ok()?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
@@ -111,6 +111,7 @@ fn is_roots(found: &Stat) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     #[test]

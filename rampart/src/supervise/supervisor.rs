@@ -163,16 +163,17 @@ impl Supervisor {
         match read {
             Ok(tracee) if self.judge.is_ours(&tracee) => self.reply(&notice, Reply::Continue),
             Ok(tracee) => {
-                let weighed = self.judge.weigh(&tracee, moment(&tracee), None);
-                self.conclude(notice, tracee, weighed);
+                let moment = moment(&tracee);
+                let weighed = self.judge.weigh(&tracee, moment, None);
+                self.conclude(notice, tracee, (moment, weighed));
             }
             Err(error) => self.unreadable(&notice, &error),
         }
     }
 
-    fn conclude(&mut self, notice: Notice, tracee: Tracee, weighed: Weighed) {
+    fn conclude(&mut self, notice: Notice, tracee: Tracee, (moment, weighed): (Moment, Weighed)) {
         match weighed {
-            Weighed::Go => self.let_run(&notice, &tracee),
+            Weighed::Go => self.let_run(&notice, &tracee, moment),
             Weighed::Denied(line) => {
                 say(tracee.process, &line);
                 self.reply(&notice, Reply::Error(libc::EPERM));
@@ -186,8 +187,8 @@ impl Supervisor {
 
     /// Lets the kernel go on with a call. Where something else could run than what was judged, the
     /// process is held behind it and judged again.
-    fn let_run(&mut self, notice: &Notice, tracee: &Tracee) {
-        if moment(tracee) == Moment::Only {
+    fn let_run(&mut self, notice: &Notice, tracee: &Tracee, moment: Moment) {
+        if moment == Moment::Only {
             return self.reply(notice, Reply::Continue);
         }
         match kernel::hold_at_exec(notice.thread) {
@@ -242,8 +243,9 @@ impl Supervisor {
         let settled = Some(answer.settled(alone));
         match waiting {
             Waiting::Call(notice) if self.listener.is_waiting(notice.id) => {
-                let weighed = self.judge.weigh(&tracee, moment(&tracee), settled);
-                self.conclude(notice, tracee, weighed);
+                let moment = moment(&tracee);
+                let weighed = self.judge.weigh(&tracee, moment, settled);
+                self.conclude(notice, tracee, (moment, weighed));
             }
             Waiting::Call(_) => {}
             Waiting::Held(process) => {

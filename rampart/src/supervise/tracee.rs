@@ -5,11 +5,12 @@ use super::filter::convention;
 use super::kernel::{Notice, read_memory};
 use crate::asked::Asked;
 use crate::launch::environment::Environment;
-use crate::process::Process;
+use crate::process::{Process, small};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Size of a page, at whose end memory may end.
 const PAGE: u64 = 4096;
@@ -117,11 +118,12 @@ fn link(thread: u32, name: &str) -> io::Result<Vec<u8>> {
 
 /// Whether paths mean something else there than here.
 fn is_elsewhere(thread: u32) -> bool {
-    let differs = |name: &str| {
-        let own = fs::read_link(format!("/proc/self/{name}")).ok();
-        own != fs::read_link(format!("/proc/{thread}/{name}")).ok()
+    /// Ours, which do not change.
+    static OWN: OnceLock<[Option<PathBuf>; 2]> = OnceLock::new();
+    let of = |whose: &str| {
+        ["root", "ns/mnt"].map(|name| fs::read_link(format!("/proc/{whose}/{name}")).ok())
     };
-    differs("root") || differs("ns/mnt")
+    *OWN.get_or_init(|| of("self")) != of(&thread.to_string())
 }
 
 /// How a file is named: a descriptor of a directory, a path, and flags of execveat(2).
@@ -180,7 +182,7 @@ fn descriptor(thread: u32, descriptor: u32) -> Vec<u8> {
 
 /// Process, parent, real user and number of threads of the process of `thread` (proc_pid_status(5)).
 fn status(thread: u32) -> io::Result<(u32, u32, u32, u32)> {
-    let text = fs::read(format!("/proc/{thread}/status"))?;
+    let text = small(&format!("/proc/{thread}/status"))?;
     let text = String::from_utf8_lossy(&text);
     let number = |name: &str| {
         let mut lines = text.lines();
