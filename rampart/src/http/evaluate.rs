@@ -20,7 +20,7 @@ use evaluator::event::Outcome;
 use evaluator::{Action, Image, Request, Verdict};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Longest name of a tool, in bytes.
 const TOOL: usize = 128;
@@ -180,6 +180,22 @@ struct End {
     more: Value,
 }
 
+/// What every answer says of a verdict; `allowed` is to be set by whoever knows it.
+fn told(verdict: &Verdict<'_>, images: &[Image<'_>], took: Duration) -> Value {
+    let text = crate::bytes::visible;
+    json!({
+        "allowed": false,
+        "decision": verdict.action.name(),
+        "message": text(verdict.message),
+        "policy": text(verdict.policy),
+        "rule": text(verdict.rule),
+        "reason": verdict.reason.name(),
+        "matched_policies": matched(verdict, images),
+        "suggestions": [],
+        "eval_duration_us": u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+    })
+}
+
 impl Work<'_> {
     fn call(
         &self,
@@ -188,19 +204,9 @@ impl Work<'_> {
         images: &[Image<'_>],
     ) -> Result<Reply, Problem> {
         let took = self.started.elapsed();
-        let text = crate::bytes::visible;
-        self.context.metrics.note(verdict.action.name(), &text(verdict.policy), took);
-        let mut value = json!({
-            "allowed": false,
-            "decision": verdict.action.name(),
-            "message": text(verdict.message),
-            "policy": text(verdict.policy),
-            "rule": text(verdict.rule),
-            "reason": verdict.reason.name(),
-            "matched_policies": matched(verdict, images),
-            "suggestions": [],
-            "eval_duration_us": u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        });
+        let policy = crate::bytes::visible(verdict.policy);
+        self.context.metrics.note(verdict.action.name(), &policy, took);
+        let mut value = told(verdict, images, took);
         let end = self.end(request, verdict, images)?;
         if !matches!(self.mode, Mode::Preview { is_recorded: false, .. }) {
             let outcome = match (end.permitted, self.mode) {
@@ -208,8 +214,8 @@ impl Work<'_> {
                 (false, Mode::Enforce { .. }) => Outcome::Denied,
                 (false, Mode::Preview { .. }) => Outcome::NotEnforced,
             };
-            let told = Told { hook: "http", outcome, answered_by: end.by, took };
-            let id = record::event(request, verdict, &self.surroundings.environment, &told);
+            let record = Told { hook: "http", outcome, answered_by: end.by, took };
+            let id = record::event(request, verdict, &self.surroundings.environment, &record);
             insert(&mut value, "audit_id", json!(String::from_utf8_lossy(&id)));
         }
         insert(&mut value, "allowed", json!(end.permitted));
@@ -327,25 +333,14 @@ impl Work<'_> {
         verdict: &Verdict<'_>,
         images: &[Image<'_>],
     ) -> Result<Reply, Problem> {
-        let text = crate::bytes::visible;
         let permitted = verdict.action.permits();
         let outcome = if permitted { Outcome::Allowed } else { Outcome::Denied };
         let took = self.started.elapsed();
-        let told = Told { hook: "http", outcome, answered_by: "", took };
-        let id = record::event(request, verdict, &self.surroundings.environment, &told);
-        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let mut value = json!({
-            "allowed": permitted,
-            "decision": verdict.action.name(),
-            "message": text(verdict.message),
-            "policy": text(verdict.policy),
-            "rule": text(verdict.rule),
-            "reason": verdict.reason.name(),
-            "matched_policies": matched(verdict, images),
-            "suggestions": [],
-            "eval_duration_us": took,
-            "audit_id": String::from_utf8_lossy(&id),
-        });
+        let record = Told { hook: "http", outcome, answered_by: "", took };
+        let id = record::event(request, verdict, &self.surroundings.environment, &record);
+        let mut value = told(verdict, images, took);
+        insert(&mut value, "allowed", json!(permitted));
+        insert(&mut value, "audit_id", json!(String::from_utf8_lossy(&id)));
         if !permitted {
             insert(&mut value, "response", json!("[withheld by policy]"));
         }
