@@ -3,7 +3,8 @@
 
 use crate::answer::Answer;
 use crate::asked::Asked;
-use crate::channel::Connection;
+use crate::channel::{Connection, Fields};
+use crate::launch::environment::Environment;
 use crate::policy::Layers;
 use crate::serve::brain::digest;
 use crate::serve::weigh::rule;
@@ -51,15 +52,9 @@ fn ask(
     verdict: &Verdict<'_>,
     settled: Settled,
 ) -> Answer {
-    let seconds = asked.environment.value("RAMPART_ASK_TIMEOUT").and_then(OsStr::to_str);
-    let seconds = seconds.and_then(|text| text.parse().ok()).unwrap_or(TIMEOUT);
-    let mut body = asked.fields();
-    body.add(Tag::Policy, &digest(layers));
-    body.add(Tag::Rule, rule(verdict).as_bytes());
-    body.add(Tag::Message, verdict.message);
-    let otherwise = if settled.permitted { Action::Allow } else { Action::Deny };
-    body.add(Tag::Action, &[otherwise as u8]);
-    let deadline = Instant::now() + Duration::from_secs(seconds.into()) + GRACE;
+    let body = question(asked, &digest(layers), verdict, settled);
+    let deadline =
+        Instant::now() + Duration::from_secs(patience(&asked.environment).into()) + GRACE;
     let mut gone: Option<Instant> = None;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -85,6 +80,28 @@ fn ask(
             Err(_) => return Answer::Nobody("on_no_approver"),
         }
     }
+}
+
+/// What is asked about a call: all but how long there is time for an answer.
+pub fn question(
+    asked: &Asked,
+    policy: &[u8; 32],
+    verdict: &Verdict<'_>,
+    settled: Settled,
+) -> Fields {
+    let otherwise = if settled.permitted { Action::Allow } else { Action::Deny };
+    asked
+        .fields()
+        .with(Tag::Policy, policy)
+        .with(Tag::Rule, rule(verdict).as_bytes())
+        .with(Tag::Message, verdict.message)
+        .with(Tag::Action, &[otherwise as u8])
+}
+
+/// How long a person has to answer, in seconds.
+pub fn patience(environment: &Environment) -> u32 {
+    let stated = environment.value("RAMPART_ASK_TIMEOUT").and_then(OsStr::to_str);
+    stated.and_then(|text| text.parse().ok()).unwrap_or(TIMEOUT)
 }
 
 /// Whether there was an evaluator a moment ago.

@@ -5,6 +5,8 @@
    unseen int80 FILE ARG            by the system call of 32 bits
    unseen thread FILE ARG...        from a thread that is not the first
    unseen words N FILE GOOD EVIL    N times FILE with an argument that a thread keeps changing
+   unseen path N GOOD EVIL WORD     N times GOOD or EVIL with the words "stub" and WORD: a thread changes the path
+   unseen sharer N FILE GOOD EVIL   as words, but a process changes it that shares the memory
    unseen file N LINK GOOD EVIL     N times LINK, which a process keeps pointing from one to the other
    unseen name                      leaves a file named after its own executable, "ran-NAME"
    unseen storm N FILE              N times FILE, one after the other
@@ -14,11 +16,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -124,6 +128,56 @@ static int race_words(int count, char **argv)
     return 0;
 }
 
+static int race_path(int count, char **argv)
+{
+    words[0] = argv[0];
+    words[1] = argv[1];
+    for (int at = 0; at < count; at++) {
+        pid_t child = fork();
+        if (child == 0) {
+            pthread_t other;
+            char *call_with[] = {argv[1], "stub", argv[2], NULL};
+            memcpy(word, argv[0], strlen(argv[0]) + 1);
+            if (pthread_create(&other, NULL, change, NULL))
+                _exit(77);
+            call(SYS_execve, (long)word, (long)call_with, (long)none, 0, 0);
+            _exit(78);
+        }
+        waitpid(child, NULL, 0);
+    }
+    return 0;
+}
+
+static int changer(void *unused)
+{
+    /* Never longer than who started it. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    alarm(2);
+    change(unused);
+    return 0;
+}
+
+static int race_sharer(int count, char **argv)
+{
+    static char stack[65536] __attribute__((aligned(16)));
+    words[0] = argv[1];
+    words[1] = argv[2];
+    for (int at = 0; at < count; at++) {
+        pid_t child = fork();
+        if (child == 0) {
+            char *call_with[] = {argv[0], word, NULL};
+            memcpy(word, argv[1], strlen(argv[1]) + 1);
+            pid_t other = clone(changer, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL);
+            call(SYS_execve, (long)argv[0], (long)call_with, (long)none, 0, 0);
+            kill(other, 9);
+            _exit(78);
+        }
+        int status;
+        waitpid(child, &status, 0);
+    }
+    return 0;
+}
+
 static void point(const char *link, const char *to)
 {
     char other[4096];
@@ -194,6 +248,10 @@ int main(int argc, char **argv)
         return thread(argv + 2);
     if (argc > 5 && !strcmp(mode, "words"))
         return race_words(atoi(argv[2]), argv + 3);
+    if (argc > 5 && !strcmp(mode, "path"))
+        return race_path(atoi(argv[2]), argv + 3);
+    if (argc > 5 && !strcmp(mode, "sharer"))
+        return race_sharer(atoi(argv[2]), argv + 3);
     if (argc > 5 && !strcmp(mode, "file"))
         return race_file(atoi(argv[2]), argv + 3);
     if (argc > 3 && !strcmp(mode, "storm"))

@@ -5,7 +5,8 @@ use super::tracee::Tracee;
 use crate::answer::with_reason;
 use crate::asked::Asked;
 use crate::audit::record::{self, Told};
-use crate::channel::{Connection, Fields};
+use crate::channel::Connection;
+use crate::consent;
 use crate::failure::Failure;
 use crate::launch::environment::Environment;
 use crate::launch::library;
@@ -14,7 +15,6 @@ use crate::policy::Layers;
 use crate::process::Process;
 use crate::serve::brain::{Brain, InForce};
 use crate::serve::peer::Peer;
-use crate::serve::weigh::rule;
 use evaluator::event::Outcome;
 use evaluator::settle::{Settled, settle};
 use evaluator::wire::{Kind, Tag};
@@ -28,9 +28,6 @@ use std::time::Instant;
 
 /// Which entrance it is, in events.
 const HOOK: &str = "seccomp";
-
-/// How long a person has to answer, in seconds, if `RAMPART_ASK_TIMEOUT` does not say.
-const TIMEOUT: u32 = 120;
 
 /// What a call comes to.
 pub enum Weighed {
@@ -66,6 +63,7 @@ pub struct Judge {
     library: PathBuf,
     stub: Option<(u64, u64)>,
     is_enforced: bool,
+    records_all: bool,
 }
 
 impl Judge {
@@ -80,6 +78,7 @@ impl Judge {
     ) -> Result<Self, Failure> {
         let mode = environment.value("RAMPART_MODE").map(OsStr::as_bytes);
         Ok(Self {
+            records_all: layers.records_all(),
             policy: InForce::new(layers)?,
             brain: Brain::default(),
             socket: environment.value("RAMPART_SOCKET").map(PathBuf::from),
@@ -93,6 +92,7 @@ impl Judge {
 
     /// Puts another policy in force.
     pub fn replace(&mut self, policy: InForce) {
+        self.records_all = policy.layers.records_all();
         self.policy = policy;
     }
 
@@ -140,7 +140,7 @@ impl Judge {
                 .environment
                 .value("LD_PRELOAD")
                 .is_some_and(|value| library::is_preloaded(value, &self.library));
-        let Self { brain, policy, environment, socket, is_enforced, .. } = self;
+        let Self { brain, policy, environment, socket, is_enforced, records_all, .. } = self;
         let conclusion = Conclusion {
             began: Instant::now(),
             tracee,
@@ -149,6 +149,7 @@ impl Judge {
             socket: socket.as_deref().filter(|_| *is_enforced),
             digest: &policy.digest,
             is_enforced: *is_enforced,
+            records_all: *records_all,
             records: !says_itself && moment != Moment::First,
             outcome: if moment == Moment::Behind { Outcome::Allowed } else { Outcome::Unconfirmed },
         };
@@ -176,6 +177,8 @@ struct Conclusion<'a> {
     is_enforced: bool,
     /// Whether nobody else will record that it goes ahead.
     records: bool,
+    /// Whether the policy has every start recorded.
+    records_all: bool,
     outcome: Outcome,
     began: Instant,
 }
@@ -201,14 +204,16 @@ impl Conclusion<'_> {
         let message = with_reason(verdict.message, &said);
         let verdict = &Verdict { message: &message, ..*verdict };
         let event = |outcome| self.event(request, verdict, outcome, settled);
+        let is_plain = verdict.action == Action::Allow && verdict.matched.is_empty();
+        let records = self.records && (self.records_all || !is_plain);
         match (settled.permitted, self.is_enforced) {
             (false, true) => {
                 let id = event(Outcome::Denied);
                 let failure = record::denial(request, verdict, &settled, &id);
                 return Weighed::Denied(failure.to_string());
             }
-            (false, false) if self.records => drop(event(Outcome::NotEnforced)),
-            (true, _) if self.records => drop(event(self.outcome)),
+            (false, false) if records => drop(event(Outcome::NotEnforced)),
+            (true, _) if records => drop(event(self.outcome)),
             _ => {}
         }
         Weighed::Go
@@ -221,15 +226,8 @@ impl Conclusion<'_> {
         verdict: &Verdict<'_>,
         alone: Settled,
     ) -> std::io::Result<Connection> {
-        let seconds = self.environment.value("RAMPART_ASK_TIMEOUT").and_then(OsStr::to_str);
-        let seconds = seconds.and_then(|text| text.parse().ok()).unwrap_or(TIMEOUT);
-        let otherwise = if alone.permitted { Action::Allow } else { Action::Deny };
-        let mut body: Fields = self.asked.fields();
-        body.add(Tag::Policy, self.digest);
-        body.add(Tag::Rule, rule(verdict).as_bytes());
-        body.add(Tag::Message, verdict.message);
-        body.add(Tag::Action, &[otherwise as u8]);
-        body.add_number(Tag::Timeout, seconds);
+        let mut body = consent::question(self.asked, self.digest, verdict, alone);
+        body.add_number(Tag::Timeout, consent::patience(self.environment));
         body.add_number(Tag::Process, self.tracee.process);
         let connection = Connection::open(socket)?;
         connection.send(Kind::Ask, &body)?;

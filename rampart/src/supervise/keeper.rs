@@ -3,11 +3,16 @@
 //! second process holds the listener, and lets everything go ahead from then on.
 
 use super::kernel::{Listener, Reply};
+use super::supervisor::say;
 use crate::failure::{Failure, reason};
 use crate::launch::exec;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::os::fd::OwnedFd;
+
+/// What the first one is told that goes ahead.
+const KILLED: &str = "rampart: warning: the supervisor was killed; because of RAMPART_FAIL_OPEN=1, or in mode \
+                      monitor, what librampart.so does not see goes ahead";
 
 /// That process, from the supervisor's side; none by default.
 #[derive(Default)]
@@ -28,6 +33,8 @@ impl Keeper {
         }
         drop(write);
         let _ = rustix::process::setsid();
+        // Whoever reads the command's output is not to wait for us.
+        exec::forget_standard_streams();
         keep(&read, listener);
         std::process::exit(0);
     }
@@ -50,13 +57,12 @@ fn keep(read: &OwnedFd, listener: &Listener) {
             _ => return,
         }
     }
-    complain!(
-        "rampart: warning: the supervisor was killed; because of RAMPART_FAIL_OPEN=1 what librampart.so does \
-         not see goes ahead"
-    );
-    exec::forget_standard_streams();
+    let mut is_said = false;
     while listener.wait() {
         if let Ok(notice) = listener.receive() {
+            if !std::mem::replace(&mut is_said, true) {
+                say(notice.thread, KILLED);
+            }
             let _ = listener.reply(notice.id, Reply::Continue);
         }
     }

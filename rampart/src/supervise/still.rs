@@ -17,11 +17,12 @@ const DEEPEST: usize = 64;
 /// How many symbolic links are followed (path_resolution(7)).
 const LINKS: usize = 40;
 
-/// Whether nobody else runs in the memory of `tracee`: it has one thread, and if it is a child of
-/// vfork(2), its parent has one, too, and waits for it. What other processes write into it from
-/// outside (process_vm_writev(2), `/proc/PID/mem`) is not seen.
+/// Whether nobody else runs in the memory of `tracee`: it has one thread, no child shares it, and if it
+/// is a child of vfork(2), the same holds for its parent, which waits for it. Whoever shares memory and is
+/// no relative any more is not found, nor who writes into it from outside (process_vm_writev(2),
+/// `/proc/PID/mem`).
 pub fn is_alone(tracee: &Tracee) -> bool {
-    if tracee.threads != 1 {
+    if tracee.threads != 1 || !shares_with_no_child(tracee.process, None) {
         return false;
     }
     let (mut process, mut parent) = (tracee.process, tracee.parent);
@@ -32,24 +33,47 @@ pub fn is_alone(tracee: &Tracee) -> bool {
             Some(true) => {}
         }
         match waiting_parent(parent) {
-            Some(next) => (process, parent) = (parent, next),
-            None => return false,
+            Some(next) if shares_with_no_child(parent, Some(process)) => {
+                (process, parent) = (parent, next);
+            }
+            _ => return false,
         }
     }
     false
 }
 
-/// The parent of `process`, if that has one thread, which waits for what cannot be interrupted, as
-/// vfork(2) does.
+/// Whether no child of `process`, which has one thread, shares its memory, but for `known`.
+fn shares_with_no_child(process: u32, known: Option<u32>) -> bool {
+    let Ok(list) = small(&format!("/proc/{process}/task/{process}/children")) else {
+        return false;
+    };
+    let list = String::from_utf8_lossy(&list);
+    list.split_ascii_whitespace().all(|child| match child.parse() {
+        Ok(child) => Some(child) == known || share_memory(process, child) == Some(false),
+        Err(_) => false,
+    })
+}
+
+/// The parent of `process`, if that has one thread, which waits inside of vfork(2) or clone(2).
 fn waiting_parent(process: u32) -> Option<u32> {
+    let call = small(&format!("/proc/{process}/syscall")).ok()?;
+    let call = String::from_utf8_lossy(&call);
+    let number = call.split_ascii_whitespace().next()?.parse().ok()?;
     let text = small(&format!("/proc/{process}/stat")).ok()?;
     let end = text.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(text.get(end + 1..)?).ok()?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     // Fields 3, 4 and 20 of proc_pid_stat(5).
     let (state, parent, threads) = (fields.first()?, fields.get(1)?, fields.get(17)?);
-    (*state == "D" && *threads == "1").then(|| parent.parse().ok())?
+    let waits = *state == "D" && *threads == "1" && VFORK.contains(&number);
+    waits.then(|| parent.parse().ok())?
 }
+
+/// The system calls in which the parent of a vfork(2) child waits.
+#[cfg(target_arch = "x86_64")]
+const VFORK: [libc::c_long; 3] = [libc::SYS_vfork, libc::SYS_clone, libc::SYS_clone3];
+#[cfg(not(target_arch = "x86_64"))]
+const VFORK: [libc::c_long; 2] = [libc::SYS_clone, libc::SYS_clone3];
 
 /// Whether only root can change what `path` leads to: each directory and link on the way, and the
 /// file. A path in `/proc` leads elsewhere for everybody, and is none.

@@ -161,7 +161,9 @@ impl Supervisor {
             return;
         }
         match read {
-            Ok(tracee) if self.judge.is_ours(&tracee) => self.reply(&notice, Reply::Continue),
+            Ok(tracee) if self.judge.is_ours(&tracee) => {
+                self.let_run(&notice, &tracee, moment(&tracee));
+            }
             Ok(tracee) => {
                 let moment = moment(&tracee);
                 let weighed = self.judge.weigh(&tracee, moment, None);
@@ -285,6 +287,9 @@ impl Supervisor {
             }
             return kernel::let_go(process);
         };
+        if self.judge.is_ours(&tracee) {
+            return kernel::let_go(process);
+        }
         let weighed = self.judge.weigh(&tracee, Moment::Behind, None);
         self.release(process, tracee, weighed);
     }
@@ -326,7 +331,7 @@ fn kill(process: u32) {
 }
 
 /// Writes `line` to the standard error of `process`, if that takes it at once.
-fn say(process: u32, line: &str) {
+pub(super) fn say(process: u32, line: &str) {
     let attempt = || -> Result<(), Errno> {
         let pid = Pid::from_raw(process.cast_signed()).ok_or(Errno::SRCH)?;
         let handle = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;

@@ -126,9 +126,12 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         }
         _ => None,
     };
-    let start = |link: Option<Link>| match link.map_or(Ok(()), |link| joined(arguments, link)) {
-        Ok(()) => replace(arguments, &file, &environment),
-        Err(failure) => failure,
+    let start = |link: Option<Link>| {
+        let mut environment = environment.clone();
+        match link.map_or(Ok(()), |link| joined(arguments, link, &mut environment)) {
+            Ok(()) => replace(arguments, &file, &environment),
+            Err(failure) => failure,
+        }
     };
     let (Some(layers), Some(listener)) = (layers, hosted) else {
         return match link {
@@ -199,9 +202,11 @@ fn supervised(
 }
 
 /// Puts this process under the supervisor, or says why that cannot be.
-fn joined(arguments: &Arguments, link: Link) -> Result<(), Failure> {
+fn joined(arguments: &Arguments, link: Link, environment: &mut Environment) -> Result<(), Failure> {
     match link.join() {
         Err(failure) if arguments.enforce == Enforce::Best => {
+            // The library records what nobody else does.
+            environment.remove("RAMPART_SUPERVISED");
             complain!("rampart: warning: {}; it goes on so", failure.message);
             Ok(())
         }

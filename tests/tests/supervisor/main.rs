@@ -14,7 +14,7 @@ use tests::{Guard, cc, probe, rampart};
 
 /// `mark` may not leave the file `bad`, `evil` may not run at all, and `careful` is asked about.
 const POLICY: &str = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: [\
-    {name: no-bad, action: deny, when: {program: [mark], operands: [bad]}},\
+    {name: no-bad, action: deny, when: {program: [mark, touch], operands: [bad]}},\
     {name: no-evil, action: deny, when: {program: [evil]}},\
     {name: asked, action: ask, when: {program: [careful]}}]}]";
 

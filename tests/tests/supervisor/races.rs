@@ -26,6 +26,28 @@ fn words_that_a_thread_changes() {
 }
 
 #[test]
+fn words_that_a_child_with_the_same_memory_changes() {
+    let guard = guard();
+    let words = ["./unseen", "sharer", &tries(), "/usr/bin/touch", "good", "bad"];
+    let ran = run(&mut supervised(&guard, &words), "");
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(guard.path("good").exists() && !guard.path("bad").exists());
+    assert!(ran.stderr.contains("rampart: denied: "), "{}", ran.stderr);
+}
+
+#[test]
+fn nobody_passes_for_the_helper() {
+    let guard = guard();
+    let helper = tests::rampart();
+    let words = ["./unseen", "path", &tries(), helper.to_str().unwrap(), "./mark", "bad"];
+    let ran = run(&mut supervised(&guard, &words), "");
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    // `mark` would leave a file of the name of its first word.
+    assert!(!guard.path("stub").exists());
+    assert!(ran.stderr.contains("rampart: denied: ") && ran.stderr.contains("`stub` is what"));
+}
+
+#[test]
 fn a_file_that_another_process_swaps() {
     let guard = guard();
     for name in ["fine", "evil"] {
