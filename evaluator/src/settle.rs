@@ -51,6 +51,7 @@ mod tests {
             commands: &[],
             redirects: &[],
             outcome: Outcome::Complete,
+            is_cut: false,
             work: 0,
         };
         Verdict {

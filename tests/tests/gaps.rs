@@ -57,6 +57,20 @@ fn a_shell_s_own_redirection_is_not_judged_again_by_the_kernel() {
 }
 
 #[test]
+fn a_long_script_is_not_judged_by_its_text() {
+    // What a shell does by itself in a script of more than some 30 KB comes by nowhere.
+    let policy = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: \
+        [{action: deny, when: {writes: ['**/victim']}}]}]";
+    let guard = Guard::new(policy);
+    for (length, status) in [(20_000, 126), (60_000, 0)] {
+        let text = format!(": >victim\n{}", "# nothing\n".repeat(length / 10));
+        fs::write(guard.path("script"), text).unwrap();
+        let ran = run(guard.command("env").args(["sh", "script"]), "");
+        assert_eq!((ran.status, guard.path("victim").exists()), (status, status == 0), "{ran:?}");
+    }
+}
+
+#[test]
 fn an_old_program_gets_the_new_posix_spawn() {
     // One function stands for both versions, and cannot know which was meant: glibc's old one
     // gives a file without a format to the shell, the new one says ENOEXEC.

@@ -24,6 +24,8 @@ pub(super) struct Shell<'r, 's> {
     pub redirects: Store<'s, Redirect>,
     pub vars: Names<'s>,
     pub outcome: Outcome,
+    /// As in the tree.
+    pub is_cut: bool,
     pub world: &'r dyn World,
     pub env: &'r dyn Env,
     pub cwd: Cwd<'r>,
@@ -149,6 +151,7 @@ impl<'r, 's> Shell<'r, 's> {
             redirects: Store::new(scratch.redirects, 2),
             vars: Names::new(scratch.vars),
             outcome: Outcome::Complete,
+            is_cut: false,
             world,
             env: request.env,
             cwd: request.cwd,
@@ -200,6 +203,7 @@ impl<'r, 's> Shell<'r, 's> {
             commands: self.commands.into_parts().0,
             redirects: self.redirects.into_parts().0,
             outcome: self.outcome,
+            is_cut: self.is_cut,
             work: u64::from(self.granted.saturating_sub(self.fuel)),
         };
         (tree, rest)

@@ -222,6 +222,7 @@ impl Shell<'_, '_> {
         let pos = self.cursor();
         let done = self.run_code(index, code, via);
         if done.is_err() {
+            self.is_cut = true;
             self.leave(pos);
             (self.depth, self.capture, self.place) = (depth, capture, place);
             self.text.unstack(mark);

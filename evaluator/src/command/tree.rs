@@ -289,6 +289,9 @@ pub struct Tree<'s> {
     pub redirects: &'s [Redirect],
     /// How far it is complete.
     pub outcome: Outcome,
+    /// Whether a script was followed in part only: its rest is judged when it runs, or by whoever has
+    /// more memory.
+    pub is_cut: bool,
     /// Units of counted work that it took; in a verdict's tree, with those of deciding.
     pub work: u64,
 }

@@ -33,6 +33,7 @@ fn line(argv: &[&[u8]], room: usize) -> String {
         commands: &[],
         redirects: &[],
         outcome: Default::default(),
+        is_cut: false,
         work: 0,
     };
     let verdict = Verdict {

@@ -311,6 +311,7 @@ fn verdict<'a>(
     if let Some(quick) = quick {
         let verdict = decide(images, request, world, quick);
         let is_final = verdict.tree.outcome != command::Outcome::TooComplex
+            && !verdict.tree.is_cut
             && !matches!(verdict.reason, Reason::TooComplex | Reason::NoMemory)
             && !world.lacked_room();
         if is_final {

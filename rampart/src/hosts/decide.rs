@@ -211,6 +211,7 @@ pub const fn refusal<'a>(what: &'a str, why: &'a str) -> Verdict<'a> {
             commands: &[],
             redirects: &[],
             outcome: evaluator::command::Outcome::Unparseable,
+            is_cut: false,
             work: 0,
         },
         on_no_approver: None,

@@ -16,6 +16,7 @@ mod cascade;
 mod denied;
 mod failures;
 mod gate;
+mod scripts;
 mod words;
 
 use std::fs;
