@@ -350,16 +350,27 @@ impl Shell<'_, '_> {
         self.define(name.text)
     }
 
+    /// Reads a command that is not run yet, and forgets everything about it.
+    pub fn read_dry(&mut self) -> Step {
+        let (mark, place) = (self.mark(), self.place);
+        let tops = (self.text.top(), self.words.top(), self.redirects.top());
+        let dry = core::mem::replace(&mut self.dry, true);
+        let done = self.nested(Self::command);
+        self.dry = dry;
+        // One with an error ends in the middle of something, whose text goes with the rest.
+        self.place = place;
+        self.text.unstack(tops.0);
+        self.words.unstack(tops.1);
+        self.redirects.unstack(tops.2);
+        self.forget(mark, false);
+        done
+    }
+
     /// A function's body: where it stands is remembered, and what it runs is not run yet.
     pub fn define(&mut self, name: Span) -> Step {
         self.newlines()?;
         let start = self.pos;
-        let mark = self.mark();
-        let dry = core::mem::replace(&mut self.dry, true);
-        let done = self.nested(Self::command);
-        self.dry = dry;
-        self.forget(mark, false);
-        done?;
+        self.read_dry()?;
         let dialect = match self.place.dialect {
             Dialect::Bash => 0,
             Dialect::Posix => kind::POSIX,

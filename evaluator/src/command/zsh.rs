@@ -84,12 +84,7 @@ impl Shell<'_, '_> {
     pub fn anonymous_function(&mut self) -> Step {
         self.newlines()?;
         let start = self.pos;
-        let mark = self.mark();
-        let dry = core::mem::replace(&mut self.dry, true);
-        let done = self.nested(Self::command);
-        self.dry = dry;
-        self.forget(mark, false);
-        done?;
+        self.read_dry()?;
         let len = self.pos.saturating_sub(start) as u32;
         let body = Word { text: Span { start: start as u32, len }, flags: WordFlags::default() };
         let top = self.words.top();
