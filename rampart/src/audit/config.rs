@@ -9,6 +9,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const SYSTEM: &str = "/etc/rampart/audit.yaml";
 
@@ -24,6 +25,8 @@ pub struct Config {
     /// Where events are sent.
     #[serde(default)]
     pub exports: Vec<Export>,
+    /// How often the service says that it is there, and to whom beside the log.
+    pub heartbeat: Option<Heartbeat>,
     /// Whom people are told by about what was denied or asked.
     #[serde(default)]
     pub notify: Vec<Hook>,
@@ -42,6 +45,33 @@ pub struct Hook {
     pub template: Option<String>,
     /// As [`Export::ca`].
     pub ca: Option<PathBuf>,
+}
+
+/// A sign of life. A monitor that does not get it in time knows that nobody looks any more.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heartbeat {
+    /// How often: 60s.
+    every: String,
+    /// An address that gets a POST each time, once that is durable in the log.
+    pub to: Option<String>,
+    /// As [`Export::ca`].
+    pub ca: Option<PathBuf>,
+}
+
+impl Heartbeat {
+    /// How often.
+    ///
+    /// # Errors
+    /// If it is no length of time of a second or more.
+    pub fn every(&self) -> Result<Duration, String> {
+        let every = policy_schema::time::duration_ms(&self.every).map(Duration::from_millis);
+        let odd = || {
+            let odd = crate::bytes::visible(self.every.as_bytes());
+            format!("heartbeat: every `{odd}` is no length of time from a second on; write 60s")
+        };
+        every.filter(|every| *every >= Duration::from_secs(1)).ok_or_else(odd)
+    }
 }
 
 impl Config {
@@ -145,6 +175,10 @@ impl Config {
         Redaction::new(&self.redact)?;
         let limits = self.retention.as_ref().map(Retention::limits).transpose();
         limits.map_err(|failure| format!("retention: {}", failure.message))?;
+        if let Some(heartbeat) = &self.heartbeat {
+            heartbeat.every()?;
+            super::forward::receiver::Ping::new(heartbeat)?;
+        }
         let all = self.receivers();
         for (at, export) in all.iter().enumerate() {
             let name = &export.name;
@@ -219,6 +253,9 @@ mod tests {
             ("exprots: []", "exprots"),
             ("retention: {keep: ever}", "retention: `ever`"),
             ("retention: {age: 9d}", "age"),
+            ("heartbeat: {every: often}", "`often`"),
+            ("heartbeat: {every: 1ms}", "a second"),
+            ("heartbeat: {every: 60s, to: 'udp://h:1'}", "https://"),
         ] {
             let failure = read(text).unwrap_err();
             assert!(failure.message.contains(part), "{text}: {failure}");

@@ -58,8 +58,30 @@ pub struct Tip {
 }
 
 impl Tip {
+    /// What [`fmt::Display`] writes, wherever it stands in `line`; or the place of an entry on it, as
+    /// receivers of the log get it: masked maybe, so its hash is taken at its word.
+    pub fn read(line: &str) -> Option<Self> {
+        if let Some((_, rest)) = line.split_once(ANCHOR) {
+            let (seq, rest) = rest.split_once(' ')?;
+            let hash = Hash::parse(rest.get(..DIGITS)?.as_bytes())?;
+            return Some(Self { seq: seq.parse().ok()?, hash });
+        }
+        let entry = parse(line.trim_end().as_bytes().get(line.find('{')?..)?)?;
+        Some(entry.tip())
+    }
+
     /// Before the first entry.
     pub const START: Self = Self { seq: 0, hash: Hash::NONE };
+}
+
+/// What an anchor begins with.
+const ANCHOR: &str = "rampart-anchor-1 ";
+
+impl fmt::Display for Tip {
+    /// The anchor: kept elsewhere, it shows that nothing up to it was cut off or rewritten.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{ANCHOR}{} {}", self.seq, self.hash)
+    }
 }
 
 /// A line of the chain, taken apart.

@@ -52,9 +52,25 @@ impl Event {
         matches!(self.text("outcome"), "denied" | "not-enforced")
     }
 
-    /// Whether a person should see it: it was stopped, would have been, or somebody was asked.
+    /// Whether a person should see it: it was stopped, would have been, somebody was asked, or
+    /// something is not guarded as it should be.
     pub fn is_notable(&self) -> bool {
-        self.is_denial() || matches!(self.text("action"), "ask" | "webhook")
+        self.is_denial() || matches!(self.text("action"), "ask" | "webhook") || self.is_alarm()
+    }
+
+    /// Whether the service says it of itself ([`super::liveness`]).
+    pub fn is_of_service(&self) -> bool {
+        self.text("hook") == super::liveness::HOOK
+    }
+
+    /// Whether the service says that something is not guarded as it should be.
+    pub fn is_alarm(&self) -> bool {
+        self.is_of_service() && matches!(self.text("outcome"), "policy-lost" | "unguarded")
+    }
+
+    /// Whether the service says that it is there still.
+    pub fn is_heartbeat(&self) -> bool {
+        self.is_of_service() && self.text("outcome") == "alive"
     }
 
     /// A member, whatever it is.
@@ -111,6 +127,9 @@ impl Event {
         }
         if self.text("outcome") == "ended" {
             return format!("exit status {}", self.shown("exit_status"));
+        }
+        if self.is_of_service() {
+            return self.shown("message");
         }
         let parts = ["tool", "path", "url"].map(|name| self.shown(name));
         let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();

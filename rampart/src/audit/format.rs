@@ -23,7 +23,8 @@ impl Severity {
     /// That of `event`.
     pub fn of(event: &Event) -> Self {
         match event.text("action") {
-            _ if event.is_denial() => Self::Warning,
+            _ if event.is_denial() || event.is_alarm() => Self::Warning,
+            _ if event.is_of_service() && !event.is_heartbeat() => Self::Notice,
             "ask" | "webhook" | "watch" => Self::Notice,
             _ => Self::Info,
         }
@@ -62,6 +63,9 @@ mod tests {
             ),
             (r#"{"id":"1","outcome":"allowed","action":"ask","time":"x"}"#, 0, Severity::Notice),
             (r#"{"id":"1","outcome":"allowed","action":"allow"}"#, 0, Severity::Info),
+            (r#"{"id":"1","outcome":"policy-lost","hook":"service"}"#, 0, Severity::Warning),
+            (r#"{"id":"1","outcome":"stopped","hook":"service"}"#, 0, Severity::Notice),
+            (r#"{"id":"1","outcome":"alive","hook":"service"}"#, 0, Severity::Info),
         ];
         for (line, time, severity) in cases {
             let event = Event::parse(line.as_bytes()).unwrap();

@@ -104,7 +104,10 @@ impl Forwarder {
             let line = self.redaction.line(&line).into_owned();
             let event = Event::parse(&line).filter(|event| match self.export.only {
                 Only::All => true,
-                Only::Notable => event.is_notable(),
+                Only::Notable => {
+                    let is_told = event.is_notable() || event.is_of_service();
+                    is_told && !(self.export.hook.is_some() && event.is_heartbeat())
+                }
             });
             if let Some(event) = event {
                 size += line.len();

@@ -280,8 +280,14 @@ impl Writing {
     pub fn event(&self, line: &[u8]) -> Option<(Vec<u8>, Event)> {
         const RESERVED: [&str; 6] = ["note", "host", "boot", "seq", "prev", "hash"];
         let event = Event::parse(line)?;
-        let is_plain = !RESERVED.iter().any(|name| event.has(name));
+        let is_plain = !RESERVED.iter().any(|name| event.has(name)) && !event.is_of_service();
         is_plain.then(|| (self.origin.added(&self.redaction.line(line), &event), event))
+    }
+
+    /// The same for what the service says of itself, which nobody else can.
+    pub fn own_event(&self, line: &[u8]) -> Option<Vec<u8>> {
+        let event = Event::parse(line)?;
+        Some(self.origin.added(&self.redaction.line(line), &event))
     }
 
     /// Whether no event of this id is at the end of the chain. From then on there is one.

@@ -9,6 +9,7 @@ pub mod event;
 pub mod follow;
 pub mod format;
 pub mod forward;
+pub mod liveness;
 pub mod merge;
 pub mod origin;
 pub mod record;

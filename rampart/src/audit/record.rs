@@ -203,7 +203,7 @@ pub fn ended(environment: &Environment, pid: u32, status: u8, signal: Option<i32
 }
 
 /// The time of a clock that is never set, in microseconds.
-fn monotonic() -> u64 {
+pub fn monotonic() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     let seconds = now.tv_sec.unsigned_abs().saturating_mul(1_000_000);
     seconds.saturating_add(now.tv_nsec.unsigned_abs() / 1000)

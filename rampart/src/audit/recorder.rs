@@ -6,6 +6,8 @@
 
 use super::chain::Chain;
 use super::config::Config;
+use super::entry::Tip;
+use super::liveness::Said;
 use super::merge::Writing;
 use super::redaction::Redaction;
 use super::{merge, retention, seal};
@@ -16,8 +18,8 @@ use std::fs::Metadata;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -37,16 +39,24 @@ pub const LATE: Duration = Duration::from_secs(2);
 /// Most bytes that share an fdatasync(2).
 const GROUP: usize = 8 * 1024 * 1024;
 
-/// The number of the last entry, or why the events are not in the log.
-type Outcome = Result<u64, String>;
+/// The last entry, or why the events are not in the log.
+pub type Outcome = Result<Tip, String>;
 
 /// What one client wants recorded.
 struct Job {
-    token: u64,
+    whose: Whose,
     uid: u32,
     events: Vec<Vec<u8>>,
     length: usize,
     since: Instant,
+}
+
+/// Who is told what came of a job.
+enum Whose {
+    /// The client of this token.
+    Client(u64),
+    /// The service itself.
+    Own(Sender<Outcome>),
 }
 
 /// What came of it.
@@ -59,7 +69,7 @@ struct Done {
 /// The thread, and the ways to and from it.
 pub struct Recorder {
     main: PathBuf,
-    jobs: Option<Sender<Job>>,
+    jobs: Option<Arc<Sender<Job>>>,
     done: Receiver<Done>,
     wake: Arc<OwnedFd>,
     /// Bytes that were given to the thread and not answered yet.
@@ -97,7 +107,7 @@ impl Recorder {
             .name("recorder".to_owned())
             .spawn(move || worker.work(&taken))
             .map_err(|error| failed(reason(&error)))?;
-        let (jobs, thread) = (Some(jobs), Some(thread));
+        let (jobs, thread) = (Some(Arc::new(jobs)), Some(thread));
         Ok(Self { main, jobs, done, wake, waiting: std::cell::Cell::new(0), thread })
     }
 
@@ -118,7 +128,8 @@ impl Recorder {
         if self.waiting.get().saturating_add(length) > WAITING {
             return Err("the disk is too slow for so many events; try again");
         }
-        let job = Job { token, uid, events, length, since: Instant::now() };
+        let whose = Whose::Client(token);
+        let job = Job { whose, uid, events, length, since: Instant::now() };
         let sent = self.jobs.as_ref().map(|jobs| jobs.send(job));
         match sent {
             Some(Ok(())) => {
@@ -127,6 +138,11 @@ impl Recorder {
             }
             _ => Err("nothing is recorded any more"),
         }
+    }
+
+    /// What the service itself records by; it does not keep this from ending.
+    pub fn speaker(&self) -> Speaker {
+        Speaker { jobs: self.jobs.as_ref().map(Arc::downgrade).unwrap_or_default() }
     }
 
     /// Whether the log is in `directory`.
@@ -144,6 +160,38 @@ impl Recorder {
             (done.token, done.outcome)
         });
         done.collect()
+    }
+}
+
+/// Puts into the log what the service says of itself.
+#[derive(Clone, Default)]
+pub struct Speaker {
+    jobs: Weak<Sender<Job>>,
+}
+
+impl Speaker {
+    /// Records `said`, and waits until that is durable: at most [`LATE`] and the time of the disk.
+    ///
+    /// # Errors
+    /// Why it is not recorded.
+    pub fn say(&self, said: &Said) -> Outcome {
+        let over = || "nothing is recorded any more".to_owned();
+        self.put(said).and_then(|told| told.recv().ok()).ok_or_else(over)?
+    }
+
+    /// Has `said` recorded; what comes of it can be waited for. `None` if nothing is recorded any more.
+    pub fn put(&self, said: &Said) -> Option<Receiver<Outcome>> {
+        let (reply, told) = mpsc::channel();
+        let events = vec![said.event()];
+        let job = Job {
+            whose: Whose::Own(reply),
+            uid: rustix::process::geteuid().as_raw(),
+            length: events.iter().map(Vec::len).sum(),
+            events,
+            since: Instant::now(),
+        };
+        self.jobs.upgrade()?.send(job).ok()?;
+        Some(told)
     }
 }
 
@@ -208,8 +256,10 @@ impl Worker {
     fn record(&mut self, group: Vec<Job>) {
         let mut good = Vec::new();
         for mut job in group {
+            let is_own = matches!(job.whose, Whose::Own(_));
             let one = |event: &Vec<u8>| match event.contains(&b'\n') {
                 true => None,
+                false if is_own => self.writing.own_event(event),
                 false => self.writing.event(event).map(|(line, _)| line),
             };
             match job.events.iter().map(one).collect() {
@@ -240,7 +290,14 @@ impl Worker {
 
     fn tell(&self, job: Job, outcome: Outcome) {
         // Nobody listens any more when the service ends.
-        let _ = self.answered.send(Done { token: job.token, outcome, length: job.length });
+        match job.whose {
+            Whose::Client(token) => {
+                let _ = self.answered.send(Done { token, outcome, length: job.length });
+            }
+            Whose::Own(reply) => {
+                let _ = reply.send(outcome);
+            }
+        }
     }
 
     /// The log, ready for events.
@@ -254,7 +311,7 @@ impl Worker {
         Ok(chain)
     }
 
-    fn append(&mut self, chain: &mut Chain, group: &[Job]) -> Result<u64, Failure> {
+    fn append(&mut self, chain: &mut Chain, group: &[Job]) -> Result<Tip, Failure> {
         self.is_sealed = false;
         let mut write = || {
             for jobs in group.chunk_by(|a, b| a.uid == b.uid) {
@@ -270,7 +327,7 @@ impl Worker {
         write().map_err(|error| {
             Failure::other(format!("cannot write to the audit log: {}", reason(&error)))
         })?;
-        Ok(chain.tip().seq)
+        Ok(chain.tip())
     }
 
     /// Merges the spools, and seals what was recorded.
@@ -316,38 +373,4 @@ impl Worker {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::audit::verify::{Against, verify};
-
-    fn wait(recorder: &Recorder, count: usize) -> Vec<(u64, Outcome)> {
-        let mut all = Vec::new();
-        let started = Instant::now();
-        while all.len() < count && started.elapsed() < Duration::from_secs(60) {
-            all.extend(recorder.done());
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        all.sort();
-        all
-    }
-
-    #[test]
-    fn everybody_is_told_what_came_of_it() {
-        let root = tempfile::tempdir().unwrap();
-        let mut recorder = Recorder::start(vec![root.path().to_owned()]).unwrap();
-        let event = |id: &str| format!("{{\"id\":\"{id}\",\"outcome\":\"allowed\"}}").into_bytes();
-        recorder.record(1, 7, vec![event("a"), event("b")]).unwrap();
-        recorder.record(2, 7, vec![b"{\"note\":\"seal\"}".to_vec()]).unwrap();
-        let lines = b"{\"id\":\"d\",\n\"outcome\":\"allowed\"}".to_vec();
-        recorder.record(5, 8, vec![event("e"), lines]).unwrap();
-        recorder.record(3, 8, vec![event("c")]).unwrap();
-        assert!(recorder.record(4, 7, vec![]).is_err());
-        assert!(recorder.record(4, 7, vec![vec![b' '; LARGE + 1]]).is_err());
-        let told = wait(&recorder, 4);
-        assert!(matches!(told[..], [(1, Ok(_)), (2, Err(_)), (3, Ok(_)), (5, Err(_))]), "{told:?}");
-        drop(recorder);
-        let report = verify(root.path(), &Against::default()).unwrap();
-        // The head, two or more notes, three events.
-        assert!(report.problem_count == 0 && report.entries >= 6, "{report:?}");
-    }
-}
+mod tests;

@@ -18,7 +18,8 @@ pub struct Selection {
     /// Before this time, or up to so long ago
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// What came of it: allowed, denied, unconfirmed, not-enforced or ended
+    /// What came of it: allowed, denied, unconfirmed, not-enforced or ended; or what the service
+    /// says of itself: started, alive, policy-lost, policy-changed, unguarded or stopped
     #[arg(long, value_name = "OUTCOME")]
     outcome: Vec<String>,
     /// The rule that decided, `policy` or `policy/rule`
@@ -45,7 +46,19 @@ impl Selection {
     /// # Errors
     /// If a time or an outcome is none.
     pub fn filter(&self) -> Result<Filter, Failure> {
-        const OUTCOMES: [&str; 5] = ["allowed", "denied", "unconfirmed", "not-enforced", "ended"];
+        const OUTCOMES: [&str; 11] = [
+            "allowed",
+            "denied",
+            "unconfirmed",
+            "not-enforced",
+            "ended",
+            "started",
+            "alive",
+            "policy-lost",
+            "policy-changed",
+            "unguarded",
+            "stopped",
+        ];
         if let Some(odd) = self.outcome.iter().find(|name| !OUTCOMES.contains(&name.as_str())) {
             let odd = crate::bytes::visible(odd.as_bytes());
             let known = OUTCOMES.join(", ");

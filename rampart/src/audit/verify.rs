@@ -354,25 +354,4 @@ fn hour(time: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clock_that_went_back_is_noted() {
-        let root = tempfile::tempdir().unwrap();
-        let note = |time: &str| format!("{{\"note\":\"merge\",\"time\":\"{time}\"}}");
-        for (times, notes) in [
-            (["2026-11-23T07:59:59.0Z", "2026-11-23T08:00:00.0Z"], 0),
-            (["2026-11-23T07:59:59.0Z", "2026-11-23T07:00:00.0Z"], 0),
-            (["2026-11-23T07:59:59.0Z", "2026-11-22T07:59:59.0Z"], 1),
-        ] {
-            let (mut out, mut tip) = (Vec::new(), Tip::START);
-            for time in times {
-                tip = entry::write(note(time).as_bytes(), tip, &mut out).unwrap();
-            }
-            std::fs::write(root.path().join("chain-000001.jsonl"), out).unwrap();
-            let report = verify(root.path(), &Against::default()).unwrap();
-            assert_eq!((report.problem_count, report.notes.len()), (0, notes), "{times:?}");
-        }
-    }
-}
+mod tests;

@@ -61,6 +61,15 @@ impl Host {
         }
     }
 
+    /// The name of its program.
+    pub const fn program(self) -> &'static str {
+        match self {
+            Self::ClaudeCode => "claude",
+            Self::Cursor => "cursor-agent",
+            other => other.name(),
+        }
+    }
+
     /// The host of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|host| host.name() == name)

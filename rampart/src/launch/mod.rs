@@ -8,4 +8,5 @@ pub mod library;
 pub mod parent;
 pub mod program;
 mod prompt;
+pub mod tell;
 pub mod tree;

@@ -31,6 +31,7 @@ pub mod front;
 mod heavy;
 pub mod journal;
 pub mod listen;
+pub mod liveness;
 pub mod once;
 pub mod peer;
 pub mod reload;

@@ -3,9 +3,11 @@
 //! one before it stays in force. Changes are seen by inotify(7).
 
 use super::brain::InForce;
+use crate::audit::liveness::{Said, What};
+use crate::audit::recorder::Speaker;
 use crate::failure::{Failure, reason};
 use crate::policy::recipe::Recipe;
-use crate::policy::{Layers, installed};
+use crate::policy::{Layers, Origin, installed};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::inotify;
 use std::fs;
@@ -26,6 +28,43 @@ pub struct Source {
     pub places: Vec<PathBuf>,
     /// Makes it anew.
     pub make: Box<dyn FnMut() -> Result<Layers, Failure> + Send>,
+    /// Who is told when it is lost, and when it changes.
+    pub tell: Speaker,
+}
+
+/// What was made last, for telling what has become of it.
+#[derive(Default)]
+struct Known {
+    digest: Option<[u8; 32]>,
+    lost: Option<String>,
+}
+
+impl Known {
+    /// What is to be said of what was `made` now.
+    fn said(&mut self, made: &Result<InForce, Failure>) -> Option<Said> {
+        let lost = match made {
+            Ok(policy) => policy.layers.all.iter().find_map(|layer| match &layer.origin {
+                Origin::LastGood(place) => Some(format!("`{}` does not compile", place.display())),
+                _ => None,
+            }),
+            Err(failure) => Some(failure.message.clone()),
+        };
+        let digest = made.as_ref().ok().map(|policy| policy.digest);
+        let was_lost = self.lost.is_some();
+        let is_other = lost != self.lost;
+        let before = self.digest;
+        self.digest = digest.or(before);
+        self.lost.clone_from(&lost);
+        if let Some(lost) = lost {
+            let text = format!("{lost}; the policy stays in force as it was when it last compiled");
+            return is_other.then(|| Said::new(What::PolicyLost, text));
+        }
+        let digest = digest?;
+        let has_changed = before.is_some_and(|before| before != digest);
+        let digits: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        (has_changed || was_lost)
+            .then(|| Said::new(What::PolicyChanged, format!("the policy is now {digits}")))
+    }
 }
 
 impl Source {
@@ -62,7 +101,7 @@ impl Reloader {
         let (send, made) = channel();
         let work = move || {
             // What changed since the policy was loaded is seen in the first round.
-            let mut known = None;
+            let (mut known, mut last) = (None, Known::default());
             loop {
                 arm(&watch, &source.places);
                 let found = Some(stamps(&source.places));
@@ -71,7 +110,9 @@ impl Reloader {
                     continue;
                 }
                 known = found;
-                match (source.make)().and_then(InForce::new) {
+                let made = (source.make)().and_then(InForce::new);
+                let said = last.said(&made);
+                match made {
                     Ok(policy) => {
                         if send.send(policy).is_err() {
                             return;
@@ -83,6 +124,10 @@ impl Reloader {
                         complain!("{failure}");
                         complain!("rampart: warning: the policy stays in force as it was");
                     }
+                }
+                if let Some(said) = said {
+                    // Without a log standard error has to do.
+                    let _ = source.tell.say(&said);
                 }
             }
         };

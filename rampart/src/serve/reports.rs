@@ -2,6 +2,7 @@
 
 use super::approval::{Approval, Scope, State};
 use super::approvals::{Outcome, Unresolved};
+use crate::audit::recorder;
 use crate::channel::Fields;
 use evaluator::Action;
 use evaluator::wire::{Kind, Tag};
@@ -51,9 +52,9 @@ pub fn report(value: &Value) -> Said {
 }
 
 /// What came of recording: the number of the last entry, or why there is none.
-pub fn recorded(result: Result<u64, String>) -> Said {
+pub fn recorded(result: recorder::Outcome) -> Said {
     match result {
-        Ok(seq) => report(&json!({ "seq": seq })),
+        Ok(tip) => report(&json!({ "seq": tip.seq })),
         Err(why) => refused(&why),
     }
 }

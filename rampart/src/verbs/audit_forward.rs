@@ -1,22 +1,29 @@
 //! `rampart audit forward`: sends events to the receivers of `audit.yaml`. `rampart serve` does it by
 //! itself; this is for where no evaluator runs.
 
-use crate::audit::config::Config;
+use crate::audit::config::{Config, Export};
 use crate::audit::forward::Forwarder;
+use crate::audit::forward::place::BUSY;
 use crate::audit::merge::merge;
 use crate::audit::redaction::Redaction;
 use crate::audit::{self};
 use crate::directories::Directories;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::serve::signals;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long is waited when there was nothing to send, and at most after failures.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
+
+/// How long is sent at the end, at most.
+pub const LAST: Duration = Duration::from_secs(5);
 
 /// Sends what the receivers of audit.yaml have not got yet
 ///
@@ -80,47 +87,115 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
 }
 
 fn follow(main: &Path, places: &[PathBuf], config: &Config) -> Result<u8, Failure> {
-    start(main, config)?;
+    let stop = signals::caught(&[libc::SIGTERM, libc::SIGINT])?;
+    let sending = start(main, config)?;
+    let pause = Timespec::try_from(PAUSE).unwrap_or_default();
     loop {
         merge(places)?;
-        thread::sleep(PAUSE);
+        let mut waiting = [PollFd::new(&stop, PollFlags::IN)];
+        if poll(&mut waiting, Some(&pause)).is_ok_and(|count| count > 0) {
+            sending.finish(LAST);
+            return Ok(0);
+        }
     }
 }
 
-/// Sends to every receiver from now on, each in a thread of its own, until the process ends.
+/// Threads that send events, one for each receiver.
+pub struct Sending {
+    /// Dropped when it is to end.
+    stops: Vec<Sender<()>>,
+    ended: Receiver<()>,
+}
+
+impl Sending {
+    /// Sends what is there now, as far as that can be done in `limit`, and ends.
+    pub fn finish(self, limit: Duration) {
+        let started = Instant::now();
+        let count = self.stops.len();
+        drop(self.stops);
+        for _ in 0..count {
+            // What is not sent waits in the log.
+            let _ = self.ended.recv_timeout(limit.saturating_sub(started.elapsed()));
+        }
+    }
+}
+
+/// Sends to every receiver from now on, until [`Sending::finish`] or the end of the process. A
+/// receiver to whom another process sends is taken over when that ends.
 ///
 /// # Errors
 /// If a receiver cannot be one, or there can be no thread.
-pub fn start(main: &Path, config: &Config) -> Result<(), Failure> {
-    for export in &config.receivers() {
+pub fn start(main: &Path, config: &Config) -> Result<Sending, Failure> {
+    let (end, ended) = channel();
+    let mut stops = Vec::new();
+    for export in config.receivers() {
         let redaction = Redaction::new(&config.redact).map_err(Failure::usage)?;
-        let mut forwarder = Forwarder::new(main, export, redaction)?;
+        let (stop, stopped) = channel();
+        let (main, end) = (main.to_owned(), end.clone());
+        let first = Forwarder::new(&main, &export, redaction);
+        let mut line = Line { main, export, patterns: config.redact.clone(), open: None };
+        match first {
+            Ok(forwarder) => line.open = Some(forwarder),
+            Err(failure) if failure.message.contains(BUSY) => {}
+            Err(failure) => return Err(failure),
+        }
+        let name = format!("to {}", line.export.name);
         let work = move || {
-            let (mut pause, mut complaint) = (PAUSE, (String::new(), Instant::now()));
-            loop {
-                match forwarder.send() {
-                    Ok(_) => {
-                        pause = PAUSE;
-                        complaint.0.clear();
-                    }
-                    Err(failure) => {
-                        // The same is said again after a while only.
-                        let is_old = complaint.1.elapsed() > 10 * LONGEST;
-                        if complaint.0 != failure.message || is_old {
-                            complain!("rampart: warning: {}", failure.message);
-                            complaint = (failure.message, Instant::now());
-                        }
-                        pause = (pause * 2).min(LONGEST);
-                    }
-                }
-                thread::sleep(pause);
-            }
+            line.work(&stopped);
+            let _ = end.send(());
         };
-        thread::Builder::new().name(format!("to {}", export.name)).spawn(work).map_err(
-            |error| {
-                Failure::other(format!("cannot send events: {}", crate::failure::reason(&error)))
-            },
-        )?;
+        thread::Builder::new().name(name).spawn(work).map_err(|error| {
+            Failure::other(format!("cannot send events: {}", crate::failure::reason(&error)))
+        })?;
+        stops.push(stop);
     }
-    Ok(())
+    Ok(Sending { stops, ended })
+}
+
+/// The way to one receiver.
+struct Line {
+    main: PathBuf,
+    export: Export,
+    patterns: Vec<String>,
+    open: Option<Forwarder>,
+}
+
+impl Line {
+    fn work(&mut self, stopped: &Receiver<()>) {
+        let (mut pause, mut complaint) = (PAUSE, (String::new(), Instant::now()));
+        let mut is_over = false;
+        loop {
+            match self.send() {
+                Ok(()) => {
+                    pause = PAUSE;
+                    complaint.0.clear();
+                }
+                Err(failure) => {
+                    // The same is said again after a while only.
+                    let is_old = complaint.1.elapsed() > 10 * LONGEST;
+                    if complaint.0 != failure.message || is_old {
+                        complain!("rampart: warning: {}", failure.message);
+                        complaint = (failure.message, Instant::now());
+                    }
+                    pause = (pause * 2).min(LONGEST);
+                }
+            }
+            if is_over {
+                return;
+            }
+            is_over = !matches!(stopped.recv_timeout(pause), Err(RecvTimeoutError::Timeout));
+        }
+    }
+
+    fn send(&mut self) -> Result<(), Failure> {
+        if self.open.is_none() {
+            let redaction = Redaction::new(&self.patterns).map_err(Failure::usage)?;
+            match Forwarder::new(&self.main, &self.export, redaction) {
+                Ok(forwarder) => self.open = Some(forwarder),
+                Err(failure) if failure.message.contains(BUSY) => return Ok(()),
+                Err(failure) => return Err(failure),
+            }
+        }
+        self.open.as_mut().map_or(Ok(()), |open| open.send().map(|_| ()))
+    }
 }

@@ -1,7 +1,7 @@
 //! `rampart audit verify`, `seal` and `anchor`: what the log proves, and what it takes to prove it.
 
 use crate::audit::chain::Chain;
-use crate::audit::entry::{Hash, Tip};
+use crate::audit::entry::Tip;
 use crate::audit::merge::merge;
 use crate::audit::seal::{self, Key};
 use crate::audit::verify::{Against, Problem, Report, verify};
@@ -22,8 +22,8 @@ pub struct Verify {
     /// The verification key that `rampart audit seal` showed, or `-` to read it from standard input
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
-    /// A file that holds what `rampart audit anchor` printed, kept where this user cannot write; of
-    /// several lines the last counts
+    /// A file that holds what `rampart audit anchor` printed, or a heartbeat or an event (JSON) that was
+    /// sent elsewhere, kept where this user cannot write; of several lines the last counts
     #[arg(long, value_name = "FILE")]
     anchor: Option<PathBuf>,
     /// As one JSON object
@@ -129,18 +129,15 @@ fn key(given: &str) -> Result<Key, Failure> {
 }
 
 fn anchor(path: &Path) -> Result<Tip, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = std::fs::read(path).map_err(|error| {
         let why = reason(&error);
         Failure::usage(format!("cannot read the anchor `{}`: {why}", path.display()))
     })?;
-    let tip = text.lines().rev().find_map(|line| {
-        let rest = line.trim().strip_prefix("rampart-anchor-1 ")?;
-        let (seq, hash) = rest.split_once(' ')?;
-        Some(Tip { seq: seq.parse().ok()?, hash: Hash::parse(hash.as_bytes())? })
-    });
+    let text = String::from_utf8_lossy(&text);
+    let tip = text.lines().rev().find_map(Tip::read);
     tip.ok_or_else(|| {
         let place = path.display();
-        Failure::usage(format!("`{place}` holds no line that `rampart audit anchor` prints"))
+        Failure::usage(format!("`{place}` holds neither a line that `rampart audit anchor` prints nor an entry of the log"))
     })
 }
 
@@ -173,6 +170,6 @@ pub fn print_anchor(_: &Anchor) -> Result<(), Failure> {
     merge(&audit::places(&directories)?)?;
     let tip = Chain::open(&main)?.tip();
     let mut output = Output::new();
-    output.line(&format!("rampart-anchor-1 {} {}", tip.seq, tip.hash))?;
+    output.line(&tip.to_string())?;
     output.flush()
 }

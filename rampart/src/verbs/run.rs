@@ -2,12 +2,14 @@
 //! this process stays its parent and asks people itself.
 
 use crate::audit::record;
+use crate::audit::recorder::Speaker;
 use crate::cases::{Call, Case};
 use crate::channel::Connection;
 use crate::directories::Directories;
 use crate::failure::{Failure, reason, status};
 use crate::launch::environment::Environment;
 use crate::launch::program::{self, Missing};
+use crate::launch::tell::Teller;
 use crate::launch::{exec, host, library, tree};
 use crate::policy::{Choice, Layers, authority};
 use crate::serve::approvals::Approvals;
@@ -21,6 +23,7 @@ use crate::supervise::{self, Link, Plan, Side};
 use crate::verdict::ask::Surroundings;
 use crate::verdict::judge::Judge;
 use crate::verdict::world::FileSystem;
+use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -160,20 +163,34 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         }
         Some(child) => {
             drop(link);
-            let mut server = Server::new(desk, listener, None, false)?;
-            if let Some(log) = environment.value("RAMPART_AUDIT_DIR") {
-                server.record_later(vec![log.into()]);
-            }
-            let log = environment.clone();
-            host::serve(server, child, policy_of_tree(environment), &|status, signal| {
-                if !is_recorded {
-                    return;
-                }
-                let pid = child.as_raw_nonzero().get().unsigned_abs();
-                record::ended(&log, pid, status, signal);
-            })
+            let server = Server::new(desk, listener, None, false)?;
+            hosted_until_the_end(server, child, environment, is_recorded)
         }
     }
+}
+
+/// Answers for the tree below `child`, and tells who wants to know of it.
+fn hosted_until_the_end(
+    mut server: Server,
+    child: rustix::process::Pid,
+    environment: Environment,
+    is_recorded: bool,
+) -> Result<u8, Failure> {
+    if let Some(log) = environment.value("RAMPART_AUDIT_DIR") {
+        server.record_later(vec![log.into()]);
+    }
+    let log = environment.clone();
+    let teller = environment.value("RAMPART_AUDIT_DIR").map(Path::new).and_then(Teller::start);
+    let teller = Cell::new(teller);
+    host::serve(server, child, policy_of_tree(environment), &|status, signal| {
+        if is_recorded {
+            let pid = child.as_raw_nonzero().get().unsigned_abs();
+            record::ended(&log, pid, status, signal);
+        }
+        if let Some(teller) = teller.take() {
+            teller.finish();
+        }
+    })
 }
 
 fn fork() -> Result<Option<rustix::process::Pid>, Failure> {
@@ -219,7 +236,8 @@ fn policy_of_tree(environment: Environment) -> Option<Source> {
     let list = environment.value("RAMPART_IMAGE")?.to_owned();
     let paths = list.as_bytes().split(|byte| *byte == b':').map(OsStr::from_bytes);
     let places = paths.map(PathBuf::from).collect();
-    Some(Source { places, make: Box::new(move || Choice::default().load(&environment)) })
+    let make = Box::new(move || Choice::default().load(&environment));
+    Some(Source { places, make, tell: Speaker::default() })
 }
 
 /// Where to listen for the tree that starts here: nowhere if a daemon is up, if nothing is

@@ -2,7 +2,8 @@
 
 use crate::audit;
 use crate::audit::config::Config;
-use crate::audit::recorder::Recorder;
+use crate::audit::liveness::{Said, What};
+use crate::audit::recorder::{Recorder, Speaker};
 use crate::directories::{Directories, make_private};
 use crate::failure::{Failure, reason};
 use crate::http;
@@ -14,6 +15,7 @@ use crate::serve::brain::InForce;
 use crate::serve::front;
 use crate::serve::journal::Journal;
 use crate::serve::listen::{self, Listener};
+use crate::serve::liveness::Heart;
 use crate::serve::once::Uses;
 use crate::serve::reload::{Reloader, Source};
 use crate::serve::requests::Desk;
@@ -25,6 +27,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What the server is told about signals by.
 const STOP: u64 = 1;
@@ -72,11 +75,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         Some(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()),
         None => listen::daemon()?,
     };
-    let is_shared = rustix::process::geteuid().is_root() && path.starts_with("/run/rampart");
-    let listener = match service::inherited()? {
-        Some(socket) => Listener::given(socket, &path)?,
-        None => Listener::new(&path, is_shared)?,
-    };
+    let (listener, is_shared) = listening(&path)?;
     let directories = Directories::from_environment();
     directories.make_audit()?;
     let places = audit::places(&directories)?;
@@ -88,18 +87,21 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let approvals = Approvals::restored(kept.approvals, kept.same_boot);
     let desk = Desk::new(policy, (approvals, Uses::at(uses)), path.display().to_string(), None);
     let mut server = Server::new(desk, listener, Some(journal), is_shared)?;
-    match Recorder::start(places) {
-        Ok(recorder) => server.record_by(recorder).map_err(waits)?,
-        // Verdicts do not depend on the log.
-        Err(failure) => complain!("rampart: warning: {}", failure.message),
-    }
+    let speaker = recorded(&mut server, places)?;
     let main = directories.audit()?;
-    if let Err(failure) = Config::load().and_then(|config| audit_forward::start(&main, &config)) {
+    let config = Config::load().unwrap_or_else(|failure| {
         complain!("rampart: warning: {}", failure.message);
-    }
+        Config::default()
+    });
+    let sending = audit_forward::start(&main, &config).inspect_err(|failure| {
+        complain!("rampart: warning: {}", failure.message);
+    });
+    let heart = Heart::start(config.heartbeat.as_ref(), speaker.clone());
+    let heart = heart.inspect_err(|failure| complain!("rampart: warning: {}", failure.message));
     if let Some(recipe) = recipe.filter(|recipe| !recipe.is_fixed()) {
         let places = Source::places_of(&recipe);
-        let reloader = Reloader::start(Source { places, make: Box::new(move || remade(&recipe)) })?;
+        let make = Box::new(move || remade(&recipe));
+        let reloader = Reloader::start(Source { places, make, tell: speaker.clone() })?;
         server.follow(reloader).map_err(waits)?;
     }
     if let Some(address) = arguments.http {
@@ -112,12 +114,61 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     complain!("rampart: evaluator listening at `{}`", path.display());
     notify("READY=1\nSTATUS=Listening");
     server.watch(stop.as_fd(), STOP).map_err(waits)?;
-    let mut watchdog = Watchdog::from_environment();
-    while !server.turn(watchdog.patience())?.contains(&STOP) {
-        watchdog.pat();
-    }
+    say(&speaker, What::Started, &path);
+    turn(&mut server, heart.ok())?;
     notify("STOPPING=1");
+    say(&speaker, What::Stopped, &path);
+    // Whoever waits for the log is told, and what is in it is sent on.
+    drop(server);
+    if let Ok(sending) = sending {
+        sending.finish(audit_forward::LAST);
+    }
     Ok(0)
+}
+
+/// The socket at `path`, or that of systemd, and whether it is everybody's.
+fn listening(path: &std::path::Path) -> Result<(Listener, bool), Failure> {
+    let is_shared = rustix::process::geteuid().is_root() && path.starts_with("/run/rampart");
+    let listener = match service::inherited()? {
+        Some(socket) => Listener::given(socket, path)?,
+        None => Listener::new(path, is_shared)?,
+    };
+    Ok((listener, is_shared))
+}
+
+/// Has the log kept by `server`. What the service says of itself goes by what is returned.
+fn recorded(server: &mut Server, places: Vec<PathBuf>) -> Result<Speaker, Failure> {
+    let recorder = match Recorder::start(places) {
+        Ok(recorder) => recorder,
+        Err(failure) => {
+            // Verdicts do not depend on the log.
+            complain!("rampart: warning: {}", failure.message);
+            return Ok(Speaker::default());
+        }
+    };
+    let speaker = recorder.speaker();
+    server.record_by(recorder).map_err(waits)?;
+    Ok(speaker)
+}
+
+/// Serves until `stop` can be read, and beats meanwhile.
+fn turn(server: &mut Server, mut heart: Option<Heart>) -> Result<(), Failure> {
+    let mut watchdog = Watchdog::from_environment();
+    loop {
+        let beat = heart.as_ref().map_or(Duration::MAX, Heart::patience);
+        if server.turn(watchdog.patience().min(beat))?.contains(&STOP) {
+            return Ok(());
+        }
+        watchdog.pat();
+        let _ = heart.as_mut().map(Heart::beat);
+    }
+}
+
+/// Says in the log that the service is there, or not any more. Nobody waits for that: a disk that is
+/// slow delays neither.
+fn say(speaker: &Speaker, what: What, socket: &std::path::Path) {
+    let text = format!("rampart {} at `{}`", env!("CARGO_PKG_VERSION"), socket.display());
+    speaker.put(&Said::new(what, text));
 }
 
 fn waits(errno: rustix::io::Errno) -> Failure {

@@ -98,14 +98,9 @@ impl Protect {
 
 /// Whether the agent's program is on `PATH`.
 fn is_installed(host: Host) -> bool {
-    let name = match host {
-        Host::ClaudeCode => "claude",
-        Host::Cursor => "cursor-agent",
-        other => other.name(),
-    };
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
-        .any(|directory| directory.is_absolute() && directory.join(name).is_file())
+        .any(|directory| directory.is_absolute() && directory.join(host.program()).is_file())
 }
 
 fn parts(host: Host) -> Result<Vec<Part>, Failure> {

@@ -20,6 +20,12 @@ pub fn line(event: &Event) -> String {
         "denied" => "Command denied",
         "not-enforced" => "Command would be denied",
         "ended" => "Command ended",
+        "started" => "Rampart started",
+        "alive" => "Rampart is alive",
+        "policy-lost" => "Policy does not compile",
+        "policy-changed" => "Policy changed",
+        "unguarded" => "Agent runs unguarded",
+        "stopped" => "Rampart stopped",
         "unconfirmed" => "Command started, not confirmed",
         _ => "Command allowed",
     };

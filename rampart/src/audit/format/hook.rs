@@ -16,14 +16,25 @@ pub fn slack(event: &Event, host: &str) -> String {
     let escaped = |text: &str| {
         text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('`', "'")
     };
-    let call: String = event.call().chars().take(LONG).collect();
+    if event.is_of_service() {
+        let what = match event.text("outcome") {
+            "policy-lost" => "the policy does not compile",
+            "policy-changed" => "another policy is in force",
+            "unguarded" => "an agent runs unguarded",
+            other => other,
+        };
+        let text =
+            format!("Rampart on {}: {what}\n{}", escaped(host), escaped(event.text("message")));
+        return json!({"text": text.trim_end()}).to_string();
+    }
+    let call: String = escaped(&event.call().chars().take(LONG).collect::<String>());
     let who = [event.text("agent"), event.text("session")].join(" ");
     let text = format!(
         "Rampart on {}: {what} by {}{}\n`{}`\n{}",
         escaped(host),
         escaped(&event.rule()),
         if who.trim().is_empty() { String::new() } else { format!(" ({})", escaped(who.trim())) },
-        escaped(&call),
+        call,
         escaped(event.text("message")),
     );
     json!({"text": text.trim_end()}).to_string()
@@ -69,6 +80,11 @@ mod tests {
         let expected =
             "Rampart on h: denied by p/r (a)\n`rm ''x'\"\\n'`\nuse &lt;this&gt; &amp; that";
         assert_eq!(slack["text"], expected);
+        let lost =
+            r#"{"id":"1","hook":"service","outcome":"policy-lost","message":"p.yaml:3: <x>"}"#;
+        let lost = Event::parse(lost.as_bytes()).unwrap();
+        let said: Value = serde_json::from_str(&super::slack(&lost, "h")).unwrap();
+        assert_eq!(said["text"], "Rampart on h: the policy does not compile\np.yaml:3: &lt;x&gt;");
         let cases = [
             ("", ""),
             ("{{pid}} {{ id }} {{none}}.", "7 01J ."),

@@ -12,6 +12,9 @@ use std::io::{self, BufRead, Read as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+/// What is said of a receiver to whom another process sends.
+pub const BUSY: &str = "another process sends to it";
+
 /// A position in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
@@ -44,9 +47,8 @@ impl Place {
             .mode(0o600)
             .custom_flags(libc::O_NOFOLLOW)
             .open(directory.join(format!("forward-{name}.lock")))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-            io::Error::new(io::ErrorKind::WouldBlock, "another process sends to it")
-        })?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| io::Error::new(io::ErrorKind::WouldBlock, BUSY))?;
         let path = directory.join(format!("forward-{name}.json"));
         let position = match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text)?,

@@ -2,7 +2,7 @@
 //! can tell: OTLP answers; of a stream the receiver's kernel has acknowledged every byte; of a
 //! datagram nobody knows anything.
 
-use super::super::config::{Export, Format};
+use super::super::config::{Export, Format, Heartbeat};
 use super::super::event::Event;
 use super::super::format::{cef, hook, otlp, syslog};
 use super::tls::{self, Tls};
@@ -136,6 +136,33 @@ impl Receiver {
                 post(agent, url, &body)
             }),
         }
+    }
+}
+
+/// Where signs of life go.
+pub struct Ping {
+    to: Option<(String, Box<ureq::Agent>)>,
+}
+
+impl Ping {
+    /// # Errors
+    /// What is wrong with the address.
+    pub fn new(heartbeat: &Heartbeat) -> Result<Self, String> {
+        let Some(to) = &heartbeat.to else { return Ok(Self { to: None }) };
+        if !to.starts_with("http://") && !to.starts_with("https://") {
+            return Err(format!("heartbeat: `{to}` is no address: https:// or http://"));
+        }
+        let agent = agent(heartbeat.ca.as_deref())?;
+        Ok(Self { to: Some((to.clone(), Box::new(agent))) })
+    }
+
+    /// Sends one, where there is an address.
+    ///
+    /// # Errors
+    /// If the other end has not got it.
+    pub fn send(&self, event: &[u8]) -> io::Result<()> {
+        let text = String::from_utf8_lossy(event);
+        self.to.as_ref().map_or(Ok(()), |(to, agent)| post(agent, to, &text))
     }
 }
 
