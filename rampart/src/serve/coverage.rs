@@ -6,6 +6,10 @@
 use evaluator::command::{Command, CommandFlags, Tree, Via};
 use evaluator::{Cwd, Request, Verdict};
 use sha2::{Digest, Sha256};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::Path;
 
 /// A digest of one command, or of one whole call.
 pub type Id = [u8; 32];
@@ -13,15 +17,17 @@ pub type Id = [u8; 32];
 /// What a call would run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// Every command that does something of its own; empty if the call was not understood wholly.
+    /// Every command that does something of its own, but for those in a script file that is free; empty if the call was not understood wholly.
     pub commands: Vec<Id>,
     /// The same with every shorter way to it: `sudo sh -c X` starts `sh -c X`, which starts `X`.
     pub reached: Vec<Id>,
 }
 
 impl Coverage {
-    /// What `request` would run, as `verdict` understood it.
-    pub fn of(request: &Request<'_>, verdict: &Verdict<'_>) -> Self {
+    /// What `request` would run, as `verdict` understood it. With `is_script_free` the policy has nothing
+    /// against the script that is executed, but for its name: whoever says yes to `sh -c ./deploy` is not
+    /// shown what stands in the file, so that a shell which starts it may not need a yes to that, either.
+    pub fn of(request: &Request<'_>, verdict: &Verdict<'_>, is_script_free: bool) -> Self {
         let mut coverage = Self::default();
         let tree = &verdict.tree;
         if tree.outcome != evaluator::command::Outcome::Complete {
@@ -31,12 +37,13 @@ impl Coverage {
             if command.words.count == 0 || command.flags.has(CommandFlags::WRAPPER) {
                 continue;
             }
-            let ways = ways(tree, command);
+            let (ways, is_in_script) = ways(tree, command);
+            let is_free = is_in_script && is_script_free;
             for skipped in 0..=ways.len() {
                 let way = ways.get(skipped..).unwrap_or_default();
                 let id = id(tree, command, request.cwd, way);
                 coverage.reached.push(id);
-                if skipped == 0 {
+                if skipped == 0 && !is_free {
                     coverage.commands.push(id);
                 }
             }
@@ -50,15 +57,17 @@ impl Coverage {
     }
 }
 
-/// The steps on the way to a command that change who or where it runs, outermost first.
-fn ways(tree: &Tree<'_>, command: &Command) -> Vec<u8> {
-    let mut ways = Vec::new();
+/// The steps on the way to a command that change who or where it runs, outermost first; and whether it stands
+/// in a script file.
+fn ways(tree: &Tree<'_>, command: &Command) -> (Vec<u8>, bool) {
+    let (mut ways, mut is_in_script) = (Vec::new(), false);
     let mut at = *command;
     // Parents stand before their children, so this ends.
     loop {
         if matches!(at.via, Via::Privilege | Via::Remote | Via::Container) {
             ways.push(at.via as u8);
         }
+        is_in_script |= at.via == Via::Script;
         let parent = (at.parent as usize).checked_sub(1).and_then(|index| tree.commands.get(index));
         match parent {
             Some(parent) if parent.parent < at.parent => at = *parent,
@@ -66,7 +75,7 @@ fn ways(tree: &Tree<'_>, command: &Command) -> Vec<u8> {
         }
     }
     ways.reverse();
-    ways
+    (ways, is_in_script)
 }
 
 fn id(tree: &Tree<'_>, command: &Command, cwd: Cwd<'_>, ways: &[u8]) -> Id {
@@ -78,7 +87,7 @@ fn id(tree: &Tree<'_>, command: &Command, cwd: Cwd<'_>, ways: &[u8]) -> Id {
     add(ways);
     let own = tree.bytes(command.cwd);
     match cwd {
-        _ if !own.is_empty() => add(own),
+        _ if !own.is_empty() => add(&directory(own)),
         Cwd::Known(cwd) if !command.flags.has(CommandFlags::CWD_CHANGED) => add(cwd),
         _ => add(b"?"),
     }
@@ -92,6 +101,27 @@ fn id(tree: &Tree<'_>, command: &Command, cwd: Cwd<'_>, ways: &[u8]) -> Id {
         add(tree.bytes(word.text));
     }
     digest.finalize().into()
+}
+
+/// Where `cd` leads to, as the kernel will name it: `cd .` and `cd link` lead to what getcwd(2) says in the new
+/// process. What does not exist yet is named as it will be once it was made.
+fn directory(path: &[u8]) -> Vec<u8> {
+    let mut room = vec![0; path.len() + 1];
+    let Some(clean) =
+        evaluator::path::clean(b"/", path, &mut room).filter(|_| path.starts_with(b"/"))
+    else {
+        return path.to_vec();
+    };
+    let clean = Path::new(OsStr::from_bytes(clean));
+    for ancestor in clean.ancestors() {
+        let (Ok(mut found), Ok(rest)) = (fs::canonicalize(ancestor), clean.strip_prefix(ancestor))
+        else {
+            continue;
+        };
+        found.extend(rest);
+        return found.into_os_string().into_vec();
+    }
+    clean.as_os_str().as_bytes().to_vec()
 }
 
 /// The id of a whole call: these arguments, there. For what cannot be understood, and for a script,
@@ -128,7 +158,7 @@ mod tests {
             let mut scratch = OwnedScratch::for_request(request, 4096);
             let mut scratch = scratch.borrow();
             let verdict = decide(&[image], request, &NoWorld, &mut scratch);
-            Coverage::of(request, &verdict)
+            Coverage::of(request, &verdict, false)
         })
     }
 
@@ -157,6 +187,32 @@ mod tests {
             let granted_set = coverage(cwd, granted).reached;
             let found = coverage(place, asked).is_within(&granted_set);
             assert_eq!(found, covered, "{granted:?} in {cwd}, {asked:?} in {place}");
+        }
+    }
+
+    #[test]
+    fn a_directory_is_the_one_that_the_kernel_names() {
+        let root = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(root.path()).unwrap();
+        fs::create_dir_all(root.join("real/sub")).unwrap();
+        std::os::unix::fs::symlink("real", root.join("link")).unwrap();
+        let at = |path: &str| format!("{}{path}", root.display());
+        // Where the shell is, what it does before the command, and where that will run.
+        let cases = [
+            ("", "cd .", "", true),
+            ("", "cd ./real/", "/real", true),
+            ("", "cd real/sub/..", "/real", true),
+            ("/real/sub", "cd ../..", "", true),
+            ("", "cd link", "/real", true),
+            ("", "cd link/sub", "/real/sub", true),
+            ("", "mkdir link/new; cd link/new", "/real/new", true),
+            ("", "cd real", "", false),
+            ("", "cd .", "/real", false),
+        ];
+        for (start, change, place, covered) in cases {
+            let shown = coverage(&at(start), &["sh", "-c", &format!("{change}; git push -f")]);
+            let found = coverage(&at(place), &["git", "push", "-f"]).is_within(&shown.reached);
+            assert_eq!(found, covered, "{change} in `{start}`, then in `{place}`");
         }
     }
 

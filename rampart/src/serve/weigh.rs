@@ -128,12 +128,25 @@ fn ask(
     // By the very policy that the asker has, what we know and it does not is the answer.
     let is_same = body.one(Tag::Policy) == Some(&policy.digest[..]);
     let images = policy.images();
+    let is_free = started(&asked, &facts).is_some_and(|started| {
+        let script = Facts::default();
+        let (is_free, _) = brain.judge(policy, (&started, &script), &peer, |verdict, _| {
+            verdict.action.permits() && !verdict.unsure
+        });
+        is_free
+    });
     let ((coverage, action, rule, vouches, service), counts) =
         brain.judge(policy, (&asked, &facts), &peer, |verdict, request| {
             let vouches = is_same && verdict.action.permits() && !verdict.unsure;
             let service = Address::of(&images, verdict)
                 .map(|address| (address, question(&asked, request, verdict)));
-            (Coverage::of(request, verdict), verdict.action, rule(verdict), vouches, service)
+            (
+                Coverage::of(request, verdict, is_free),
+                verdict.action,
+                rule(verdict),
+                vouches,
+                service,
+            )
         });
     let timeout = body.number(Tag::Timeout).unwrap_or(TIMEOUT.0).clamp(1, TIMEOUT.1);
     let stands = match (action, service) {
@@ -212,8 +225,9 @@ fn covered(process: Process, peer: &Peer, brain: &mut Brain, policy: &InForce) -
         return Weighed::Said(Said { kind: Kind::Answer, body });
     };
     let facts = brain.facts(&asked);
-    let (coverage, _) = brain
-        .judge(policy, (&asked, &facts), peer, |verdict, request| Coverage::of(request, verdict));
+    let (coverage, _) = brain.judge(policy, (&asked, &facts), peer, |verdict, request| {
+        Coverage::of(request, verdict, false)
+    });
     let argv: Vec<&[u8]> = asked.argv.iter().map(Vec::as_slice).collect();
     Weighed::Covered(process, coverage, coverage::exact(&argv, asked.cwd.as_deref()))
 }
@@ -229,20 +243,23 @@ fn plain(asked: &Asked) -> Vec<String> {
 
 /// The ids of the whole call: as it was asked for, and as the kernel starts it if it is a script.
 fn whole(asked: &Asked, facts: &Facts) -> Vec<Id> {
-    let argv: Vec<&[u8]> = asked.argv.iter().map(Vec::as_slice).collect();
-    let cwd = asked.cwd.as_deref();
-    let mut all = vec![coverage::exact(&argv, cwd)];
-    if let Some(interpreter) = &facts.interpreter {
-        let argument = facts.interpreter_arg.as_ref().map(|text| text.as_encoded_bytes());
-        let words: Vec<&[u8]> = [interpreter.as_encoded_bytes()]
-            .into_iter()
-            .chain(argument)
-            .chain([asked.file.as_slice()])
-            .chain(argv.iter().skip(1).copied())
-            .collect();
-        all.push(coverage::exact(&words, cwd));
-    }
-    all
+    let id = |asked: &Asked| {
+        let argv: Vec<&[u8]> = asked.argv.iter().map(Vec::as_slice).collect();
+        coverage::exact(&argv, asked.cwd.as_deref())
+    };
+    [Some(id(asked)), started(asked, facts).map(|started| id(&started))]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// The call as the kernel starts it if it is a script (execve(2), "Interpreter scripts").
+fn started(asked: &Asked, facts: &Facts) -> Option<Asked> {
+    let interpreter = facts.interpreter.as_ref()?.as_encoded_bytes();
+    let argument = facts.interpreter_arg.as_ref().map(|text| text.as_encoded_bytes());
+    let words = [interpreter].into_iter().chain(argument).chain([asked.file.as_slice()]);
+    let argv = words.map(<[u8]>::to_vec).chain(asked.argv.iter().skip(1).cloned()).collect();
+    Some(Asked { file: interpreter.to_vec(), argv, ..asked.clone() })
 }
 
 /// `policy/rule`, or why there is none.

@@ -1,10 +1,12 @@
 //! A person answers.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use tests::{Evaluator, LibC, find, probe, run};
+use tests::{Evaluator, Guard, LibC, find, probe, run};
 
-use crate::{answers, guard, id};
+use crate::{answers, guard, id, policy};
 
 /// Every way to start a program: an interpreter, its arguments, and what it reads from its standard
 /// input, where no verdict about the interpreter itself sees it. Each is one question.
@@ -75,6 +77,31 @@ fn one_question_however_it_is_started() {
         let all_by_a_person =
             answers.iter().all(|(outcome, by)| outcome == "allowed" && by == "approver");
         assert!(!answers.is_empty() && all_by_a_person, "{name}: {answers:?}");
+    }
+}
+
+/// A shell does not look into the scripts that it starts, and so neither does the question about it: what in them is
+/// asked about is asked about when they start, and nothing else is.
+#[test]
+fn a_yes_to_a_script_is_one_to_what_is_free_in_it() {
+    for (inner, questions) in [("echo free > free", 1), ("delicate inner", 2)] {
+        let guard = Guard::new(&policy("").replace("[careful]", "[careful, delicate]"));
+        for (name, text) in [("careful", inner), ("delicate", ":")] {
+            let path = guard.path("bin").join(name);
+            std::fs::write(&path, format!("#!/bin/sh\n{text}\n: > $1\n")).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        }
+        let evaluator = Evaluator::start(&guard);
+        let mut command = evaluator.inside("/bin/sh");
+        command.args(["-c", "cd . && careful mark"]);
+        let ran = evaluator.while_running((command, ""), || {
+            for _ in 0..questions {
+                let pending = evaluator.wait_for(1);
+                assert_eq!(evaluator.say(&["approve", &id(&pending[0])]).status, 0);
+            }
+        });
+        assert_eq!((ran.status, guard.path("mark").exists()), (0, true), "{inner}: {ran:?}");
+        assert_eq!(guard.path("inner").exists(), questions == 2, "{inner}: one question too many");
     }
 }
 
