@@ -13,6 +13,7 @@
 mod clients;
 mod counted;
 mod crowd;
+mod demonstration;
 mod digests;
 mod failures;
 mod hosted;
