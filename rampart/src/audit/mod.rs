@@ -19,6 +19,7 @@ pub mod retention;
 pub mod seal;
 pub mod select;
 pub mod spool;
+pub mod stats;
 pub mod suggest;
 pub mod verify;
 

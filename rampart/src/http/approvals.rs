@@ -70,7 +70,8 @@ pub fn ask(context: &Context, about: About, bound: &[u8]) -> Result<Asking, Prob
     Ok(asking)
 }
 
-fn shown(approval: &Approval) -> Value {
+/// An approval, with the original's name of its state beside ours.
+pub fn shown(approval: &Approval) -> Value {
     let mut value = listed(approval);
     if let Some(map) = value.as_object_mut() {
         map.insert("status".to_owned(), json!(approval.state));

@@ -187,8 +187,20 @@ fn head(bytes: &mut Vec<u8>) -> Result<Option<(Request, usize, bool)>, Unread> {
     Ok(Some((request, length, needs_word)))
 }
 
+/// Writes to a connection.
+type Writer = dyn FnOnce(&mut dyn Stream) -> io::Result<()>;
+
+/// A body that is written piece by piece, and ends with the connection.
+pub struct Flow(Box<Writer>);
+
+impl Flow {
+    /// One that `write` writes.
+    pub fn new(write: impl FnOnce(&mut dyn Stream) -> io::Result<()> + 'static) -> Self {
+        Self(Box::new(write))
+    }
+}
+
 /// An answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// Its status.
     pub status: u16,
@@ -198,6 +210,8 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// `Allow`, for 405.
     pub allow: Option<String>,
+    /// What comes in place of the body.
+    pub flow: Option<Flow>,
 }
 
 impl Reply {
@@ -208,28 +222,38 @@ impl Reply {
 
     /// Any body.
     pub fn of(status: u16, media: &'static str, body: Vec<u8>) -> Self {
-        Self { status, media, body, allow: None }
+        Self { status, media, body, allow: None, flow: None }
+    }
+
+    /// A body that comes piece by piece.
+    pub fn flowing(media: &'static str, flow: Flow) -> Self {
+        Self { flow: Some(flow), ..Self::of(200, media, Vec::new()) }
     }
 }
 
-/// Writes an answer; `stays` says whether the connection does. For `HEAD` the body is only counted.
+/// Writes an answer; `stays` says whether the connection is to stay. For `HEAD` the body is only counted.
+/// Returns whether it can.
 ///
 /// # Errors
 /// What writing says.
 pub fn write(
     stream: &mut dyn Stream,
-    reply: &Reply,
+    reply: Reply,
     (stays, is_head): (bool, bool),
-) -> io::Result<()> {
+) -> io::Result<bool> {
     stream.socket().set_write_timeout(Some(WRITE_TIME))?;
     let mut out = format!(
-        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
+        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nCache-Control: no-store\r\n\
          X-Content-Type-Options: nosniff\r\n",
         reply.status,
         phrase(reply.status),
         reply.media,
-        reply.body.len()
     );
+    // Without a length it ends with the connection (RFC 9112 §6.3).
+    let stays = stays && reply.flow.is_none();
+    if reply.flow.is_none() {
+        out.push_str(&format!("Content-Length: {}\r\n", reply.body.len()));
+    }
     if let Some(allow) = &reply.allow {
         out.push_str(&format!("Allow: {allow}\r\n"));
     }
@@ -242,7 +266,11 @@ pub fn write(
         out.extend_from_slice(&reply.body);
     }
     stream.write_all(&out)?;
-    stream.flush()
+    stream.flush()?;
+    if let Some(Flow(flow)) = reply.flow.filter(|_| !is_head) {
+        flow(stream)?;
+    }
+    Ok(stays)
 }
 
 /// The usual phrase (RFC 9110 §15).

@@ -7,11 +7,15 @@
 //! small, so this is plain threads around `httparse`, hyper's own parser.
 
 mod approvals;
+mod bulk;
 mod evaluate;
+mod history;
 mod message;
 mod metrics;
+mod query;
 mod routes;
 mod state;
+mod stream;
 pub mod tokens;
 
 use crate::failure::{Failure, reason};
@@ -46,6 +50,8 @@ pub struct Context {
     is_local: bool,
     services: OnceLock<Result<crate::webhook::Client, String>>,
     open: AtomicUsize,
+    /// How many clients are told of events.
+    streams: Arc<AtomicUsize>,
 }
 
 /// Why a request is not answered as it wants to be.
@@ -123,6 +129,7 @@ pub fn start(place: &Place, front: Front, audit: PathBuf) -> Result<SocketAddr, 
         is_local,
         services: OnceLock::new(),
         open: AtomicUsize::new(0),
+        streams: Arc::default(),
     });
     let accept = move || {
         for stream in listener.incoming() {
@@ -194,7 +201,7 @@ fn serve(
             Err(Unread::Refused(status, why)) => (Problem::new(status, why).reply(), false, false),
             Err(Unread::Gone) => return,
         };
-        if message::write(&mut *stream, &reply, (stays, is_head)).is_err() || !stays {
+        if !message::write(&mut *stream, reply, (stays, is_head)).unwrap_or(false) {
             return;
         }
     }

@@ -1,8 +1,9 @@
 //! Which request is answered by what, and who may make it.
 
 use super::message::{Reply, Request};
+use super::query::Query;
 use super::tokens::{Scope, Token, Tokens, stamp};
-use super::{Context, OPENAPI, Problem, approvals, evaluate, state};
+use super::{Context, OPENAPI, Problem, approvals, bulk, evaluate, history, state, stream};
 use serde_json::{Map, Value};
 use std::sync::PoisonError;
 
@@ -24,13 +25,19 @@ type Handler = fn(&Context, &Asked<'_>) -> Result<Reply, Problem>;
 pub type Route = (&'static str, &'static str, Option<Scope>, Handler);
 
 /// All of them.
-pub const ROUTES: [Route; 13] = [
+pub const ROUTES: [Route; 19] = [
     ("POST", "/v1/tool/{tool}", Some(Scope::Eval), evaluate::tool),
     ("POST", "/v1/preflight/{tool}", Some(Scope::Eval), evaluate::preflight),
     ("GET", "/v1/approvals", Some(Scope::Admin), approvals::list),
     ("POST", "/v1/approvals", Some(Scope::Admin), approvals::create),
     ("GET", "/v1/approvals/{id}", Some(Scope::Admin), approvals::one),
     ("POST", "/v1/approvals/{id}/resolve", Some(Scope::Admin), approvals::resolve),
+    ("POST", "/v1/approvals/bulk-resolve", Some(Scope::Admin), bulk::resolve),
+    ("GET", "/v1/audit/events", Some(Scope::Admin), history::events),
+    ("GET", "/v1/audit/dates", Some(Scope::Admin), history::dates),
+    ("GET", "/v1/audit/export", Some(Scope::Admin), history::export),
+    ("GET", "/v1/audit/stats", Some(Scope::Admin), history::stats),
+    ("GET", EVENTS, Some(Scope::Admin), stream::events),
     ("GET", "/v1/policies", Some(Scope::Admin), state::policies),
     ("GET", "/v1/policy/summary", Some(Scope::Admin), state::summary),
     ("POST", "/v1/policy/reload", Some(Scope::Admin), state::reload),
@@ -42,13 +49,20 @@ pub const ROUTES: [Route; 13] = [
     }),
 ];
 
+/// Where a browser's EventSource may say its token in the address: it cannot send a header.
+const EVENTS: &str = "/v1/events/stream";
+
 /// Answers a request.
 ///
 /// # Errors
 /// Why not.
 pub fn answer(context: &Context, request: &Request) -> Result<Reply, Problem> {
     let at = |route: &Route| Some((*route, parameter(route.1, &request.path)?));
-    let here: Vec<(Route, String)> = ROUTES.iter().filter_map(at).collect();
+    let mut here: Vec<(Route, String)> = ROUTES.iter().filter_map(at).collect();
+    // A path of its own is no name of something.
+    if here.iter().any(|(route, _)| route.1 == request.path) {
+        here.retain(|(route, _)| route.1 == request.path);
+    }
     if here.is_empty() {
         return Err(Problem::new(404, "there is nothing at this path; /openapi.json names all"));
     }
@@ -90,7 +104,10 @@ fn parameter(pattern: &str, path: &str) -> Option<String> {
 }
 
 /// `text` with its `%xx` decoded.
-fn decoded(text: &str) -> Result<String, Problem> {
+///
+/// # Errors
+/// If something else stands behind a `%`, or the result is no text.
+pub fn decoded(text: &str) -> Result<String, Problem> {
     let bad = || Problem::field("path", "the path is not encoded as it should be");
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
@@ -112,8 +129,13 @@ fn decoded(text: &str) -> Result<String, Problem> {
 fn permitted(context: &Context, request: &Request, scope: Scope) -> Result<Token, Problem> {
     let secret = request.authorization.as_deref().and_then(|text| {
         let (kind, secret) = text.split_once(' ')?;
-        kind.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+        kind.eq_ignore_ascii_case("bearer").then(|| secret.trim().to_owned())
     });
+    let in_address = || {
+        let query = Query::read(&request.query, &["token"]).ok();
+        query.map(|query| query.text("token").to_owned()).filter(|secret| !secret.is_empty())
+    };
+    let secret = secret.or_else(|| (request.path == EVENTS).then(in_address).flatten());
     let Some(secret) = secret else {
         return Err(Problem::new(401, "a token is needed: `Authorization: Bearer …`"));
     };
@@ -124,7 +146,7 @@ fn permitted(context: &Context, request: &Request, scope: Scope) -> Result<Token
         let read = read.map_err(|_| Problem::new(503, "the tokens cannot be read"))?;
         *kept = (found, read);
     }
-    let Some(token) = kept.1.find(secret) else {
+    let Some(token) = kept.1.find(&secret) else {
         return Err(Problem::new(401, "there is no such token, or it has ended"));
     };
     if scope == Scope::Admin && token.scope != Scope::Admin {

@@ -31,12 +31,14 @@ fn every_answer_is_one_that_the_document_names() {
         .args(["--header", &format!("Authorization: Bearer {}", service.admin)])
         // A valid request may be refused for what no schema can say: two spellings that differ.
         .args(["--exclude-checks", "positive_data_acceptance"])
+        // It does not end by itself; `history.rs` reads it.
+        .args(["--exclude-path", "/v1/events/stream"])
         .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "25", "--seed", "1"])
         .args(["--generation-database", "none", "--no-color"]);
     let ran = run(&mut command, "");
     assert_eq!(ran.status, 0, "{}\n{}", ran.stdout, ran.stderr);
-    // Every route but the document's own.
-    for part in ["Tested: 12\n", "No issues found"] {
+    // Every route but the document's own and that one.
+    for part in ["Tested: 17\n", "No issues found"] {
         assert!(ran.stdout.contains(part), "{}", ran.stdout);
     }
 }

@@ -11,6 +11,7 @@
 )]
 
 mod generated;
+mod history;
 mod limits;
 
 use std::fs;
