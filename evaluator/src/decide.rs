@@ -24,11 +24,13 @@ mod request;
 mod response;
 mod search;
 mod seen;
+mod sketch;
 mod spelling;
 mod statements;
 mod surroundings;
 mod target;
 mod text;
+mod views;
 
 use crate::action::Action;
 use crate::command::{Outcome, Parts, Tree, understand};

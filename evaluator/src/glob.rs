@@ -160,7 +160,8 @@ fn one(pattern: &[u8], byte: u8, fold: bool) -> Option<usize> {
 }
 
 /// Length of a class without its brackets; `None` if it is not closed.
-fn class_len(class: &[u8]) -> Option<usize> {
+#[must_use]
+pub fn class_len(class: &[u8]) -> Option<usize> {
     let negation = usize::from(matches!(class.first(), Some(b'^' | b'!')));
     let first = negation + 1;
     let close = class.get(first..)?.iter().position(|byte| *byte == b']')?;

@@ -205,6 +205,9 @@ impl<'j> Judge<'j, '_> {
         command: &Command,
     ) -> Result<Tri, Fault> {
         let candidates = self.word_candidates(image, record, command)?;
+        if candidates.is_empty() {
+            return Ok(Tri::No);
+        }
         let mut any = Tri::No;
         let mut recent = Recent::new();
         for (word, text, literal) in self.arguments(command) {

@@ -76,7 +76,7 @@ pub struct Judge<'j, 't> {
     /// What commands flow into.
     pub flows: Flows,
     /// What the paths of the command at hand hold.
-    pub seen: Seen,
+    pub seen: Seen<'j>,
 }
 
 /// A command of the tree and its index.
@@ -92,6 +92,8 @@ impl<'j, 't> Judge<'j, 't> {
         memory: &'j mut [u8],
     ) -> Self {
         let (alike, memory) = Alike::new(tree, memory);
+        let eighth = memory.len() / 8;
+        let (seen, memory) = memory.split_at_mut_checked(eighth).unwrap_or((&mut [], &mut []));
         let half = memory.len() / 2;
         let (text, paths) = memory.split_at_mut_checked(half).unwrap_or((&mut [], &mut []));
         let half = paths.len() / 2;
@@ -115,7 +117,7 @@ impl<'j, 't> Judge<'j, 't> {
             scope: None,
             alike,
             flows: Flows::new(0),
-            seen: Seen::new(),
+            seen: Seen::new(seen),
         }
     }
 

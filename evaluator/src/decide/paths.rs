@@ -13,8 +13,10 @@ use crate::world::Answer;
 use super::command::is_option;
 use super::condition::{Judge, Tri, matches};
 use super::found::Fault;
-use super::seen::{Candidates, Recent};
+use super::seen::Recent;
+use super::sketch::Candidates;
 use super::surroundings::is_listed;
+use super::views::{View, anybody, below, view_of};
 
 /// Longest path that the kernel takes, its NUL included (`limits.h`).
 pub const PATH_MAX: usize = 4096;
@@ -185,13 +187,10 @@ impl<'j> Judge<'j, '_> {
             return Ok(here);
         }
         // `dir/*` is everything in `dir`: as good as `dir` itself.
-        let last = file_name(text);
-        let wild = |byte: &u8| matches!(byte, b'*' | b'?' | b'.' | b'[' | b']' | b'!' | b'^');
-        if !last.contains(&b'*') || !last.iter().all(wild) {
-            return Ok(here);
+        match all_in(text) {
+            Some(parent) => Ok(here.or(self.path(image, sought, parent, cwd, false)?)),
+            None => Ok(here),
         }
-        let parent = text.get(..text.len().saturating_sub(last.len())).unwrap_or(&[]);
-        Ok(here.or(self.path(image, sought, parent, cwd, false)?))
     }
 
     /// Whether `path` matches, as it is spelled or as it resolves.
@@ -218,10 +217,7 @@ impl<'j> Judge<'j, '_> {
         self.spend_on(sought.record.count, path.len().min(PATH_MAX))?;
         let home = self.home;
         let grants = self.grants;
-        let below = match cwd {
-            Cwd::Known(cwd) => cwd.strip_suffix(b"/").or(Some(cwd)),
-            Cwd::Unknown => None,
-        };
+        let below = below(cwd);
         let test = |value: &[u8]| {
             let place = Place { home, cwd: below, grants, glob };
             run(image, sought, value, place)
@@ -271,6 +267,14 @@ pub fn embedded(text: &[u8]) -> Option<&[u8]> {
     (path.len() < text.len() && !path.is_empty()).then_some(path)
 }
 
+/// The directory of which `glob` names all entries: `dir/` for `dir/*`.
+pub fn all_in(glob: &[u8]) -> Option<&[u8]> {
+    let last = file_name(glob);
+    let wild = |byte: &u8| matches!(byte, b'*' | b'?' | b'.' | b'[' | b']' | b'!' | b'^');
+    let is_all = last.contains(&b'*') && last.iter().all(wild);
+    glob.get(..glob.len().saturating_sub(last.len())).filter(|_| is_all)
+}
+
 /// The patterns of a node that are worth a look.
 struct Sought<'n> {
     record: &'n NodeRecord,
@@ -318,8 +322,8 @@ fn run(
             }
             matches(&found, text, value)
         };
-        any = any.or(match text {
-            [b'~', tail @ ..] if matches!(tail, [] | [b'/', ..]) => {
+        any = any.or(match view_of(text) {
+            (View::Home, tail) => {
                 let mut home = Tri::No;
                 for rest in below_home.into_iter().flatten() {
                     let whole = if tail.is_empty() {
@@ -331,11 +335,8 @@ fn run(
                 }
                 home
             }
-            [b'/' | b'*' | b'?' | b'[', ..] => fits(text, value)?,
-            _ => match below_cwd {
-                Some(rest) => fits(text, rest)?,
-                None => fits(text, value)?,
-            },
+            (View::Whole, text) => fits(text, value)?,
+            (View::Below, text) => fits(text, below_cwd.unwrap_or(value))?,
         });
         if any == Tri::Yes {
             break;
@@ -351,16 +352,6 @@ fn hidden(glob: &[u8], path: &[u8]) -> bool {
     names(glob).zip(names(path)).any(|(wild, name)| {
         name.first() == Some(&b'.') && matches!(wild.first(), Some(b'*' | b'?' | b'['))
     })
-}
-
-/// What stands behind the home directory of anybody in `path`.
-fn anybody(path: &[u8]) -> Option<&[u8]> {
-    if let Some(rest) = path.strip_prefix(b"/root") {
-        return matches!(rest, [] | [b'/', ..]).then_some(rest);
-    }
-    let rest = path.strip_prefix(b"/home/").or_else(|| path.strip_prefix(b"/Users/"))?;
-    let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
-    rest.get(end..)
 }
 
 #[cfg(test)]
@@ -379,19 +370,6 @@ mod tests {
             ("x=", None),
         ] {
             assert_eq!(embedded(text.as_bytes()), want.map(str::as_bytes), "{text}");
-        }
-    }
-
-    #[test]
-    fn homes() {
-        for (path, want) in [
-            ("/root/.ssh", Some("/.ssh")),
-            ("/rooted", None),
-            ("/home/u", Some("")),
-            ("/home/u/x", Some("/x")),
-            ("/homes/u", None),
-        ] {
-            assert_eq!(anybody(path.as_bytes()), want.map(str::as_bytes), "{path}");
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::world::Answer;
 use super::command::is_option;
 use super::condition::{At, Judge};
 use super::found::{Fault, Found};
-use super::paths::{PATH_MAX, embedded};
+use super::paths::{PATH_MAX, all_in, embedded};
 use super::seen::Recent;
 
 /// Pieces of one command that rules need; past this all rules are looked at.
@@ -31,8 +31,12 @@ pub struct Pieces<'i> {
 pub trait Notes {
     /// The text of one.
     fn note(&mut self, place: u8, text: &[u8]);
+    /// One that stands for all paths that it fits.
+    fn note_glob(&mut self, place: u8, glob: &[u8]);
     /// That one may hold anything.
     fn note_all(&mut self);
+    /// Whether they may hold anything, so that no other is worth noting.
+    fn is_all(&self) -> bool;
 }
 
 impl<'i> Pieces<'i> {
@@ -61,8 +65,16 @@ impl Notes for Pieces<'_> {
         }
     }
 
+    fn note_glob(&mut self, _place: u8, _glob: &[u8]) {
+        self.all = true;
+    }
+
     fn note_all(&mut self) {
         self.all = true;
+    }
+
+    fn is_all(&self) -> bool {
+        self.all
     }
 }
 
@@ -84,7 +96,7 @@ impl<'j> Judge<'j, '_> {
         if has(place::REQUEST_PATH)
             && let Some(path) = self.request.path
         {
-            self.note_path(&mut pieces, place::REQUEST_PATH, path, self.request.cwd)?;
+            self.note_path(&mut pieces, place::REQUEST_PATH, path, self.request.cwd, false)?;
         }
         if has(place::ADDRESS) {
             pieces.note(place::ADDRESS, self.request.url.unwrap_or(&[]));
@@ -195,42 +207,47 @@ impl<'j> Judge<'j, '_> {
             }
             let is_path = literal || !is_option(text);
             let inner = embedded(text);
-            if word.flags.has(WordFlags::GLOB) && (is_path || inner.is_some()) {
-                pieces.note_all();
-                return Ok(());
-            }
+            let glob = word.flags.has(WordFlags::GLOB);
             if is_path {
-                self.note_path(pieces, place::PATH, text, cwd)?;
+                self.note_path(pieces, place::PATH, text, cwd, glob)?;
             }
             if let Some(path) = inner {
-                self.note_path(pieces, place::PATH, path, cwd)?;
+                self.note_path(pieces, place::PATH, path, cwd, glob)?;
                 // `dd if=@x` reads a file of that name.
                 let value = text.iter().position(|byte| *byte == b'=').unwrap_or(0);
                 let value = text.get(value.saturating_add(1)..).unwrap_or(&[]);
                 if value.first() == Some(&b'@') {
-                    self.note_path(pieces, place::PATH, value, cwd)?;
+                    self.note_path(pieces, place::PATH, value, cwd, glob)?;
                 }
+            }
+            if pieces.is_all() {
+                return Ok(());
             }
         }
         for redirect in tree.redirects(command) {
             if !redirect.target.flags.has(WordFlags::DYNAMIC) {
-                self.note_path(pieces, place::PATH, tree.bytes(redirect.target.text), cwd)?;
+                let target = tree.bytes(redirect.target.text);
+                self.note_path(pieces, place::PATH, target, cwd, false)?;
             }
         }
         Ok(())
     }
 
-    /// One path, as `Judge::path` will look at it.
+    /// One path, as `Judge::spelled` will look at it.
     fn note_path(
         &mut self,
         pieces: &mut dyn Notes,
         place: u8,
         path: &'j [u8],
         cwd: Cwd<'j>,
+        glob: bool,
     ) -> Result<(), Fault> {
         self.spend_on(1, path.len())?;
+        let note = |pieces: &mut dyn Notes, path: &[u8]| {
+            if glob { pieces.note_glob(place, path) } else { pieces.note(place, path) }
+        };
         if path.first() == Some(&UNKNOWN) {
-            pieces.note(place, path);
+            note(pieces, path);
             return Ok(());
         }
         if path.len() >= PATH_MAX {
@@ -251,14 +268,17 @@ impl<'j> Judge<'j, '_> {
             return Ok(());
         };
         let lexical = self.spellings.lexical(at);
-        pieces.note(place, lexical);
+        note(pieces, lexical);
         if !lexical.contains(&UNKNOWN) {
             match self.spellings.real(at, self.world) {
-                Answer::Value(real) => pieces.note(place, real),
+                Answer::Value(real) => note(pieces, real),
                 Answer::Absent => {}
                 Answer::Unavailable => pieces.note_all(),
             }
         }
-        Ok(())
+        match all_in(path).filter(|_| glob) {
+            Some(parent) => self.note_path(pieces, place, parent, cwd, false),
+            None => Ok(()),
+        }
     }
 }

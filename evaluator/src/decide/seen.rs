@@ -4,12 +4,12 @@
 
 use crate::command::{Command, Tree, WordFlags};
 use crate::image::Image;
-use crate::image::format::{NodeRecord, pattern};
-use crate::image::gram::{self, Hashes, place};
+use crate::image::format::NodeRecord;
 
 use super::condition::Judge;
 use super::found::Fault;
-use super::pieces::Notes;
+use super::sketch::{Candidates, PathNotes, Sketch};
+use super::views::{View, below, view_of};
 
 /// Commands of fewer words are looked at directly.
 const FEW: u32 = 6;
@@ -20,15 +20,12 @@ const LONG: u32 = 64;
 /// Words that are remembered; a power of two.
 const RECENT: usize = 8;
 
-/// Bits for pieces of text, in numbers of 64.
-const NUMBERS: usize = 32;
-
 /// Bits for one command at a time, which is known by where it lies.
-pub struct Seen {
+pub struct Seen<'j> {
     paths_of: Option<usize>,
-    paths: Pieces,
+    paths: Sketch<'j>,
     words_of: Option<usize>,
-    words: Pieces,
+    words: Sketch<'j>,
     flags_of: Option<usize>,
     /// The letters that stand behind a single dash, by their lower six bits.
     letters: u64,
@@ -36,69 +33,16 @@ pub struct Seen {
     names: u64,
 }
 
-/// The pieces that some text holds.
-#[derive(Clone, Copy)]
-struct Pieces {
-    bits: [u64; NUMBERS],
-    /// Whether it may hold any.
-    all: bool,
-}
-
-impl Pieces {
-    const NONE: Self = Self { bits: [0; NUMBERS], all: false };
-
-    const fn place(hash: u32) -> (usize, u64) {
-        ((hash >> 6) as usize & (NUMBERS - 1), 1 << (hash & 63))
-    }
-
-    fn may_hold(&self, hash: u32) -> bool {
-        let (number, bit) = Self::place(hash);
-        self.bits.get(number).is_none_or(|bits| bits & bit != 0)
-    }
-}
-
-impl Pieces {
-    /// The patterns of `record` that texts with these pieces may match.
-    fn candidates(&self, image: &Image<'_>, record: &NodeRecord) -> Result<Candidates, Fault> {
-        if self.all {
-            return Ok(Candidates::ALL);
-        }
-        let mut candidates = Candidates(0);
-        for position in 0..record.count {
-            let index = record.first.saturating_add(position);
-            let (found, text) = image.pattern(index).ok_or(Fault::Corrupt)?;
-            let needs = piece(text, found.class);
-            if needs.is_none_or(|hash| self.may_hold(hash)) {
-                candidates.0 |= Candidates::bit(position);
-            }
-        }
-        Ok(candidates)
-    }
-}
-
-impl Notes for Pieces {
-    fn note(&mut self, place: u8, text: &[u8]) {
-        for hash in Hashes::new(place, text) {
-            let (number, bit) = Self::place(hash);
-            if let Some(bits) = self.bits.get_mut(number) {
-                *bits |= bit;
-            }
-        }
-    }
-
-    fn note_all(&mut self) {
-        self.all = true;
-    }
-}
-
-impl Seen {
-    /// Nothing yet.
-    pub const fn new() -> Self {
+impl<'j> Seen<'j> {
+    /// Nothing yet; what is seen is noted in `memory`.
+    pub fn new(memory: &'j mut [u8]) -> Self {
+        let half = memory.len() / 2;
+        let (paths, words) = memory.split_at_mut_checked(half).unwrap_or_default();
         Self {
             paths_of: None,
-            paths: Pieces::NONE,
+            paths: Sketch::new(paths),
             words_of: None,
-            words: Pieces::NONE,
+            words: Sketch::new(words),
             flags_of: None,
             letters: 0,
             names: 0,
@@ -162,30 +106,6 @@ impl<'j> Recent<'j> {
     }
 }
 
-/// Which patterns of a node may match, by their position: the last bit stands for all from there
-/// on.
-#[derive(Clone, Copy)]
-pub struct Candidates(u64);
-
-impl Candidates {
-    /// All of them.
-    pub const ALL: Self = Self(u64::MAX);
-
-    const fn bit(position: u32) -> u64 {
-        1 << if position < 63 { position } else { 63 }
-    }
-
-    /// Whether the pattern at `position` is among them.
-    pub const fn has(self, position: u32) -> bool {
-        self.0 & Self::bit(position) != 0
-    }
-
-    /// Whether there is none.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-}
-
 impl<'j> Judge<'j, '_> {
     /// The patterns of `record` that some path of `command` may match; the others surely do not.
     pub fn path_candidates(
@@ -199,12 +119,15 @@ impl<'j> Judge<'j, '_> {
         }
         let key = Some(core::ptr::from_ref(command).addr());
         if self.seen.paths_of != key {
-            let mut paths = Pieces::NONE;
-            self.note_paths(&mut paths, command)?;
+            let mut paths = core::mem::take(&mut self.seen.paths);
+            paths.begin(command.words.count);
+            let (home, cwd) = (self.home, below(self.cwd(command)));
+            let noted = self.note_paths(&mut PathNotes { sketch: &mut paths, home, cwd }, command);
             (self.seen.paths_of, self.seen.paths) = (key, paths);
+            noted?;
         }
         self.spend(record.count)?;
-        self.seen.paths.candidates(image, record)
+        self.seen.paths.candidates(image, record, view_of)
     }
 
     /// The same for the words behind the program.
@@ -221,17 +144,18 @@ impl<'j> Judge<'j, '_> {
         if self.seen.words_of != key {
             let mut recent = Recent::new();
             let tree = self.tree;
-            (self.seen.words_of, self.seen.words) = (key, Pieces::NONE);
+            self.seen.words_of = key;
+            self.seen.words.begin(command.words.count);
             for word in tree.words(command.words).iter().skip(1) {
                 let text = tree.bytes(word.text);
                 self.spend(word.text.len / 8)?;
                 if !recent.has(text, word.flags) {
-                    self.seen.words.note(place::PATH, text);
+                    self.seen.words.add(View::Whole, text);
                 }
             }
         }
         self.spend(record.count)?;
-        self.seen.words.candidates(image, record)
+        self.seen.words.candidates(image, record, |text| (View::Whole, text))
     }
 }
 
@@ -239,21 +163,4 @@ impl<'j> Judge<'j, '_> {
 fn is_small(tree: &Tree<'_>, command: &Command) -> bool {
     command.words.count.saturating_add(command.redirects.count) < FEW
         && tree.words(command.words).iter().all(|word| word.text.len < LONG)
-}
-
-/// The hash of a piece that every text holds which matches the pattern `text`; `None` where it has
-/// no four literal bytes in a row.
-fn piece(text: &[u8], class: u8) -> Option<u32> {
-    let text = text.strip_prefix(b"~").unwrap_or(text);
-    let run = match class {
-        pattern::LITERAL | pattern::SUBSTRING => text,
-        // A leading `**/` may also stand for nothing.
-        _ => {
-            let text = text.strip_prefix(b"**/").unwrap_or(text);
-            let text = text.split(|byte| *byte == b'[').next().unwrap_or(text);
-            let mut runs = text.split(|byte| matches!(byte, b'*' | b'?'));
-            runs.find(|run| run.len() >= gram::LEN)?
-        }
-    };
-    Hashes::new(place::PATH, run.last_chunk::<{ gram::LEN }>()?).next()
 }
