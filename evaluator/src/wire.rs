@@ -123,7 +123,8 @@ pub enum Tag {
     Text = 23,
     /// How long a grant holds, in seconds: `u32`.
     Duration = 24,
-    /// `once`, `for`, `always` or `deny`.
+    /// `once`, `for`, `always` or `deny`; with [`Kind::Ask`] `verdict`: a person is asked only if the evaluator's
+    /// own policy asks, which only the helper may want.
     Scope = 25,
     /// SHA-256 of a file, 32 bytes.
     Sha256 = 26,

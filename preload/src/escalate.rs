@@ -5,6 +5,7 @@
 
 use core::ffi::{CStr, c_char};
 
+use evaluator::settle::Settled;
 use evaluator::wire::{Body, HEADER, Header, Kind, Tag, field};
 use evaluator::{Action, Once, Verdict};
 use libc::AT_FDCWD;
@@ -26,6 +27,9 @@ const QUESTION: usize = 1280;
 
 /// How long the evaluator may take to answer, in seconds: it asks nobody.
 const PATIENCE: i64 = 5;
+
+/// On whose word a call goes ahead or does not where the evaluator that was to decide did not.
+const LOCAL: &[u8] = b"local-image";
 
 /// How often a socket where nobody listens any more is tried again, and how long the pause is, in
 /// milliseconds: an evaluator that is being restarted.
@@ -53,9 +57,14 @@ pub struct Word {
 }
 
 impl Word {
-    /// None yet.
-    pub const fn new() -> Self {
-        Self { text: [0; 64], len: 0 }
+    /// None, but where the evaluator was to be asked and `settled` says nothing else: the tree's own policy,
+    /// until it has answered.
+    pub fn new(snapshot: &Snapshot, settled: &Settled) -> Self {
+        let mut word = Self { text: [0; 64], len: 0 };
+        if snapshot.asks_evaluator && settled.answered_by.is_empty() {
+            word.set([LOCAL, b"", b""]);
+        }
+        word
     }
 
     fn set(&mut self, parts: [&[u8]; 3]) {
@@ -73,11 +82,12 @@ impl Word {
 }
 
 /// Whether a call with this verdict is the helper's: there is one, and the verdict needs a second
-/// party, or rests on something that a second party may know; `lacks_a_fact` if that party was
-/// missed.
+/// party, or rests on something that a second party may know, `lacks_a_fact` if that party was
+/// missed; or the tree puts everything to the evaluator that its own policy lets go.
 pub fn applies(snapshot: &Snapshot, verdict: &Verdict<'_>, lacks_a_fact: bool) -> bool {
     let is_open = matches!(verdict.action, Action::Ask | Action::Webhook)
-        || (verdict.action == Action::Deny && (verdict.unsure || lacks_a_fact));
+        || (verdict.action == Action::Deny && (verdict.unsure || lacks_a_fact))
+        || (verdict.action.permits() && snapshot.asks_evaluator);
     is_open && snapshot.mode == Mode::Enforce && !snapshot.helper.is_empty()
 }
 
@@ -110,7 +120,8 @@ pub fn covered(snapshot: &Snapshot, word: &mut Word) -> Covered {
     match body.one(Tag::Action) {
         Some([code]) if *code == Action::Allow as u8 => {
             let text = |tag| body.one(tag).unwrap_or(&[]);
-            word.set([text(Tag::By), b" ", text(Tag::Approval)]);
+            let id = text(Tag::Approval);
+            word.set([text(Tag::By), if id.is_empty() { b"" } else { b" " }, id]);
             Covered::Yes
         }
         Some([code]) if *code == Action::Ask as u8 => Covered::No,

@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub is_supervised: bool,
     /// `RAMPART_FAIL_OPEN`, where set.
     pub fail_open: Option<bool>,
+    /// `RAMPART_EVALUATOR=socket`: what the policy lets go is put to the evaluator, too.
+    pub asks_evaluator: bool,
     /// Whether libc is glibc (else musl).
     pub is_glibc: bool,
     /// libc's own functions.

@@ -143,6 +143,7 @@ fn assemble(
             b"0" => Some(false),
             _ => None,
         },
+        asks_evaluator: value(b"RAMPART_EVALUATOR") == b"socket",
         is_glibc: next::is_glibc(),
         next: Next::find(is_alone),
         preload: pen.string(&[b"LD_PRELOAD=", library])?,

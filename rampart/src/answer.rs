@@ -2,6 +2,7 @@
 //! the supervisor.
 
 use crate::channel::Packet;
+use crate::serve::passed;
 use crate::webhook;
 use evaluator::Action;
 use evaluator::settle::Settled;
@@ -64,8 +65,14 @@ pub fn with_reason(message: &[u8], reason: &str) -> Vec<u8> {
 }
 
 /// On whose word an evaluator answers.
-const WORDS: [&str; 5] =
-    [webhook::SERVICE, webhook::FAIL_OPEN, webhook::FAILED, "approver", "policy"];
+const WORDS: [&str; 6] = [
+    webhook::SERVICE,
+    webhook::FAIL_OPEN,
+    webhook::FAILED,
+    "approver",
+    "policy",
+    passed::EVALUATOR,
+];
 
 #[cfg(test)]
 mod tests {

@@ -7,14 +7,18 @@ use crate::channel::{Connection, Fields};
 use crate::launch::environment::Environment;
 use crate::policy::Layers;
 use crate::serve::brain::digest;
+use crate::serve::passed::EVALUATOR;
 use crate::serve::weigh::rule;
-use evaluator::settle::Settled;
-use evaluator::wire::{Kind, Tag};
+use evaluator::settle::{Settled, settle as settle_alone};
+use evaluator::wire::{Body, Kind, Tag};
 use evaluator::{Action, Verdict};
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+/// On whose word a call goes ahead where the evaluator that was to decide did not.
+const LOCAL: &str = "local-image";
 
 /// How long a person has to answer, in seconds, if `RAMPART_ASK_TIMEOUT` does not say.
 const TIMEOUT: u32 = 120;
@@ -38,21 +42,63 @@ pub fn settle(
     verdict: &Verdict<'_>,
     settled: Settled,
 ) -> (Settled, String) {
+    let body = || question(asked, &digest(layers), verdict, settled);
     let answer = match socket {
-        Some(socket) => ask(socket, asked, layers, verdict, settled),
+        Some(socket) => ask(socket, asked, &body()),
         None => Answer::Nobody("on_no_approver"),
     };
     answer.settled(settled)
 }
 
-fn ask(
-    socket: &Path,
-    asked: &Asked,
-    layers: &Layers,
-    verdict: &Verdict<'_>,
-    settled: Settled,
-) -> Answer {
-    let body = question(asked, &digest(layers), verdict, settled);
+/// What the evaluator says of a call that the tree's own policy lets go.
+pub struct Put {
+    /// What it comes to.
+    pub settled: Settled,
+    /// What was said about it.
+    pub said: String,
+    /// The policy, the rule and the message that decided; empty if that is the tree's own verdict.
+    pub theirs: [Vec<u8>; 3],
+}
+
+/// Puts a call that `layers` let go to the evaluator at `socket`, whose policy may be another one: it lets
+/// it go, denies it, or has a person asked. Where it does not answer, the tree's own verdict holds.
+pub fn put(socket: Option<&Path>, asked: &Asked, layers: &Layers, verdict: &Verdict<'_>) -> Put {
+    let own = Settled { permitted: true, answered_by: LOCAL };
+    let done = |settled, theirs| Put { settled, said: String::new(), theirs };
+    let packet = socket.and_then(|socket| {
+        let connection = Connection::open(socket).ok()?;
+        connection.send(Kind::Judge, &asked.fields()).ok()?;
+        connection.receive(GRACE).ok()
+    });
+    let packet = packet.filter(|packet| packet.kind == Kind::Answer);
+    let body = packet.as_ref().and_then(|packet| Body::read(&packet.body).ok());
+    let code = body.and_then(|body| body.one(Tag::Action)).and_then(|code| code.first().copied());
+    let (Some(socket), Some(body), Some(action)) = (socket, body, code.and_then(Action::from_code))
+    else {
+        return done(own, Default::default());
+    };
+    let rule = body.one(Tag::Rule).unwrap_or_default();
+    let slash = rule.iter().position(|byte| *byte == b'/').unwrap_or(rule.len());
+    let (policy, rule) = rule.split_at_checked(slash).unwrap_or_default();
+    let message = body.one(Tag::Message).unwrap_or_default();
+    let theirs = [policy, rule.get(1..).unwrap_or_default(), message].map(<[u8]>::to_vec);
+    if action == Action::Deny {
+        return done(Settled { permitted: false, answered_by: EVALUATOR }, theirs);
+    }
+    let [policy, rule, message] = &theirs;
+    let asks = Verdict { action, policy, rule, message, ..*verdict };
+    let alone = match action.permits() {
+        true => own,
+        false => settle_alone(&asks, asked.environment.fail_open()),
+    };
+    let mut body = question(asked, &digest(layers), &asks, alone);
+    body.add(Tag::Scope, b"verdict");
+    let (settled, said) = ask(socket, asked, &body).settled(alone);
+    let is_theirs = !settled.permitted || !action.permits();
+    Put { settled, said, theirs: if is_theirs { theirs } else { Default::default() } }
+}
+
+fn ask(socket: &Path, asked: &Asked, body: &Fields) -> Answer {
     let deadline =
         Instant::now() + Duration::from_secs(patience(&asked.environment).into()) + GRACE;
     let mut gone: Option<Instant> = None;

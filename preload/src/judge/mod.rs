@@ -247,7 +247,7 @@ fn deliberate(job: &mut Job<'_>, parts: &mut Parts<'_>) -> Option<()> {
     let world = Files::at(call.stage, snapshot.socket);
     let verdict = verdict(layers.images(), &request, &world, quick, full.as_mut())?;
     let mut settled = settle(&verdict, snapshot.fail_open);
-    let mut word = Word::new();
+    let mut word = Word::new(snapshot, &settled);
     let is_start = call.stage.is_start();
     let lacks = world.lacked_use() || (world.lacked_digest() && !is_start);
     if may_escalate && escalate::applies(snapshot, &verdict, lacks) {

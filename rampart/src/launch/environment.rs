@@ -63,6 +63,11 @@ impl Environment {
         }
     }
 
+    /// `RAMPART_EVALUATOR=socket`: whether what the tree's own policy lets go is put to the evaluator.
+    pub fn asks_evaluator(&self) -> bool {
+        self.value("RAMPART_EVALUATOR").is_some_and(|value| value == "socket")
+    }
+
     /// `RAMPART_FAIL_OPEN`: what the user wants where nothing can be decided, if stated.
     pub fn fail_open(&self) -> Option<bool> {
         match self.value("RAMPART_FAIL_OPEN").map(OsStr::as_bytes) {

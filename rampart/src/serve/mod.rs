@@ -33,6 +33,7 @@ pub mod journal;
 pub mod listen;
 pub mod liveness;
 pub mod once;
+pub mod passed;
 pub mod peer;
 pub mod reload;
 pub mod reports;

@@ -5,6 +5,7 @@ use super::approvals::{Approvals, Outcome, Unresolved, Wanted};
 use super::brain::{Brain, InForce};
 use super::facts;
 use super::once::Uses;
+use super::passed::{EVALUATOR, Passed};
 use super::peer::Peer;
 use super::reports::{Said, answer, answered, listed, refused, report, unresolved_text};
 use super::weigh::{Open, Stands, Weighed, is_about_its_process, is_heavy, weigh};
@@ -48,6 +49,8 @@ pub struct Desk {
     pub brain: Brain,
     /// What was asked and answered.
     pub approvals: Approvals,
+    /// What its own verdict let go.
+    pub passed: Passed,
     /// The process below which there is nothing but a guarded tree.
     pub host: Option<u32>,
     /// Where this evaluator listens, for `status`.
@@ -76,6 +79,7 @@ impl Desk {
             policy: Arc::new(policy),
             brain: Brain::counting(uses),
             approvals,
+            passed: Passed::default(),
             host,
             name,
             started: now(),
@@ -121,6 +125,9 @@ impl Desk {
             Weighed::Covered(process, coverage, exact) => {
                 match self.approvals.covering(process, &coverage, &exact) {
                     Some(id) => Handled::Kept(self.granted(id)),
+                    None if self.passed.covers(process, &exact) => {
+                        Handled::Now(answered(Action::Allow, EVALUATOR, ""))
+                    }
                     None => {
                         let body = Fields::default().with(Tag::Action, &[Action::Ask as u8]);
                         Handled::Now(Said { kind: Kind::Answer, body })
@@ -142,6 +149,10 @@ impl Desk {
         self.brain.count(counts, process);
         match stands {
             Stands::Denied(said, _) => Handled::Now(said),
+            Stands::Passed => {
+                self.passed.note(process, wanted.exact);
+                Handled::Now(answered(Action::Allow, EVALUATOR, ""))
+            }
             Stands::Vouched => self.vouch(wanted, (process, POLICY)),
             Stands::Ask => self.ask(wanted, process, token),
             Stands::Service(..) => {

@@ -20,7 +20,7 @@ use crate::verdict::world::{FileSystem, Use};
 use evaluator::event::Outcome;
 use evaluator::settle::settle;
 use evaluator::wire::{Body, Kind, Tag};
-use evaluator::{Action, Request, Verdict};
+use evaluator::{Action, Reason, Request, Verdict};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -129,11 +129,24 @@ fn conclude(
     let mut said = String::new();
     // Where the library did not know something, it does not know it after the exec either: even
     // what may go ahead needs the evaluator's word, unless that is what the new process is told.
-    let is_known = is_told && verdict.action.permits() && !verdict.unsure;
-    if (verdict.action != Action::Deny || verdict.unsure) && !is_known {
-        let socket = asked.environment.value("RAMPART_SOCKET").map(Path::new);
+    let is_let_go = verdict.action.permits() && !verdict.unsure;
+    let is_known = is_told && is_let_go;
+    let socket = asked.environment.value("RAMPART_SOCKET").map(Path::new);
+    let mut theirs = [const { Vec::new() }; 3];
+    if is_let_go && asked.environment.asks_evaluator() {
+        let put = consent::put(socket, asked, layers, verdict);
+        (settled, said, theirs) = (put.settled, put.said, put.theirs);
+    } else if (verdict.action != Action::Deny || verdict.unsure) && !is_known {
         (settled, said) = consent::settle(socket, asked, layers, verdict, settled);
     }
+    let [policy, rule, message] = &theirs;
+    let verdict = &match policy.is_empty() && rule.is_empty() {
+        true => *verdict,
+        false => {
+            let (action, reason) = (Action::Deny, Reason::Rule);
+            Verdict { action, reason, policy, rule, message, command: 0, ..*verdict }
+        }
+    };
     let message = with_reason(verdict.message, &said);
     let verdict = &Verdict { message: &message, ..*verdict };
     let record = |outcome| {

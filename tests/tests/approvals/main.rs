@@ -21,6 +21,7 @@ mod once;
 mod person;
 mod reloaded;
 mod service;
+mod socket;
 mod storm;
 mod webhook;
 
