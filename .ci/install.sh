@@ -50,6 +50,14 @@ if ! "$python/bin/python3" -c 'import pycef, opentelemetry.proto.collector.logs.
     /usr/bin/python3 -m venv "$python" && "$python/bin/pip" install -q pycef==1.11 opentelemetry-proto==1.45.2 ||
         echo "pycef and opentelemetry-proto could not be installed: the tests with them are skipped" >&2
 fi
+# Two public MCP servers, and the protocol's own SDK to drive them.
+mcp=${CARGO_TARGET_DIR:-../target}/mcp
+if [ ! -d "$mcp/node_modules/@modelcontextprotocol/server-everything" ] && command -v npm >/dev/null 2>&1; then
+    mkdir -p "$mcp"
+    npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$mcp" @modelcontextprotocol/sdk@1.32.2 \
+        @modelcontextprotocol/server-filesystem@2026.8.31 @modelcontextprotocol/server-everything@2026.8.31 >/dev/null ||
+        echo "the MCP servers could not be installed: the tests with them are skipped" >&2
+fi
 # Makes requests from the HTTP API's own document.
 [ -x "$python/bin/schemathesis" ] || "$python/bin/pip" install -q schemathesis==4.32.5 ||
     echo "schemathesis could not be installed: the test with it is skipped" >&2

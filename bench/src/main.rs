@@ -10,6 +10,7 @@ mod cost;
 mod fresh;
 mod hostile;
 mod inputs;
+mod mcp;
 mod memory;
 mod record;
 mod report;
@@ -37,6 +38,8 @@ fn main() -> ExitCode {
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["worker", rest @ ..] => return spawn::work(rest),
         ["echo", path] => return socket::echo(Path::new(path)),
+        ["mcp-server"] => return mcp::server(),
+        ["mcp", library] => mcp_only(Path::new(library)),
         ["verdict"] => verdicts_only(),
         ["cost", paths @ ..] => cost::print(paths, hostile::SIZE),
         ["fresh", image] => fresh::sample(Path::new(image)),
@@ -87,6 +90,15 @@ fn socket_only(library: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// `bench mcp LIBRARY`: the MCP proxy alone.
+fn mcp_only(library: &Path) -> Result<(), String> {
+    let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
+    let mut report = Report::default();
+    mcp::measure(&library.with_file_name("rampart"), work.path(), &mut report)?;
+    report.print();
+    Ok(())
+}
+
 /// `bench supervised LIBRARY`: the supervisor alone.
 fn supervised_only(library: &Path) -> Result<(), String> {
     let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
@@ -120,6 +132,7 @@ fn run(library: &Path) -> Result<(), String> {
     let program = setup.library.with_file_name("rampart");
     socket::measure(&program, &setup.work, &mut report)?;
     record::measure(&program, &setup.work, &mut report)?;
+    mcp::measure(&program, &setup.work, &mut report)?;
     hostile::measure(&mut report, 5)?;
     report.print();
     Ok(())

@@ -4,7 +4,7 @@ use crate::failure::{self, Failure};
 use crate::output;
 use crate::verbs::{
     allow, audit_export, audit_forward, audit_prune, audit_replay, audit_search, audit_stats,
-    audit_tail, audit_verify, check, doctor, hook, init, policy_compile, policy_lint,
+    audit_tail, audit_verify, check, doctor, hook, init, mcp, policy_compile, policy_lint,
     policy_reload, policy_schema, policy_show, policy_test, report, rules, run, score,
 };
 use crate::verbs::{approvals, serve, setup, status, stub, token};
@@ -35,6 +35,7 @@ enum Verb {
     Token(TokenVerb),
     Check(check::Arguments),
     Hook(hook::Arguments),
+    Mcp(mcp::Arguments),
     Setup(setup::Arguments),
     Protect(setup::Protect),
     Score(score::Arguments),
@@ -119,6 +120,7 @@ pub fn run() -> ExitCode {
     let result: Result<u8, Failure> = match verb {
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Serve(arguments) => serve::run(&arguments),
+        Verb::Mcp(arguments) => mcp::run(&arguments),
         Verb::Pending(arguments) => arguments.run().map(done),
         Verb::Approve(arguments) => arguments.run().map(done),
         Verb::Deny(arguments) => arguments.run().map(done),

@@ -24,6 +24,7 @@ mod failure;
 mod hosts;
 mod http;
 mod launch;
+mod mcp;
 mod policy;
 mod process;
 mod serve;

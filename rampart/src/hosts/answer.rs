@@ -65,7 +65,7 @@ fn deny(host: Host, reason: &str) -> Value {
             json!({"permission": "deny", "user_message": reason, "agent_message": reason})
         }
         Host::Cline => json!({"cancel": true, "errorMessage": reason}),
-        Host::Opencode => json!({"deny": reason}),
+        Host::Opencode | Host::Mcp => json!({"deny": reason}),
     }
 }
 
@@ -101,7 +101,7 @@ fn hold_back(host: Host, reason: &str, shown: &Value) -> Value {
             "updated_mcp_tool_output": shown,
         }),
         Host::Cline => json!({"cancel": true, "errorMessage": reason}),
-        Host::Opencode => json!({"output": both(reason, &text)}),
+        Host::Opencode | Host::Mcp => json!({"output": both(reason, &text)}),
     }
 }
 
@@ -125,6 +125,6 @@ fn add(host: Host, event: Event, text: &str) -> Value {
         Host::Copilot => json!({"additionalContext": text}),
         Host::Cursor => json!({"additional_context": text}),
         Host::Cline => json!({"cancel": false, "contextModification": text}),
-        Host::Opencode => json!({"append": text}),
+        Host::Opencode | Host::Mcp => json!({"append": text}),
     }
 }

@@ -34,6 +34,8 @@ const PATH: &[&str] = &[
 ];
 /// Names whose value is a list of files.
 const PATHS: &[&str] = &["paths", "file_paths", "filePaths", "files", "include"];
+/// Names of the two ends of a move or a copy.
+const ENDS: &[&str] = &["source", "destination", "src", "dst"];
 const URL: &[&str] = &["url", "uri", "href", "link"];
 
 /// The cases of a call, at least one.
@@ -42,7 +44,7 @@ const URL: &[&str] = &["url", "uri", "href", "link"];
 /// If the tool is not known, or its input cannot be read, or in two ways.
 pub fn cases(host: Host, payload: &Payload) -> Result<Vec<Case>, Refused> {
     let tool = &payload.tool;
-    let does = tools::does(host, tool).ok_or_else(|| {
+    let does = payload.does.or_else(|| tools::does(host, tool)).ok_or_else(|| {
         Refused(format!(
             "unknown tool: nobody has told Rampart what `{}` of {} does, so it is not let go",
             crate::bytes::visible(tool.as_bytes()),
@@ -58,7 +60,7 @@ pub fn cases(host: Host, payload: &Payload) -> Result<Vec<Case>, Refused> {
         Does::Patch => reader.patched()?,
         Does::Fetch => reader.addresses()?,
         Does::Other(_) => vec![reader.case()],
-        Does::Mcp(class) => vec![reader.mcp(class)?],
+        Does::Mcp(class) => reader.mcp(class)?,
     };
     // Codex takes a patch out of a command and applies it itself.
     if host == Host::Codex && does == Does::Exec {
@@ -261,8 +263,9 @@ impl Reader<'_> {
         }
     }
 
-    /// A tool of another server: its class, and what stands under the usual names.
-    fn mcp(&self, class: &'static str) -> Result<Case, Refused> {
+    /// A tool of another server: its class, and what stands under the usual names; one case for each
+    /// file that it names.
+    fn mcp(&self, class: &'static str) -> Result<Vec<Case>, Refused> {
         let mut case = self.case();
         let mut class = class;
         if let Some(Value::Object(inner)) = self.input().get("arguments") {
@@ -278,11 +281,28 @@ impl Reader<'_> {
         {
             case.call = Call::Shell(text.into_bytes());
         }
-        case.path = self
-            .text(&["file_path", "path", "filepath", "target"])?
-            .map(|path| plain(path).into_bytes());
         case.url = self.text(&["url", "uri", "href"])?.map(String::into_bytes);
-        Ok(case)
+        let mut paths: Vec<String> =
+            self.text(&["file_path", "path", "filepath", "target"])?.into_iter().collect();
+        for name in ENDS {
+            paths.extend(self.text(&[name])?);
+        }
+        for name in PATHS {
+            if let Some(Value::Array(list)) = self.input().get(*name) {
+                paths.extend(list.iter().filter_map(path_in));
+            }
+        }
+        if paths.len() > patch::MOST {
+            let (count, most) = (paths.len(), patch::MOST);
+            return Err(Refused(format!(
+                "it touches {count} files; more than {most} are not judged at once"
+            )));
+        }
+        if paths.is_empty() {
+            return Ok(vec![case]);
+        }
+        let of = |path: String| Case { path: Some(plain(path).into_bytes()), ..case.clone() };
+        Ok(paths.into_iter().map(of).collect())
     }
 }
 

@@ -112,6 +112,22 @@ impl<'p> Desk<'p> {
         answer
     }
 
+    /// Whether somebody would be asked about this call, and so waited for.
+    pub fn would_wait(&mut self, payload: &Payload) -> bool {
+        let Ok(cases) = calls::cases(self.host, payload).map(|cases| self.named(cases)) else {
+            return false;
+        };
+        let (judge, files) = (&mut self.judge, &self.files);
+        self.mode == Mode::Enforce
+            && cases.iter().any(|case| {
+                self.surroundings.ask(case, |request| {
+                    judge.judge(request, files, |verdict, _| {
+                        matches!(verdict.action, Action::Ask | Action::Webhook) || verdict.unsure
+                    })
+                })
+            })
+    }
+
     /// With the name of the agent, where the environment has none.
     pub fn named(&self, mut cases: Vec<Case>) -> Vec<Case> {
         let is_set = |name| self.environment.value(name).is_some_and(|value| !value.is_empty());
@@ -158,12 +174,12 @@ impl<'p> Desk<'p> {
 
     fn record(&mut self, case: &Case, payload: &Payload, outcome: Outcome) {
         let (judge, files) = (&mut self.judge, &self.files);
-        let environment = &self.environment;
+        let (environment, host) = (&self.environment, self.host);
         let started = Instant::now();
         self.surroundings.ask(case, |request| {
             judge.judge(request, files, |verdict, _| {
                 let took = started.elapsed();
-                let told = Told { hook: BEFORE, outcome, answered_by: "", took };
+                let told = Told { hook: host.entrance().0, outcome, answered_by: "", took };
                 record::of_call(request, verdict, environment, &told, &payload.call);
             })
         });
@@ -180,11 +196,12 @@ impl<'p> Desk<'p> {
         };
         let case = self.named(vec![case]).pop().unwrap_or_default();
         let verdict = refusal(what, why);
-        let environment = &self.environment;
+        let (environment, host) = (&self.environment, self.host);
         let is_enforced = self.mode == Mode::Enforce;
         self.surroundings.ask(&case, |request| {
             let outcome = if is_enforced { Outcome::Denied } else { Outcome::NotEnforced };
-            let told = Told { hook: BEFORE, outcome, answered_by: "", took: Duration::ZERO };
+            let told =
+                Told { hook: host.entrance().0, outcome, answered_by: "", took: Duration::ZERO };
             let id = record::of_call(request, &verdict, environment, &told, &payload.call);
             let settled = Settled { permitted: false, answered_by: "" };
             match is_enforced {
@@ -251,7 +268,7 @@ fn conclude(
     let needs_consent = matches!(verdict.action, Action::Ask | Action::Webhook)
         || verdict.action == Action::Deny && verdict.unsure;
     let record = |verdict: &Verdict<'_>, outcome, by| {
-        let told = Told { hook: BEFORE, outcome, answered_by: by, took };
+        let told = Told { hook: host.entrance().0, outcome, answered_by: by, took };
         record::of_call(request, verdict, environment, &told, &payload.call)
     };
     if needs_consent && is_enforced {

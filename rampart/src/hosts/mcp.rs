@@ -26,7 +26,17 @@ pub fn tool_of(name: &str) -> Option<&str> {
 const DESTRUCTIVE: [&str; 10] =
     ["delete", "destroy", "remove", "drop", "purge", "kill", "format", "wipe", "truncate", "reset"];
 
-const EXACT: [(&str, &str); 10] = [
+const EXACT: [(&str, &str); 19] = [
+    // Those of the file server that everybody knows; the original has the first of them only.
+    ("read_text_file", "read"),
+    ("read_media_file", "read"),
+    ("read_multiple_files", "read"),
+    ("list_directory_with_sizes", "read"),
+    ("list_allowed_directories", "read"),
+    ("directory_tree", "read"),
+    ("search_files", "read"),
+    ("get_file_info", "read"),
+    ("edit_file", "write"),
     ("read_file", "read"),
     ("list_directory", "read"),
     ("write_file", "write"),

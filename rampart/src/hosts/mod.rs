@@ -34,10 +34,13 @@ pub enum Host {
     Copilot,
     /// Cline
     Cline,
+    /// Any client of an MCP server, through `rampart mcp`
+    #[value(skip)]
+    Mcp,
 }
 
 impl Host {
-    /// All of them.
+    /// All that have a hook.
     pub const ALL: [Self; 7] = [
         Self::ClaudeCode,
         Self::Codex,
@@ -58,6 +61,7 @@ impl Host {
             Self::Cursor => "cursor",
             Self::Copilot => "copilot",
             Self::Cline => "cline",
+            Self::Mcp => "mcp",
         }
     }
 
@@ -73,6 +77,14 @@ impl Host {
     /// The host of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|host| host.name() == name)
+    }
+
+    /// The entrance in events, before and after a call.
+    pub const fn entrance(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Mcp => ("mcp", "mcp-output"),
+            _ => (decide::BEFORE, decide::AFTER),
+        }
     }
 
     /// Whether its hook can have the host ask the person in front of it.

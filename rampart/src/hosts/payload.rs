@@ -4,6 +4,7 @@
 //! refused: whoever executes it may take the other.
 
 use super::Host;
+use super::tools::Does;
 use crate::cases::strict;
 use serde_json::{Map, Value};
 
@@ -38,6 +39,8 @@ pub struct Payload {
     pub call: String,
     /// The directory, absolute, if stated.
     pub cwd: Option<String>,
+    /// What the tool does, where more than its name tells; else [`super::tools`] knows.
+    pub does: Option<Does>,
 }
 
 /// The names that one host uses. The first that is there counts, and all must agree.
@@ -145,6 +148,7 @@ fn flat(
         session: string(around, names.session)?.unwrap_or_default(),
         call: call_id(string(of, names.call)?),
         cwd,
+        does: None,
     })
 }
 

@@ -4,7 +4,7 @@
 //! words that a rule finds are only its beginning. Whatever is left is judged once more.
 
 use super::answer::Answer;
-use super::decide::{AFTER, Desk, Mode};
+use super::decide::{Desk, Mode};
 use super::payload::{Event, Payload};
 use super::{calls, denials};
 use crate::audit::record::{self, Told};
@@ -42,7 +42,7 @@ impl Desk<'_> {
     }
 
     /// Whether the output may be seen.
-    fn seen(&mut self, payload: &Payload) -> Answer {
+    pub fn seen(&mut self, payload: &Payload) -> Answer {
         let Some(output) = payload.output.as_ref().filter(|_| payload.event == Event::After) else {
             return Answer::Nothing;
         };
@@ -85,7 +85,7 @@ impl Desk<'_> {
 
     /// Judges an output of `case`, and records what a rule is about if it is the call's own.
     fn output(&mut self, case: &Case, payload: Option<&Payload>, text: &[u8]) -> Found {
-        let is_enforced = self.mode == Mode::Enforce;
+        let (is_enforced, host) = (self.mode == Mode::Enforce, self.host);
         let environment = self.environment().clone();
         let started = Instant::now();
         let (judge, files) = (&mut self.judge, &self.files);
@@ -102,7 +102,7 @@ impl Desk<'_> {
                 };
                 let id = payload.map(|payload| {
                     let took = started.elapsed();
-                    let told = Told { hook: AFTER, outcome, answered_by: "", took };
+                    let told = Told { hook: host.entrance().1, outcome, answered_by: "", took };
                     record::of_call(request, verdict, &environment, &told, &payload.call)
                 });
                 let only_denies = verdict.matched.iter().all(|found| {
@@ -150,7 +150,7 @@ fn changed(output: &Value, change: &dyn Fn(&str) -> String) -> Value {
 }
 
 /// The same shape with nothing in it.
-fn held_back(output: &Value) -> Value {
+pub fn held_back(output: &Value) -> Value {
     changed(output, &|text| if text.is_empty() { String::new() } else { HELD_BACK.to_owned() })
 }
 

@@ -47,6 +47,8 @@ pub fn does(host: Host, name: &str) -> Option<Does> {
         Host::Cursor => CURSOR,
         Host::Copilot => COPILOT,
         Host::Cline => CLINE,
+        // Every tool is its server's, and only its name is known.
+        Host::Mcp => return Some(Does::Mcp(mcp::class(name))),
     };
     let exact = matches!(host, Host::ClaudeCode | Host::Codex | Host::Gemini | Host::Opencode);
     let is = |known: &&str| match exact {

@@ -108,6 +108,7 @@ fn unreadable(event: Event) -> Payload {
         session: String::new(),
         call: String::new(),
         cwd: None,
+        does: None,
     }
 }
 

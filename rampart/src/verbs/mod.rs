@@ -15,6 +15,7 @@ pub mod check_jsonl;
 pub mod doctor;
 pub mod hook;
 pub mod init;
+pub mod mcp;
 pub mod policy_compile;
 pub mod policy_lint;
 pub mod policy_reload;

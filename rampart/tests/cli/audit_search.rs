@@ -106,7 +106,7 @@ fn a_report_says_what_would_have_been_stopped() {
     );
     let found = rampart(&user, "report --json --agent codex --outcome not-enforced");
     let report: Value = serde_json::from_str(&found.stdout).unwrap();
-    assert_eq!((&report["events"], &report["blocked"][0]["count"]), (&3.into(), &2.into()));
+    assert_eq!((&report["events"], &report["stopped"][0]["count"]), (&3.into(), &2.into()));
     assert_eq!(rampart(&user, "report --since 1s").stdout, "no events\n");
     assert_eq!(rampart(&User::new(), "report").stdout, "no events\n");
 }

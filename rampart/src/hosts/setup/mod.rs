@@ -121,6 +121,7 @@ pub fn parts(host: Host, environment: &Environment, program: &Path) -> Result<Ve
             let path = place("XDG_CONFIG_HOME", ".config")?.join("opencode/plugins/rampart.js");
             one(path, Content::Whole(plugin(&command), false))
         }
+        Host::Mcp => Err(Failure::usage("a server of MCP is not set up: put `rampart mcp --` before its command")),
         Host::Cline => {
             let hooks = place("", "Documents/Cline/Hooks")?;
             let text = format!("#!/bin/sh\nexec {command}\n");
