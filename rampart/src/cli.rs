@@ -7,7 +7,7 @@ use crate::verbs::{
     audit_tail, audit_verify, check, doctor, hook, init, mcp, policy_compile, policy_lint,
     policy_reload, policy_schema, policy_show, policy_test, report, rules, run, score,
 };
-use crate::verbs::{approvals, serve, setup, status, stub, token};
+use crate::verbs::{approvals, pause, ps, report_fp, serve, setup, status, stub, token};
 use clap::{Parser, Subcommand};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -50,6 +50,9 @@ enum Verb {
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditVerb),
     Report(report::Arguments),
+    ReportFp(report_fp::Arguments),
+    Pause(pause::Arguments),
+    Ps(ps::Arguments),
     Doctor(doctor::Arguments),
 }
 
@@ -159,6 +162,9 @@ pub fn run() -> ExitCode {
             audit_verify::print_anchor(&arguments).map(done)
         }
         Verb::Report(arguments) => report::run(&arguments).map(done),
+        Verb::ReportFp(arguments) => report_fp::run(&arguments).map(done),
+        Verb::Pause(arguments) => pause::run(&arguments).map(done),
+        Verb::Ps(arguments) => ps::run(&arguments).map(done),
         Verb::Doctor(arguments) => doctor::run(&arguments),
     };
     match result {

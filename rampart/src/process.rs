@@ -84,6 +84,11 @@ impl Process {
         id("self").is_some_and(|own| id(&self.pid.to_string()) == Some(own))
     }
 
+    /// Whether the library lies in its memory.
+    pub fn has_loaded_us(self) -> bool {
+        is_loaded(self)
+    }
+
     /// Where a link of its directory in `/proc` leads; `None` if it may not be read.
     pub fn link(self, name: &str) -> Option<Vec<u8>> {
         let found = fs::read_link(format!("/proc/{}/{name}", self.pid)).ok()?;

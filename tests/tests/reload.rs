@@ -184,3 +184,21 @@ fn an_orphan_is_not_recognised() {
     fs::write(guard.path("go"), "\n").unwrap();
     assert_eq!(fs::read_to_string(guard.path("done")).unwrap(), "status 0\n");
 }
+
+#[test]
+fn a_pause_reaches_running_trees() {
+    let guard = Guard::new("");
+    let own = guard.path("home/.config/rampart/policy.d/own.yaml");
+    fs::create_dir_all(own.parent().unwrap()).unwrap();
+    fs::write(&own, DENY).unwrap();
+    let pause = |word: &str| {
+        let said = run(&mut outside(&guard, &["pause", word]), "");
+        assert_eq!(said.status, 0, "{}", said.stderr);
+        assert!(said.stdout.contains("reloaded "), "{}", said.stdout);
+    };
+    let ran = twice(&guard, &[], || pause("1h"));
+    assert_eq!(ran.stdout, "ran\nstatus 0\n", "{}", ran.stderr);
+    assert!(ran.stderr.contains("[late/r] since then"), "{}", ran.stderr);
+    let ran = twice(&guard, &[], || pause("--end"));
+    assert_eq!(ran.stdout, "ran\nstatus 126\n", "{}", ran.stderr);
+}

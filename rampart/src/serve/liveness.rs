@@ -121,9 +121,51 @@ impl Body {
     }
 }
 
-/// The agents that this user can see (root: everybody's) and that neither run in a guarded tree nor
-/// have our hook in their configuration; of one in several processes the outermost.
+/// How an agent is guarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// It runs in a guarded tree.
+    Tree,
+    /// Its own configuration holds our hook.
+    Hook,
+    /// Not at all.
+    Nothing,
+    /// What it was started with cannot be seen.
+    Unknown,
+}
+
+impl Guard {
+    /// Its name, for people and in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tree => "guarded",
+            Self::Hook => "hooked",
+            Self::Nothing => "unguarded",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// An agent that runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// Its process; of one in several the outermost.
+    pub process: Process,
+    /// Which agent.
+    pub host: Host,
+    /// How it is guarded.
+    pub guard: Guard,
+}
+
+/// The agents that neither run in a guarded tree nor have our hook in their configuration. What cannot be
+/// seen is not told of: it may be guarded.
 fn unguarded() -> Vec<(Process, Host)> {
+    let all = agents().into_iter().filter(|seen| seen.guard == Guard::Nothing);
+    all.map(|seen| (seen.process, seen.host)).collect()
+}
+
+/// The agents that this user can see (root: everybody's).
+pub fn agents() -> Vec<Seen> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let found: Vec<(Process, Host)> = numbers
@@ -136,13 +178,25 @@ fn unguarded() -> Vec<(Process, Host)> {
         let mut above = process.with_ancestors().skip(1);
         above.any(|one| found.contains(&(one, host)))
     };
-    let mut all = found.clone();
-    all.retain(|(process, host)| {
-        !is_within(*process, *host) && process::guardian(*process).is_none()
-            // What cannot be seen is not told of: it may be guarded.
-            && process.read("environ").is_some_and(|block| !block.is_empty() && !is_hooked(*host, &block))
-    });
-    all
+    let outermost = found.iter().filter(|(process, host)| !is_within(*process, *host));
+    outermost
+        .map(|(process, host)| Seen {
+            process: *process,
+            host: *host,
+            guard: guard(*process, *host),
+        })
+        .collect()
+}
+
+fn guard(process: Process, host: Host) -> Guard {
+    if process::guardian(process).is_some() {
+        return Guard::Tree;
+    }
+    match process.read("environ").filter(|block| !block.is_empty()) {
+        None => Guard::Unknown,
+        Some(block) if is_hooked(host, &block) => Guard::Hook,
+        Some(_) => Guard::Nothing,
+    }
 }
 
 /// Whether `host`'s configuration, for a user with this environment, holds our hook.

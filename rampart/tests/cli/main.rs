@@ -22,6 +22,7 @@ mod init;
 mod jsonl;
 mod lint;
 mod output;
+mod pause;
 mod policy;
 mod response;
 mod rules;
