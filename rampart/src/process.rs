@@ -12,6 +12,35 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+/// Whose call it is, as far as that has been looked up: most verdicts do not ask, and looking costs
+/// more than they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// Nobody knows.
+    Unknown,
+    /// This process.
+    Known(Process),
+    /// The process that has this number now, and keeps it while it is being judged.
+    Numbered(u32),
+}
+
+impl Asker {
+    /// The process; `None` if it is not known, or has ended.
+    pub fn process(self) -> Option<Process> {
+        match self {
+            Self::Unknown => None,
+            Self::Known(process) => Some(process),
+            Self::Numbered(pid) => Process::of(pid),
+        }
+    }
+}
+
+impl From<Option<Process>> for Asker {
+    fn from(process: Option<Process>) -> Self {
+        process.map_or(Self::Unknown, Self::Known)
+    }
+}
+
 /// How far up the ancestors of a process are followed.
 const DEEPEST: usize = 512;
 

@@ -8,8 +8,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longest time that a program may take, unless a test says otherwise.
-const LIMIT: Duration = Duration::from_secs(120);
+/// Longest time that a program may take: two minutes, or `RAMPART_TEST_LIMIT` seconds.
+fn limit() -> Duration {
+    let stated = std::env::var("RAMPART_TEST_LIMIT").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(stated.unwrap_or(120))
+}
 
 /// What a program did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +41,7 @@ pub fn run(command: &mut Command, input: &str) -> Ran {
 
 fn run_with(command: &mut Command, stdin: File) -> Ran {
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let started = Instant::now();
+    let (started, limit) = (Instant::now(), limit());
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => panic!("cannot start {command:?}: {error}"),
@@ -50,7 +53,7 @@ fn run_with(command: &mut Command, stdin: File) -> Ran {
     let status = loop {
         match child.try_wait().expect("our own child") {
             Some(status) => break status.code().or(status.signal().map(|signal| 128 + signal)),
-            None if started.elapsed() > LIMIT => {
+            None if started.elapsed() > limit => {
                 end_group(group);
                 let _ = child.wait();
                 break None;
@@ -85,7 +88,7 @@ fn collect(mut stream: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
 
 /// What was printed. A descendant that keeps the pipe open is waited for until the time is up.
 fn output(stream: &mpsc::Receiver<Vec<u8>>, started: Instant) -> String {
-    let left = LIMIT.saturating_sub(started.elapsed()).max(Duration::from_secs(1));
+    let left = limit().saturating_sub(started.elapsed()).max(Duration::from_secs(1));
     match stream.recv_timeout(left) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(_) => "(a descendant kept this open)".to_owned(),

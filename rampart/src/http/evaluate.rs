@@ -7,6 +7,7 @@ use super::{Context, Problem};
 use crate::audit::record::{self, Told};
 use crate::cases::{self, Case, Parsed};
 use crate::launch::environment::Environment;
+use crate::process::Asker;
 use crate::serve::approval::About;
 use crate::serve::brain::InForce;
 use crate::serve::counters::{self, Counting, Shared};
@@ -145,7 +146,7 @@ fn answered(
         }
         let uid = rustix::process::geteuid().as_raw();
         let process = caller();
-        let at = (Some(process), now() / 1000);
+        let at = (Asker::Known(process), now() / 1000);
         let world =
             Counting::new(FileSystem::default(), &shared, (uid, request.caller.session), at);
         let done =

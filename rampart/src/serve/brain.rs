@@ -5,13 +5,12 @@
 use super::counters::{self, Counting, Key, Shared};
 use super::files::KnownFiles;
 use super::once::{self, SharedUses, Uses};
-use super::peer::Peer;
 use super::requests::now;
 use crate::asked::Asked;
 use crate::failure::Failure;
 use crate::launch::program::Facts;
 use crate::policy::Layers;
-use crate::process::Process;
+use crate::process::{Asker, Process};
 use crate::verdict::world::FileSystem;
 use evaluator::image::format::Section;
 use evaluator::{Image, Request, Verdict, decide};
@@ -94,22 +93,21 @@ impl Brain {
         counters::count(&self.counters, keys, (process, now() / 1000));
     }
 
-    /// Judges `asked`, which came from `peer`, and gives the verdict to `tell`. Its answer is
+    /// Judges `asked`, a call of `asker`, a process of `uid`, and gives the verdict to `tell`. Its answer is
     /// returned, with the counts that the verdict looked at.
     pub fn judge<R>(
         &mut self,
         policy: &InForce,
         (asked, facts): (&Asked, &Facts),
-        peer: &Peer,
+        (uid, asker): (u32, Asker),
         tell: impl FnOnce(&Verdict<'_>, &Request<'_>) -> R,
     ) -> (R, Vec<Key>) {
-        let files =
-            FileSystem::seen_by(peer.uid, peer.process).counted_by(once::by(&self.uses, peer));
+        let files = FileSystem::seen_by(uid, asker).counted_by(once::by(&self.uses, uid, asker));
         let images = policy.images();
         let Self { scratch, counters, .. } = self;
         asked.with_request(facts, |request| {
-            let caller = (peer.uid, request.caller.session);
-            let world = Counting::new(files, counters, caller, (peer.process, now() / 1000));
+            let caller = (uid, request.caller.session);
+            let world = Counting::new(files, counters, caller, (asker, now() / 1000));
             scratch.fit(request, policy.rules);
             let mut scratch = scratch.borrow();
             let told = tell(&decide(&images, request, &world, &mut scratch), request);

@@ -2,7 +2,7 @@
 //! `call_count` counts the calls for which all else in it holds, for each user and session. One
 //! process counts once, however often it asks. The counts live as long as the evaluator.
 
-use crate::process::Process;
+use crate::process::{Asker, Process};
 use crate::verdict::world::FileSystem;
 use evaluator::world::{Counted, Once};
 use evaluator::{Answer, World};
@@ -91,7 +91,7 @@ pub struct Counting<'c> {
     counters: &'c Shared,
     caller: (u32, &'c [u8]),
     /// Which process, and the time in seconds.
-    call: Call,
+    call: (u64, Asker),
     touched: RefCell<Vec<Key>>,
 }
 
@@ -101,9 +101,9 @@ impl<'c> Counting<'c> {
         files: FileSystem,
         counters: &'c Shared,
         caller: (u32, &'c [u8]),
-        (process, now): (Option<Process>, u64),
+        (asker, now): (Asker, u64),
     ) -> Self {
-        Self { files, counters, caller, call: (now, process), touched: RefCell::default() }
+        Self { files, counters, caller, call: (now, asker), touched: RefCell::default() }
     }
 
     /// What the verdict asked for: under these the call is one more, if it is a call of its own.
@@ -121,8 +121,9 @@ impl World for Counting<'_> {
             policy: counted.policy.to_vec(),
             rule: counted.rule.to_vec(),
         };
+        let (now, asker) = self.call;
+        let process = asker.process();
         let counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        let (now, process) = self.call;
         let count = counters.with_this(&key, counted.window, (process, now));
         let mut touched = self.touched.borrow_mut();
         if !touched.contains(&key) {

@@ -1,9 +1,8 @@
 //! What holds for one call only, and who has used it up. The uses of all evaluators of a user are
 //! one list on the disk: two that are asked at the same time cannot both say yes.
 
-use super::peer::Peer;
 use crate::failure::reason;
-use crate::process::Process;
+use crate::process::{Asker, Process};
 use crate::verdict::world::Counter;
 use evaluator::Action;
 use rustix::fs::{FlockOperation, flock};
@@ -35,13 +34,13 @@ pub fn key(uid: u32, policy: &[u8], rule: &[u8], ends: u64) -> Key {
 /// Uses that the loop and the worker share.
 pub type SharedUses = Arc<Mutex<Uses>>;
 
-/// What a verdict about a call of `peer` takes for granted: what it has used up.
-pub fn by(uses: &SharedUses, peer: &Peer) -> Counter {
-    let (uses, uid, process) = (Arc::clone(uses), peer.uid, peer.process);
+/// What a verdict about a call of `asker`, a process of `uid`, takes for granted: what it has used up.
+pub fn by(uses: &SharedUses, uid: u32, asker: Asker) -> Counter {
+    let uses = Arc::clone(uses);
     Box::new(move |one| {
         let key = key(uid, &one.policy, &one.rule, one.ends);
         let mut uses = uses.lock().unwrap_or_else(PoisonError::into_inner);
-        process.is_some_and(|process| uses.look(&key, process) == Action::Allow)
+        asker.process().is_some_and(|process| uses.look(&key, process) == Action::Allow)
     })
 }
 

@@ -5,7 +5,7 @@
 //! that out costs more than a verdict; what anybody may ask does without.
 #![allow(unsafe_code, reason = "rustix has no SO_PEERPIDFD yet")]
 
-use crate::process::Process;
+use crate::process::{Asker, Process};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -32,6 +32,11 @@ impl Peer {
     pub fn of(socket: BorrowedFd<'_>) -> io::Result<(Self, Pid)> {
         let found = socket_peercred(socket)?;
         Ok((Self { process: None, uid: found.uid.as_raw() }, found.pid))
+    }
+
+    /// Whose call it is, for a verdict.
+    pub fn asker(&self) -> (u32, Asker) {
+        (self.uid, self.process.into())
     }
 
     /// With its process; without if that has ended.

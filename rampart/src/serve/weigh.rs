@@ -96,7 +96,7 @@ pub fn weigh(
             let facts = brain.facts(&asked);
             let said = |verdict: &Verdict<'_>| judged(verdict);
             let call = (&asked, &facts);
-            Weighed::Said(brain.judge(policy, call, peer, |verdict, _| said(verdict)).0)
+            Weighed::Said(brain.judge(policy, call, peer.asker(), |verdict, _| said(verdict)).0)
         }
         (Kind::Ask, Some(process)) => ask(body, (process, peer), brain, policy),
         (Kind::Digest, Some(process)) => Weighed::Said(facts::digest(body, process)),
@@ -134,13 +134,13 @@ fn ask(
     let images = policy.images();
     let is_free = started(&asked, &facts).is_some_and(|started| {
         let script = Facts::default();
-        let (is_free, _) = brain.judge(policy, (&started, &script), &peer, |verdict, _| {
+        let (is_free, _) = brain.judge(policy, (&started, &script), peer.asker(), |verdict, _| {
             verdict.action.permits() && !verdict.unsure
         });
         is_free
     });
     let ((coverage, action, rule, vouches, service), counts) =
-        brain.judge(policy, (&asked, &facts), &peer, |verdict, request| {
+        brain.judge(policy, (&asked, &facts), peer.asker(), |verdict, request| {
             let vouches = (is_same || is_put) && verdict.action.permits() && !verdict.unsure;
             let service = Address::of(&images, verdict)
                 .map(|address| (address, question(&asked, request, verdict)));
@@ -230,7 +230,7 @@ fn covered(process: Process, peer: &Peer, brain: &mut Brain, policy: &InForce) -
         return Weighed::Said(Said { kind: Kind::Answer, body });
     };
     let facts = brain.facts(&asked);
-    let (coverage, _) = brain.judge(policy, (&asked, &facts), peer, |verdict, request| {
+    let (coverage, _) = brain.judge(policy, (&asked, &facts), peer.asker(), |verdict, request| {
         Coverage::of(request, verdict, false)
     });
     let argv: Vec<&[u8]> = asked.argv.iter().map(Vec::as_slice).collect();

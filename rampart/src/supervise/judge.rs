@@ -12,9 +12,8 @@ use crate::launch::environment::Environment;
 use crate::launch::library;
 use crate::launch::program::{self, Facts};
 use crate::policy::Layers;
-use crate::process::Process;
+use crate::process::Asker;
 use crate::serve::brain::{Brain, InForce};
-use crate::serve::peer::Peer;
 use evaluator::event::Outcome;
 use evaluator::settle::{Settled, settle};
 use evaluator::wire::{Kind, Tag};
@@ -101,13 +100,28 @@ impl Judge {
         self.environment.fail_open() == Some(true) || !self.is_enforced
     }
 
+    /// What a process says of agent and session is nothing to judge by: the tree's own stand there from now on.
+    pub fn correct(&self, tracee: &mut Tracee) {
+        let environment = &mut tracee.asked.environment;
+        for name in ["RAMPART_AGENT", "RAMPART_SESSION"] {
+            match self.environment.value(name) {
+                Some(value) if environment.value(name) == Some(value) => {}
+                Some(value) => environment.set(name, value),
+                None => environment.remove(name),
+            }
+        }
+    }
+
     /// Whether this is our own helper, which judges itself, or the line that says no.
     pub fn is_ours(&self, tracee: &Tracee) -> bool {
-        let Some(found) = identity(&tracee.asked.path()) else {
+        let path = tracee.asked.path();
+        let is_stub = tracee.asked.argv.get(1).is_some_and(|word| word == b"stub");
+        // Most starts are of neither: no need to look at the file.
+        if !is_stub && path.file_name() != self.library.file_name() {
             return false;
-        };
-        let is_stub = || tracee.asked.argv.get(1).is_some_and(|word| word == b"stub");
-        Some(found) == self.stub || (Some(found) == self.helper && is_stub())
+        }
+        let found = identity(&path);
+        found.is_some() && (found == self.stub || (found == self.helper && is_stub))
     }
 
     /// Judges. With `answer`, that of a person, or of nobody in time, counts.
@@ -117,14 +131,8 @@ impl Judge {
         moment: Moment,
         answer: Option<(Settled, String)>,
     ) -> Weighed {
-        let mut asked = tracee.asked.clone();
-        for name in ["RAMPART_AGENT", "RAMPART_SESSION"] {
-            match self.environment.value(name) {
-                Some(value) => asked.environment.set(name, value),
-                None => asked.environment.remove(name),
-            }
-        }
-        let mut facts = self.brain.facts(&asked);
+        let asked = &tracee.asked;
+        let mut facts = self.brain.facts(asked);
         for (holds, kind) in [
             (tracee.is_elsewhere, TargetKinds::OTHER_ROOT),
             (tracee.is_in_memory(), TargetKinds::MEMFD),
@@ -133,8 +141,7 @@ impl Judge {
                 facts.kinds = facts.kinds.with(kind);
             }
         }
-        let process = Process::of(tracee.process);
-        let peer = Peer { process, uid: tracee.user };
+        let asker = (tracee.who.user, Asker::Numbered(tracee.who.process));
         let says_itself = program::unfollowed(facts.kinds).is_none()
             && asked
                 .environment
@@ -144,7 +151,6 @@ impl Judge {
         let conclusion = Conclusion {
             began: Instant::now(),
             tracee,
-            asked: &asked,
             environment,
             socket: socket.as_deref().filter(|_| *is_enforced),
             digest: &policy.digest,
@@ -153,11 +159,11 @@ impl Judge {
             records: !says_itself && moment != Moment::First,
             outcome: if moment == Moment::Behind { Outcome::Allowed } else { Outcome::Unconfirmed },
         };
-        let call: (&Asked, &Facts) = (&asked, &facts);
+        let call: (&Asked, &Facts) = (asked, &facts);
         let tell = |verdict: &Verdict<'_>, request: &Request<'_>| {
             conclusion.weighed(verdict, request, answer)
         };
-        brain.judge(policy, call, &peer, tell).0
+        brain.judge(policy, call, asker, tell).0
     }
 }
 
@@ -169,7 +175,6 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 /// What a verdict is turned into an answer with.
 struct Conclusion<'a> {
     tracee: &'a Tracee,
-    asked: &'a Asked,
     environment: &'a Environment,
     /// Where to ask, if anybody is to be asked at all.
     socket: Option<&'a Path>,
@@ -226,9 +231,9 @@ impl Conclusion<'_> {
         verdict: &Verdict<'_>,
         alone: Settled,
     ) -> std::io::Result<Connection> {
-        let mut body = consent::question(self.asked, self.digest, verdict, alone);
+        let mut body = consent::question(&self.tracee.asked, self.digest, verdict, alone);
         body.add_number(Tag::Timeout, consent::patience(self.environment));
-        body.add_number(Tag::Process, self.tracee.process);
+        body.add_number(Tag::Process, self.tracee.who.process);
         let connection = Connection::open(socket)?;
         connection.send(Kind::Ask, &body)?;
         Ok(connection)
@@ -242,10 +247,10 @@ impl Conclusion<'_> {
         settled: Settled,
     ) -> [u8; 26] {
         let whose = record::Whose {
-            pid: self.tracee.process,
-            ppid: self.tracee.parent,
-            uid: self.tracee.user,
-            tree: self.asked.environment.value("RAMPART_TREE").map(OsStr::as_bytes),
+            pid: self.tracee.who.process,
+            ppid: self.tracee.who.parent,
+            uid: self.tracee.who.user,
+            tree: self.tracee.asked.environment.value("RAMPART_TREE").map(OsStr::as_bytes),
         };
         let answered_by = settled.answered_by;
         let told = Told { hook: HOOK, outcome, answered_by, took: self.began.elapsed() };

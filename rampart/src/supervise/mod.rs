@@ -11,9 +11,12 @@ pub mod filter;
 mod judge;
 mod keeper;
 mod kernel;
+pub mod landlock;
 mod still;
 mod supervisor;
 mod tracee;
+mod who;
+mod words;
 
 use crate::failure::{Failure, reason, status};
 use crate::launch::environment::Environment;

@@ -4,12 +4,15 @@
 //! process is held behind its execve(2) and looked at again ([`super::kernel::hold_at_exec`]).
 
 use super::kernel::share_memory;
-use super::tracee::Tracee;
-use crate::process::small;
+use super::who::{Directory, Who, whole};
 use rustix::fs::{FileType, Stat, lstat, readlink};
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// How many parents of a process that shares its memory are followed.
 const DEEPEST: usize = 64;
@@ -17,67 +20,187 @@ const DEEPEST: usize = 64;
 /// How many symbolic links are followed (path_resolution(7)).
 const LINKS: usize = 40;
 
-/// Whether nobody else runs in the memory of `tracee`: it has one thread, no child shares it, and if it
-/// is a child of vfork(2), the same holds for its parent, which waits for it. Whoever shares memory and is
-/// no relative any more is not found, nor who writes into it from outside (process_vm_writev(2),
-/// `/proc/PID/mem`).
-pub fn is_alone(tracee: &Tracee) -> bool {
-    if tracee.threads != 1 || !shares_with_no_child(tracee.process, None) {
-        return false;
-    }
-    let (mut process, mut parent) = (tracee.process, tracee.parent);
-    for _ in 0..DEEPEST {
-        match share_memory(process, parent) {
-            Some(false) => return true,
-            None => return false,
-            Some(true) => {}
-        }
-        match waiting_parent(parent) {
-            Some(next) if shares_with_no_child(parent, Some(process)) => {
-                (process, parent) = (parent, next);
-            }
-            _ => return false,
-        }
-    }
-    false
+/// Files in `/proc` of processes that start others again and again: opening them costs more than reading.
+/// A file stays that of its process, whoever gets its number.
+#[derive(Default)]
+pub struct Parents(HashMap<u32, Parent>);
+
+/// The files of one process.
+struct Parent {
+    directory: Directory,
+    call: OwnedFd,
+    children: OwnedFd,
+    /// Its own parent, until it is known to share no memory with that: then it never will.
+    above: Option<u32>,
 }
 
-/// Whether no child of `process`, which has one thread, shares its memory, but for `known`.
-fn shares_with_no_child(process: u32, known: Option<u32>) -> bool {
-    let Ok(list) = small(&format!("/proc/{process}/task/{process}/children")) else {
+impl Parent {
+    fn of(process: u32) -> io::Result<Self> {
+        let directory = Directory::of(process)?;
+        Ok(Self {
+            call: directory.open("syscall")?,
+            children: directory.open(&children_of(process))?,
+            above: Some(Who::of(process, &directory)?.parent),
+            directory,
+        })
+    }
+
+    /// Whether it has one thread, which waits inside of vfork(2) or clone(2) for its child, and no child
+    /// shares its memory but `known`.
+    fn waits(&self, process: u32, known: u32) -> bool {
+        let is_in_vfork = || {
+            let call = whole(&self.call).ok()?;
+            let mut words = std::str::from_utf8(&call).ok()?.split_ascii_whitespace();
+            let number: libc::c_long = words.next()?.parse().ok()?;
+            let flags = words.next()?.strip_prefix("0x")?;
+            let waits = u64::from_str_radix(flags, 16).ok()? & VFORK_FLAG != 0;
+            Some(match number {
+                #[cfg(target_arch = "x86_64")]
+                libc::SYS_vfork => true,
+                libc::SYS_clone => waits,
+                // Its flags lie in memory; it sleeps nowhere else for long.
+                libc::SYS_clone3 => self.sleeps(),
+                _ => false,
+            })
+        };
+        let has_one_thread = self.directory.threads().is_ok_and(|count| count == 1);
+        has_one_thread
+            && is_in_vfork() == Some(true)
+            && whole(&self.children)
+                .is_ok_and(|found| shares_with_none_of(process, &found, Some(known)))
+    }
+
+    /// Whether it is in the sleep that waiting for a child's execve(2) is (proc_pid_stat(5)).
+    fn sleeps(&self) -> bool {
+        let Ok(text) = self.directory.read("stat") else {
+            return false;
+        };
+        let end = text.iter().rposition(|byte| *byte == b')').unwrap_or_default();
+        text.get(end..).is_some_and(|rest| rest.starts_with(b") D "))
+    }
+}
+
+/// `CLONE_VFORK` (`linux/sched.h`): the caller waits until the child needs its memory no more.
+const VFORK_FLAG: u64 = libc::CLONE_VFORK as u64;
+
+impl Parents {
+    /// How many are kept.
+    const MOST: usize = 64;
+
+    /// Whether nobody else runs in the memory of `who`, which waits in a call: it has one thread, no child
+    /// shares it, and if it is a child of vfork(2), the same holds for its parent, which waits for it. Nobody
+    /// else can come to run there while it waits, so what is read afterwards stays as it is. Whoever shares memory
+    /// and is no relative any more is not found, nor who writes into it from outside (process_vm_writev(2),
+    /// `/proc/PID/mem`).
+    pub fn is_alone(&mut self, who: &Who, directory: &Directory) -> bool {
+        let children = || directory.read(&children_of(who.process));
+        if who.threads != 1
+            || !children().is_ok_and(|found| shares_with_none_of(who.process, &found, None))
+        {
+            return false;
+        }
+        match share_memory(who.process, who.parent) {
+            Some(false) => true,
+            None => false,
+            Some(true) => self.all_wait(who.process, who.parent),
+        }
+    }
+
+    /// Whether `process`, which shares the memory of its parent `parent`, runs alone there: the parent waits, and
+    /// so on up.
+    fn all_wait(&mut self, mut process: u32, mut parent: u32) -> bool {
+        for _ in 0..DEEPEST {
+            let Some(files) = self.waiting(parent, process) else {
+                return false;
+            };
+            let Some(above) = files.above else {
+                return true;
+            };
+            match share_memory(parent, above) {
+                Some(false) => {
+                    files.above = None;
+                    return true;
+                }
+                // Maybe it has another parent by now.
+                None => drop(self.0.remove(&parent)),
+                Some(true) => {}
+            }
+            (process, parent) = (parent, above);
+        }
+        false
+    }
+
+    /// The files of `process`, if it [`Parent::waits`]: those that are known, or else new ones, as the number
+    /// may be another's by now.
+    fn waiting(&mut self, process: u32, known: u32) -> Option<&mut Parent> {
+        if !self.0.get(&process).is_some_and(|files| files.waits(process, known)) {
+            let files = Parent::of(process).ok()?;
+            if !files.waits(process, known) {
+                return None;
+            }
+            if self.0.len() >= Self::MOST {
+                self.0.clear();
+            }
+            self.0.insert(process, files);
+        }
+        self.0.get_mut(&process)
+    }
+}
+
+fn children_of(process: u32) -> String {
+    format!("task/{process}/children")
+}
+
+/// Whether none of the `children` of `process` shares its memory, but for `known`.
+fn shares_with_none_of(process: u32, children: &[u8], known: Option<u32>) -> bool {
+    let Ok(list) = std::str::from_utf8(children) else {
         return false;
     };
-    let list = String::from_utf8_lossy(&list);
     list.split_ascii_whitespace().all(|child| match child.parse() {
         Ok(child) => Some(child) == known || share_memory(process, child) == Some(false),
         Err(_) => false,
     })
 }
 
-/// The parent of `process`, if that has one thread, which waits inside of vfork(2) or clone(2).
-fn waiting_parent(process: u32) -> Option<u32> {
-    let call = small(&format!("/proc/{process}/syscall")).ok()?;
-    let call = String::from_utf8_lossy(&call);
-    let number = call.split_ascii_whitespace().next()?.parse().ok()?;
-    let text = small(&format!("/proc/{process}/stat")).ok()?;
-    let end = text.iter().rposition(|byte| *byte == b')')?;
-    let rest = std::str::from_utf8(text.get(end + 1..)?).ok()?;
-    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    // Fields 3, 4 and 20 of proc_pid_stat(5).
-    let (state, parent, threads) = (fields.first()?, fields.get(1)?, fields.get(17)?);
-    let waits = *state == "D" && *threads == "1" && VFORK.contains(&number);
-    waits.then(|| parent.parse().ok())?
+/// Paths that only root can change. Nobody else can take that away from them, so it is not looked up for
+/// each start, only every second, for root's sake.
+pub struct Settled {
+    known: HashSet<PathBuf>,
+    since: Instant,
 }
 
-/// The system calls in which the parent of a vfork(2) child waits.
-#[cfg(target_arch = "x86_64")]
-const VFORK: [libc::c_long; 3] = [libc::SYS_vfork, libc::SYS_clone, libc::SYS_clone3];
-#[cfg(not(target_arch = "x86_64"))]
-const VFORK: [libc::c_long; 2] = [libc::SYS_clone, libc::SYS_clone3];
+impl Default for Settled {
+    fn default() -> Self {
+        Self { known: HashSet::new(), since: Instant::now() }
+    }
+}
+
+impl Settled {
+    /// For how long what was found is believed.
+    const LONG: Duration = Duration::from_secs(1);
+
+    /// How many are kept.
+    const MOST: usize = 1024;
+
+    /// Whether only root can change what `path` leads to.
+    pub fn holds(&mut self, path: &Path) -> bool {
+        if self.since.elapsed() > Self::LONG || self.known.len() >= Self::MOST {
+            *self = Self::default();
+        }
+        if self.known.contains(path) {
+            return true;
+        }
+        let found = is_settled(path);
+        if found {
+            self.known.insert(path.to_owned());
+        }
+        found
+    }
+}
 
 /// Whether only root can change what `path` leads to: each directory and link on the way, and the
 /// file. A path in `/proc` leads elsewhere for everybody, and is none.
-pub fn is_settled(path: &Path) -> bool {
+fn is_settled(path: &Path) -> bool {
     let mut links = 0;
     let mut rest: Vec<Vec<u8>> = parts(path.as_os_str().as_bytes());
     let mut at = PathBuf::from("/");
@@ -102,10 +225,10 @@ pub fn is_settled(path: &Path) -> bool {
         let Ok(found) = lstat(&at) else {
             return false;
         };
+        if !is_roots(&found) {
+            return false;
+        }
         if FileType::from_raw_mode(found.st_mode) != FileType::Symlink {
-            if !is_roots(&found) {
-                return false;
-            }
             continue;
         }
         links += 1;
@@ -128,8 +251,12 @@ fn parts(path: &[u8]) -> Vec<Vec<u8>> {
     all.rev().map(<[u8]>::to_vec).collect()
 }
 
+/// Whether only root can change it. A directory with the sticky bit does not count: who runs as root inside
+/// of the tree could swap what is root's there, and that is where work is done.
 fn is_roots(found: &Stat) -> bool {
-    found.st_uid == 0 && found.st_mode & 0o022 == 0
+    let is_link = FileType::from_raw_mode(found.st_mode) == FileType::Symlink;
+    // The mode of a link means nothing.
+    found.st_uid == 0 && (is_link || found.st_mode & 0o022 == 0)
 }
 
 #[cfg(test)]
@@ -164,16 +291,12 @@ mod tests {
     #[test]
     fn threads_are_seen() {
         let own = std::process::id();
-        let tracee = |threads| Tracee {
-            process: own,
-            parent: std::os::unix::process::parent_id(),
-            user: 0,
-            threads,
-            asked: crate::asked::Asked::default(),
-            is_elsewhere: false,
-        };
-        assert!(is_alone(&tracee(1)));
-        assert!(!is_alone(&tracee(2)));
-        assert_eq!(waiting_parent(own), None, "it runs");
+        let directory = Directory::of(own).unwrap();
+        let parent = std::os::unix::process::parent_id();
+        let who = |threads| Who { process: own, parent, user: 0, threads };
+        let mut parents = Parents::default();
+        assert!(parents.is_alone(&who(1), &directory));
+        assert!(!parents.is_alone(&who(2), &directory));
+        assert!(parents.waiting(own, 0).is_none(), "it runs");
     }
 }

@@ -4,18 +4,18 @@
 
 use super::judge::{Judge, Moment, Weighed};
 use super::kernel::{self, Held, Listener, Notice, Reply};
-use super::still::{is_alone, is_settled};
-use super::tracee::Tracee;
+use super::still::Settled;
+use super::tracee::{Desk, Tracee};
 use crate::answer::Answer;
 use crate::channel::Connection;
 use crate::failure::{Failure, reason};
 use crate::launch::parent::{End, Signals};
 use crate::policy::renewal::Renewal;
-use evaluator::settle::Settled;
+use evaluator::settle::Settled as Answered;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal, kill_process};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -38,7 +38,7 @@ struct Question {
     tracee: Tracee,
     waiting: Waiting,
     /// What no answer comes to.
-    alone: Settled,
+    alone: Answered,
 }
 
 /// The supervisor of one tree.
@@ -47,13 +47,32 @@ pub struct Supervisor {
     judge: Judge,
     renewal: Renewal,
     questions: Vec<Question>,
-    held: HashSet<u32>,
+    /// Who is held, and what it asked for where that cannot have been changed since.
+    held: HashMap<u32, Option<Tracee>>,
+    desk: Desk,
+    settled: Settled,
+}
+
+/// What a wait has ended with.
+struct Woken {
+    /// Whether anybody is left who could call.
+    is_needed: bool,
+    /// Whether signals have come.
+    has_signals: bool,
 }
 
 impl Supervisor {
     /// Over whoever is put to `listener`.
     pub fn new(listener: Listener, judge: Judge, renewal: Renewal) -> Self {
-        Self { listener, judge, renewal, questions: Vec::new(), held: HashSet::new() }
+        Self {
+            listener,
+            judge,
+            renewal,
+            questions: Vec::new(),
+            held: HashMap::new(),
+            desk: Desk::default(),
+            settled: Settled::default(),
+        }
     }
 
     /// Supervises until `child`, the parent of the tree, has ended; returns how. What it leaves behind
@@ -64,7 +83,9 @@ impl Supervisor {
     pub fn attend(&mut self, child: Pid) -> Result<End, Failure> {
         let signals = Signals::catch()?;
         loop {
-            self.turn(Some(&signals))?;
+            if !self.wait(Some(&signals), Duration::MAX)?.has_signals {
+                continue;
+            }
             signals.hand_on(child);
             if signals.child_has_changed()
                 && let Some(end) = self.look_at_changes(Some(child))
@@ -94,7 +115,7 @@ impl Supervisor {
         const OFTEN: Duration = Duration::from_millis(1);
         loop {
             let limit = if self.held.is_empty() { Duration::MAX } else { OFTEN };
-            if !self.wait(None, limit)? {
+            if !self.wait(None, limit)?.is_needed {
                 return Ok(());
             }
             self.look_at_changes(None);
@@ -108,13 +129,8 @@ impl Supervisor {
         !waiting.iter().any(|one| one.revents().contains(PollFlags::HUP))
     }
 
-    fn turn(&mut self, signals: Option<&Signals>) -> Result<(), Failure> {
-        self.wait(signals, Duration::MAX).map(drop)
-    }
-
-    /// Waits until something happens, and does what is to be done for calls and answers. Whether
-    /// anybody is left who could call.
-    fn wait(&mut self, signals: Option<&Signals>, limit: Duration) -> Result<bool, Failure> {
+    /// Waits until something happens, and does what is to be done for calls and answers.
+    fn wait(&mut self, signals: Option<&Signals>, limit: Duration) -> Result<Woken, Failure> {
         let mut waiting = vec![PollFd::new(&self.listener, PollFlags::IN)];
         waiting
             .extend(self.questions.iter().map(|one| PollFd::new(&one.connection, PollFlags::IN)));
@@ -131,6 +147,7 @@ impl Supervisor {
         }
         let has = |at: usize| waiting.get(at).map_or(PollFlags::empty(), PollFd::revents);
         let calls = has(0);
+        let mut has_signals = (count..waiting.len()).any(|at| !has(at).is_empty());
         let answered: Vec<usize> =
             (1..count).filter(|at| !has(*at).is_empty()).map(|at| at - 1).collect();
         for at in answered.into_iter().rev() {
@@ -140,12 +157,13 @@ impl Supervisor {
         if calls.contains(PollFlags::IN) {
             self.called();
         }
-        let is_left = !calls.contains(PollFlags::HUP);
-        if !is_left && let Some(signals) = signals {
+        let is_needed = !calls.contains(PollFlags::HUP);
+        if !is_needed && let Some(signals) = signals {
             // Nobody calls any more, and the descriptor would say so all the time.
             signals.wait();
+            has_signals = true;
         }
-        Ok(is_left)
+        Ok(Woken { is_needed, has_signals })
     }
 
     /// Answers one call.
@@ -156,16 +174,18 @@ impl Supervisor {
         if let Some(policy) = self.renewal.due() {
             self.judge.replace(policy);
         }
-        let read = Tracee::read(&notice);
+        let read = Tracee::read(&notice, &mut self.desk);
         if !self.listener.is_waiting(notice.id) {
             return;
         }
         match read {
             Ok(tracee) if self.judge.is_ours(&tracee) => {
-                self.let_run(&notice, &tracee, moment(&tracee));
+                let moment = self.moment(&tracee);
+                self.let_run(&notice, tracee, moment);
             }
-            Ok(tracee) => {
-                let moment = moment(&tracee);
+            Ok(mut tracee) => {
+                self.judge.correct(&mut tracee);
+                let moment = self.moment(&tracee);
                 let weighed = self.judge.weigh(&tracee, moment, None);
                 self.conclude(notice, tracee, (moment, weighed));
             }
@@ -173,11 +193,18 @@ impl Supervisor {
         }
     }
 
+    /// Whether `tracee` has to be looked at again: something else could run than what is judged now.
+    fn moment(&mut self, tracee: &Tracee) -> Moment {
+        let is_certain =
+            !tracee.is_elsewhere && tracee.is_alone && self.settled.holds(&tracee.asked.path());
+        if is_certain { Moment::Only } else { Moment::First }
+    }
+
     fn conclude(&mut self, notice: Notice, tracee: Tracee, (moment, weighed): (Moment, Weighed)) {
         match weighed {
-            Weighed::Go => self.let_run(&notice, &tracee, moment),
+            Weighed::Go => self.let_run(&notice, tracee, moment),
             Weighed::Denied(line) => {
-                say(tracee.process, &line);
+                say(tracee.who.process, &line);
                 self.reply(&notice, Reply::Error(libc::EPERM));
             }
             Weighed::Asked(connection, alone) => {
@@ -189,20 +216,21 @@ impl Supervisor {
 
     /// Lets the kernel go on with a call. Where something else could run than what was judged, the
     /// process is held behind it and judged again.
-    fn let_run(&mut self, notice: &Notice, tracee: &Tracee, moment: Moment) {
+    fn let_run(&mut self, notice: &Notice, tracee: Tracee, moment: Moment) {
         if moment == Moment::Only {
             return self.reply(notice, Reply::Continue);
         }
+        let is_alone = tracee.is_alone;
         match kernel::hold_at_exec(notice.thread) {
             Ok(()) => {
-                self.held.insert(notice.thread);
-                self.held.insert(tracee.process);
+                self.held.insert(notice.thread, None);
+                self.held.insert(tracee.who.process, is_alone.then_some(tracee));
                 self.reply(notice, Reply::Continue);
             }
             // A debugger holds it. What it asks for cannot change; the file still could.
-            Err(_) if is_alone(tracee) || self.judge.fails_open() => {
-                let goes = Settled { permitted: true, answered_by: "" };
-                self.judge.weigh(tracee, Moment::Only, Some((goes, String::new())));
+            Err(_) if is_alone || self.judge.fails_open() => {
+                let goes = Answered { permitted: true, answered_by: "" };
+                self.judge.weigh(&tracee, Moment::Only, Some((goes, String::new())));
                 self.reply(notice, Reply::Continue);
             }
             Err(error) => {
@@ -211,7 +239,7 @@ impl Supervisor {
                     "rampart: denied: what it starts could change while it is judged, and it cannot be held \
                      ({why}): run it without a debugger, or from a process with one thread"
                 );
-                say(tracee.process, &line);
+                say(tracee.who.process, &line);
                 self.reply(notice, Reply::Error(libc::EPERM));
             }
         }
@@ -245,7 +273,7 @@ impl Supervisor {
         let settled = Some(answer.settled(alone));
         match waiting {
             Waiting::Call(notice) if self.listener.is_waiting(notice.id) => {
-                let moment = moment(&tracee);
+                let moment = self.moment(&tracee);
                 let weighed = self.judge.weigh(&tracee, moment, settled);
                 self.conclude(notice, tracee, (moment, weighed));
             }
@@ -278,9 +306,8 @@ impl Supervisor {
 
     /// `process` has become another program, and waits. It is judged for what it is.
     fn executed(&mut self, process: u32) {
-        self.held.remove(&process);
-        let found = Tracee::behind(process);
-        let Some(tracee) = found else {
+        let before = self.held.remove(&process).flatten();
+        let Some(mut tracee) = Tracee::behind(process, before) else {
             // Nothing is known of it, and it has not run yet.
             if !self.judge.fails_open() {
                 kill(process);
@@ -290,6 +317,7 @@ impl Supervisor {
         if self.judge.is_ours(&tracee) {
             return kernel::let_go(process);
         }
+        self.judge.correct(&mut tracee);
         let weighed = self.judge.weigh(&tracee, Moment::Behind, None);
         self.release(process, tracee, weighed);
     }
@@ -308,12 +336,6 @@ impl Supervisor {
             }
         }
     }
-}
-
-/// Whether `tracee` has to be looked at again: something else could run than what is judged now.
-fn moment(tracee: &Tracee) -> Moment {
-    let is_certain = !tracee.is_elsewhere && is_alone(tracee) && is_settled(&tracee.asked.path());
-    if is_certain { Moment::Only } else { Moment::First }
 }
 
 /// Stops as the tree has stopped, so that a shell sees it, and goes on with it.

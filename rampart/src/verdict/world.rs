@@ -1,7 +1,7 @@
 //! The world as std shows it, for verdicts outside a guarded process.
 
 use super::digests;
-use crate::process::Process;
+use crate::process::Asker;
 use evaluator::world::Once;
 use evaluator::{Answer, World};
 use std::cell::RefCell;
@@ -25,7 +25,7 @@ const KEPT: usize = 1024;
 #[derive(Default)]
 pub struct FileSystem {
     /// Whose call it is, if not this process's own: a user and, if known, a process.
-    asker: Option<(u32, Option<Process>)>,
+    asker: Option<(u32, Asker)>,
     resolved: RefCell<HashMap<Vec<u8>, Resolved>>,
     digests: RefCell<HashMap<Vec<u8>, Answer<[u8; 32]>>>,
     counter: Option<Counter>,
@@ -51,7 +51,7 @@ type Resolved = Answer<Rc<[u8]>>;
 
 impl FileSystem {
     /// The world of a call that is another process's: `user`'s, started by the parent of `process`.
-    pub fn seen_by(user: u32, process: Option<Process>) -> Self {
+    pub fn seen_by(user: u32, process: Asker) -> Self {
         Self { asker: Some((user, process)), ..Self::default() }
     }
 
@@ -145,9 +145,11 @@ impl World for FileSystem {
 
     fn parent<'b>(&self, out: &'b mut [u8]) -> Answer<&'b [u8]> {
         let parent = match self.asker {
-            // Who would start it is not known.
-            Some((_, None)) => return Answer::Unavailable,
-            Some((_, Some(process))) => process.with_ancestors().nth(1).map(|parent| parent.pid),
+            Some((_, asker)) => match asker.process() {
+                // Who would start it is not known.
+                None => return Answer::Unavailable,
+                Some(process) => process.with_ancestors().nth(1).map(|parent| parent.pid),
+            },
             None => {
                 rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().cast_unsigned())
             }

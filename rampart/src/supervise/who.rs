@@ -1,0 +1,226 @@
+//! Who a thread is, by the kernel's word. Its directory in `/proc` is opened once for each call: finding it
+//! costs as much as reading a file in it.
+#![allow(unsafe_code, reason = "rustix has no ioctl of a pidfd yet")]
+
+use crate::process::small;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, openat, readlinkat, statx};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::OnceLock;
+
+/// The directory of a thread in `/proc`.
+#[derive(Debug)]
+pub struct Directory(OwnedFd);
+
+/// Where a path that begins with `/` leads: mount and inode of the root directory. Another mount
+/// namespace has other mounts.
+type Root = (u64, u64);
+
+impl Directory {
+    /// That of `thread`.
+    ///
+    /// # Errors
+    /// `ENOENT` if there is none.
+    pub fn of(thread: u32) -> io::Result<Self> {
+        Ok(Self::at(&format!("/proc/{thread}"))?)
+    }
+
+    fn at(path: &str) -> Result<Self, Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        openat(CWD, path, flags, Mode::empty()).map(Self)
+    }
+
+    /// Where the link `name` leads.
+    ///
+    /// # Errors
+    /// `EACCES` if it may not be looked at.
+    pub fn link(&self, name: &str) -> io::Result<Vec<u8>> {
+        Ok(readlinkat(&self.0, name, Vec::with_capacity(256))?.into_bytes())
+    }
+
+    /// The file `name` in it.
+    ///
+    /// # Errors
+    /// What open(2) says.
+    pub fn open(&self, name: &str) -> io::Result<OwnedFd> {
+        Ok(openat(&self.0, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
+    }
+
+    /// A small file, whole.
+    ///
+    /// # Errors
+    /// What open(2) and read(2) say.
+    pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        whole(&self.open(name)?)
+    }
+
+    /// How many threads the process has: each is a directory in `task` (proc(5)).
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn threads(&self) -> io::Result<u32> {
+        let found = statx(&self.0, "task", AtFlags::empty(), StatxFlags::NLINK)?;
+        Ok(found.stx_nlink.saturating_sub(2))
+    }
+
+    fn root(&self) -> io::Result<Root> {
+        let wanted = StatxFlags::INO | StatxFlags::MNT_ID;
+        let found = statx(&self.0, "root", AtFlags::empty(), wanted)?;
+        Ok((found.stx_mnt_id, found.stx_ino))
+    }
+
+    /// Whether paths mean something else there than here.
+    pub fn is_elsewhere(&self) -> bool {
+        /// Ours, which does not change.
+        static OWN: OnceLock<Option<Root>> = OnceLock::new();
+        let own = || Self::at("/proc/self").ok().and_then(|found| found.root().ok());
+        OWN.get_or_init(own).is_none_or(|own| self.root().ok() != Some(own))
+    }
+}
+
+/// What can be read from `file`, from its beginning: mostly by one system call.
+///
+/// # Errors
+/// What pread(2) says.
+pub fn whole(file: &OwnedFd) -> io::Result<Vec<u8>> {
+    const ROOM: usize = 4096;
+    /// A read that gives less has given all: the kernel stops before a line that has no room any more, and
+    /// lines are short.
+    const SHORT: usize = ROOM / 2;
+    let mut room = [0; ROOM];
+    let mut all = Vec::new();
+    loop {
+        let count = rustix::io::pread(file, &mut room, all.len() as u64)?;
+        all.extend_from_slice(room.get(..count).unwrap_or_default());
+        if count < SHORT {
+            return Ok(all);
+        }
+    }
+}
+
+/// Who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Who {
+    /// Its process.
+    pub process: u32,
+    /// The parent of that.
+    pub parent: u32,
+    /// The real user of the thread.
+    pub user: u32,
+    /// How many threads the process has.
+    pub threads: u32,
+}
+
+impl Who {
+    /// Of `thread`, whose directory is `directory`.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn of(thread: u32, directory: &Directory) -> io::Result<Self> {
+        match Info::of(thread) {
+            Ok(Info { process, parent, user, .. }) => {
+                Ok(Self { process, parent, user, threads: directory.threads()? })
+            }
+            Err(_) => Self::by_status(thread),
+        }
+    }
+
+    /// The same from proc_pid_status(5), before Linux 6.13.
+    fn by_status(thread: u32) -> io::Result<Self> {
+        let text = small(&format!("/proc/{thread}/status"))?;
+        let text = String::from_utf8_lossy(&text);
+        let number = |name: &str| {
+            let mut lines = text.lines();
+            let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+            value.split_ascii_whitespace().next()?.parse().ok()
+        };
+        match (number("Tgid"), number("PPid"), number("Uid"), number("Threads")) {
+            (Some(process), Some(parent), Some(user), Some(threads)) => {
+                Ok(Self { process, parent, user, threads })
+            }
+            _ => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+        }
+    }
+}
+
+/// `struct pidfd_info` (`linux/pidfd.h`), as of Linux 6.13.
+#[repr(C)]
+#[derive(Default)]
+struct Info {
+    mask: u64,
+    group: u64,
+    thread: u32,
+    process: u32,
+    parent: u32,
+    user: u32,
+    others: [u32; 7],
+    exit_code: i32,
+}
+
+/// `PIDFD_INFO_PID` and `PIDFD_INFO_CREDS`.
+const WANTED: u64 = 3;
+
+/// `PIDFD_GET_INFO`: `_IOWR(0xff, 11, struct pidfd_info)`.
+const GET_INFO: libc::Ioctl = 0xc040_ff0b_u32 as libc::Ioctl;
+
+impl Info {
+    fn of(thread: u32) -> io::Result<Self> {
+        /// A thread, whether it is the first of its process or not (`PIDFD_THREAD`, Linux 6.9).
+        const THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::O_EXCL.cast_unsigned());
+        let pid = Pid::from_raw(thread.cast_signed()).ok_or(Errno::SRCH)?;
+        let handle = pidfd_open(pid, THREAD)?;
+        let mut found = Self { mask: WANTED, ..Self::default() };
+        // SAFETY: the kernel writes at most the size that stands in the request, which is that of `found`.
+        let result = unsafe { libc::ioctl(handle.as_raw_fd(), GET_INFO, &raw mut found) };
+        if result != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        if found.mask & WANTED != WANTED {
+            return Err(Errno::NOSYS.into());
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_tell_the_same() {
+        assert_eq!(size_of::<Info>(), 64);
+        let own = std::process::id();
+        let (tell, told) = std::sync::mpsc::channel();
+        let waiting = std::thread::spawn(move || {
+            tell.send(rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned()).unwrap();
+            std::thread::park();
+        });
+        for thread in [own, told.recv().unwrap()] {
+            let mut found = Directory::of(thread).and_then(|it| Who::of(thread, &it)).unwrap();
+            let mut slow = Who::by_status(thread).unwrap();
+            assert!(found.threads >= 2 && slow.threads >= 2);
+            // Other tests start and end threads of this process.
+            (found.threads, slow.threads) = (0, 0);
+            assert_eq!(found, slow);
+            assert_eq!((found.process, found.parent), (own, std::os::unix::process::parent_id()));
+            assert_eq!(found.user, rustix::process::getuid().as_raw());
+        }
+        waiting.thread().unpark();
+        waiting.join().unwrap();
+        assert!(Directory::of(u32::MAX >> 1).is_err());
+    }
+
+    #[test]
+    fn one_thread_is_counted_as_one() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let directory = Directory::of(child.id()).unwrap();
+        let found = Who::of(child.id(), &directory).unwrap();
+        assert_eq!((found.threads, found.parent), (1, std::process::id()));
+        assert!(!directory.is_elsewhere());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(directory.link("cwd").is_err());
+    }
+}
