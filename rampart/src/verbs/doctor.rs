@@ -2,6 +2,7 @@
 //! tried.
 
 mod canary;
+mod kernel;
 
 use crate::directories::{Directories, make_private};
 use crate::failure::{Failure, reason};
@@ -92,6 +93,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         directories.make_audit().and_then(writable).map_err(|f| f.message),
     ));
     checks.extend(switches(&environment));
+    checks.extend(kernel::checks());
     match (&library, environment.is_guarded()) {
         (Ok(library), false) => checks.extend(canary::checks(library, &environment)),
         (_, true) => {

@@ -40,6 +40,7 @@ pub fn checks(library: &Path, environment: &Environment) -> Vec<Check> {
         Check::of("allowing", allows(&trial, &environment)),
         Check::of("denying", denies(&trial, &environment)),
         Check::of("recording", records(&trial)),
+        kernel(&trial, library, &environment),
     ]
 }
 
@@ -142,6 +143,40 @@ fn denies(trial: &Trial, environment: &Environment) -> Result<String, String> {
 /// Runs a stub as a child of a shell.
 fn stub(trial: &Trial, name: &str, environment: &Environment) -> Result<Output, String> {
     shell("\"$1\"; exit $?", trial.path(name).as_os_str(), environment)
+}
+
+/// Whether the kernel stops what no library sees: the first program of a tree, which `rampart run`
+/// itself starts.
+fn kernel(trial: &Trial, library: &Path, environment: &Environment) -> Check {
+    let found = std::env::current_exe().map_err(|error| reason(&error)).and_then(|program| {
+        let mut environment = environment.clone();
+        environment.remove("LD_PRELOAD");
+        environment.set("RAMPART_LIB", library.as_os_str());
+        environment.set("RAMPART_NO_PROJECT_POLICY", OsStr::new("1"));
+        environment.set("CANARY_POLICY", trial.path("canary.img").as_os_str());
+        environment.set("CANARY", trial.path(DENIED).as_os_str());
+        let script = "exec \"$1\" run --policy \"$CANARY_POLICY\" --enforce kernel -- \"$CANARY\"";
+        shell(script, program.as_os_str(), &environment)
+    });
+    let output = match found {
+        Ok(output) => output,
+        Err(why) => return Check::new("kernel", State::Skipped, why),
+    };
+    let told = said(&output);
+    if trial.path(DENIED).with_extension("ran").exists() {
+        return Check::new("kernel", State::Failed, format!("a denied stub RAN: {told}"));
+    }
+    if let Some((_, why)) = told.split_once("cannot enforce the policy in the kernel: ") {
+        let why = why.split(". `--enforce best`").next().unwrap_or(why);
+        let text = format!("--enforce kernel cannot be had here: {why}");
+        return Check::new("kernel", State::Warning, text);
+    }
+    if told.contains("rampart: denied: ") {
+        let text =
+            "--enforce kernel can be had: the kernel stopped a denied stub that no library sees";
+        return Check::new("kernel", State::Ok, text);
+    }
+    Check::new("kernel", State::Failed, format!("a denied stub was not seen: {told}"))
 }
 
 fn records(trial: &Trial) -> Result<String, String> {
