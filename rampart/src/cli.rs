@@ -4,7 +4,7 @@ use crate::failure::{self, Failure};
 use crate::output;
 use crate::verbs::{
     allow, audit_export, audit_forward, audit_prune, audit_replay, audit_search, audit_stats,
-    audit_tail, audit_verify, check, doctor, hook, init, mcp, policy_compile, policy_lint,
+    audit_tail, audit_verify, check, doctor, hook, init, lab, mcp, policy_compile, policy_lint,
     policy_reload, policy_schema, policy_show, policy_test, report, rules, run, score,
 };
 use crate::verbs::{approvals, pause, ps, report_fp, serve, setup, status, stub, token};
@@ -54,6 +54,7 @@ enum Verb {
     Pause(pause::Arguments),
     Ps(ps::Arguments),
     Doctor(doctor::Arguments),
+    Lab(lab::Arguments),
 }
 
 #[derive(Subcommand, Debug)]
@@ -166,6 +167,7 @@ pub fn run() -> ExitCode {
         Verb::Pause(arguments) => pause::run(&arguments).map(done),
         Verb::Ps(arguments) => ps::run(&arguments).map(done),
         Verb::Doctor(arguments) => doctor::run(&arguments),
+        Verb::Lab(arguments) => arguments.run(),
     };
     match result {
         Ok(status) => ExitCode::from(status),

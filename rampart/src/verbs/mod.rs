@@ -15,6 +15,7 @@ pub mod check_jsonl;
 pub mod doctor;
 pub mod hook;
 pub mod init;
+pub mod lab;
 pub mod mcp;
 pub mod pause;
 pub mod policy_compile;

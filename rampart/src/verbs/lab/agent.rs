@@ -1,0 +1,204 @@
+//! How each agent is started so that it talks to the model of the lab and to nobody else.
+
+use super::Way;
+use crate::failure::{Failure, reason};
+use crate::launch::program;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// An agent that the lab can start.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agent {
+    /// Claude Code
+    ClaudeCode,
+    /// Codex CLI
+    Codex,
+}
+
+/// One start.
+pub struct Setting<'a> {
+    /// The agent's program.
+    pub program: &'a Path,
+    /// What stands in the way.
+    pub way: Way,
+    /// The directory that holds home, work and records.
+    pub root: &'a Path,
+    /// Where the model answers.
+    pub port: u16,
+    /// How long it may take, in seconds.
+    pub seconds: u64,
+}
+
+/// What the agent is asked for; its model needs no words.
+const PROMPT: &str = "Run what the laboratory asks for.";
+
+/// Variables of this environment that the agent gets.
+const KEPT: [&str; 7] = ["PATH", "LANG", "LC_ALL", "TERM", "TMPDIR", "IS_SANDBOX", "RAMPART_LIB"];
+
+impl Agent {
+    /// Its name, as `rampart setup` has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ClaudeCode => "claude-code",
+            Self::Codex => "codex",
+        }
+    }
+
+    /// Its program: `named`, else that on PATH.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn find(self, named: Option<&Path>) -> Result<PathBuf, Failure> {
+        let usual = match self {
+            Self::ClaudeCode => "claude",
+            Self::Codex => "codex",
+        };
+        let name = named.map_or(OsStr::new(usual), Path::as_os_str);
+        let path = std::env::var_os("PATH");
+        let found = program::find(Path::new("."), name, path.as_deref());
+        let found = found.ok().and_then(|file| std::path::absolute(file).ok());
+        found.ok_or_else(|| {
+            Failure::usage(format!(
+                "no program `{}`: install {}, or name it with --program",
+                name.display(),
+                self.name()
+            ))
+        })
+    }
+
+    /// What it says of its version.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn version(self, setting: &Setting<'_>) -> Result<String, Failure> {
+        let mut command = self.command(setting, setting.program.as_os_str());
+        let said = command.arg("--version").stdin(Stdio::null()).output();
+        let said = said.map_err(|error| cannot_start(setting.program, &error))?;
+        let text = String::from_utf8_lossy(&said.stdout);
+        // "2.1.197 (Claude Code)", "codex-cli 0.171.0"
+        let number = text
+            .split_whitespace()
+            .find(|word| word.starts_with(|first: char| first.is_ascii_digit()));
+        Ok(number.unwrap_or("of an unknown version").to_owned())
+    }
+
+    /// Runs it until its model has nothing more to ask for. What it says goes to the file `log`.
+    ///
+    /// # Errors
+    /// If it, or what stands in the way, cannot be started, or if it does not end.
+    pub fn run(self, setting: &Setting<'_>) -> Result<(), Failure> {
+        let own = std::env::current_exe().map_err(|error| {
+            Failure::other(format!("cannot find this program: {}", reason(&error)))
+        })?;
+        if matches!(setting.way, Way::Hooks | Way::Both) {
+            let said = self.command(setting, own.as_os_str()).args(["setup", self.name()]).output();
+            let said = said.map_err(|error| cannot_start(&own, &error))?;
+            if !said.status.success() {
+                let why = String::from_utf8_lossy(&said.stderr);
+                return Err(Failure::other(format!("the hooks were not set up: {}", why.trim())));
+            }
+        }
+        let mut words: Vec<OsString> = Vec::new();
+        if setting.way != Way::Hooks {
+            words.push(own.clone().into());
+            words.extend(["run", "--profile", "standard"].map(OsString::from));
+            if setting.way == Way::Kernel {
+                words.extend(["--enforce", "kernel"].map(OsString::from));
+            }
+            words.push("--".into());
+        }
+        words.push(setting.program.into());
+        words.extend(self.words(setting).into_iter().map(OsString::from));
+        let (first, rest) =
+            words.split_first().ok_or_else(|| Failure::other("nothing to start"))?;
+        let log = setting.root.join("log");
+        let log = File::create(&log).and_then(|file| Ok((file.try_clone()?, file)));
+        let (out, err) = log.map_err(|error| cannot_start(setting.program, &error))?;
+        let mut command = self.command(setting, first);
+        command.args(rest).stdin(Stdio::null()).stdout(out).stderr(err);
+        wait(command, setting)
+    }
+
+    /// `program` in the agent's home and directory of work.
+    fn command(self, setting: &Setting<'_>, program: &OsStr) -> Command {
+        let home = setting.root.join("home");
+        let mut command = Command::new(program);
+        command.env_clear().current_dir(setting.root.join("work"));
+        for name in KEPT {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command.env("HOME", &home);
+        command.env("RAMPART_AUDIT_DIR", setting.root.join("audit"));
+        command.env("RAMPART_NO_PROJECT_POLICY", "1");
+        match self {
+            Self::ClaudeCode => {
+                command.env("CLAUDE_CONFIG_DIR", home.join(".claude"));
+                command.env("ANTHROPIC_BASE_URL", format!("http://127.0.0.1:{}", setting.port));
+                command.env("ANTHROPIC_API_KEY", "lab");
+                for name in ["DISABLE_AUTOUPDATER", "DISABLE_TELEMETRY", "DISABLE_ERROR_REPORTING"]
+                {
+                    command.env(name, "1");
+                }
+                command.env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1");
+            }
+            Self::Codex => {
+                command.env("CODEX_HOME", home.join(".codex")).env("RAMPART_LAB_KEY", "lab");
+            }
+        }
+        command
+    }
+
+    /// Its arguments.
+    fn words(self, setting: &Setting<'_>) -> Vec<String> {
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        match self {
+            Self::ClaudeCode => owned(&["-p", PROMPT, "--allowedTools", "Bash"]),
+            Self::Codex => {
+                let provider = format!(
+                    "model_providers.lab={{name=\"lab\",base_url=\"http://127.0.0.1:{}/v1\",wire_api=\"responses\",\
+                     env_key=\"RAMPART_LAB_KEY\"}}",
+                    setting.port
+                );
+                // Its own sandbox stays: that is where its commands are, and where we have to work.
+                let mut words: Vec<String> =
+                    owned(&["exec", "--skip-git-repo-check", "--sandbox", "workspace-write"]);
+                words.extend(owned(&["-c", "model_provider=\"lab\"", "-c", "model=\"lab\"", "-c"]));
+                words.push(provider);
+                if matches!(setting.way, Way::Hooks | Way::Both) {
+                    // It asks in its terminal whether hooks are trusted, and has none here.
+                    words.push("--dangerously-bypass-hook-trust".to_owned());
+                }
+                words.push(PROMPT.to_owned());
+                words
+            }
+        }
+    }
+}
+
+fn cannot_start(program: &Path, error: &std::io::Error) -> Failure {
+    Failure::other(format!("cannot start `{}`: {}", program.display(), reason(error)))
+}
+
+/// Waits for the end; one that does not come is made.
+fn wait(mut command: Command, setting: &Setting<'_>) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| cannot_start(setting.program, &error);
+    let mut child = command.spawn().map_err(failed)?;
+    let end = Instant::now() + Duration::from_secs(setting.seconds);
+    while child.try_wait().map_err(failed)?.is_none() {
+        if Instant::now() > end {
+            child.kill().map_err(failed)?;
+            child.wait().map_err(failed)?;
+            return Err(Failure::other(format!(
+                "the agent did not end within {} s (--timeout)",
+                setting.seconds
+            )));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
