@@ -65,6 +65,7 @@ fn chromium_in_its_own_sandbox() {
 
     // What it starts itself: a program in front of each renderer.
     let mut cells = vec!["Chromium in its sandbox, a renderer's prefix".to_owned()];
+    let mut all_stopped = true;
     for dir in ["glibc", "static"] {
         let target = place.program(dir, "forbidden");
         let prefix =
@@ -74,8 +75,16 @@ fn chromium_in_its_own_sandbox() {
         let script = UNTIL.replace("@G", &place.guard.dir().to_string_lossy());
         let tried = place.attempt(&mut command, &script);
         cells.push(cell(&tried).text().to_owned());
+        let prefix =
+            format!("--renderer-cmd-prefix={} {}", target.display(), place.mark().display());
+        let command = place.supervised(&setpriv, dir);
+        let mut command = browse(&place.guard, command, &["bash", "-s"], &[prefix]);
+        all_stopped &= place.attempt_supervised(&mut command, &script).stopped().unwrap();
     }
-    document::check("browser", &["started by", "dynamic target", "static target"], &[cells]);
+    cells.push(document::stopped(Some(all_stopped)).to_owned());
+    let header = ["started by", "dynamic target", "static target", document::SUPERVISED];
+    document::check("browser", &header, &[cells]);
+    assert!(all_stopped);
 }
 
 /// It tries again when a renderer ends: each time the same must come of it.

@@ -8,6 +8,18 @@ use std::sync::{Mutex, PoisonError};
 /// Tests of one process take turns at the file.
 static FILE: Mutex<()> = Mutex::new(());
 
+/// The last column of each table: everything in the row, under the supervisor as well.
+pub const SUPERVISED: &str = "interposer + kernel";
+
+/// What stands there.
+pub fn stopped(found: Option<bool>) -> &'static str {
+    match found {
+        Some(true) => "stopped",
+        Some(false) => "**ran**",
+        None => "–",
+    }
+}
+
 fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/coverage.md")
 }

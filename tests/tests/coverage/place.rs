@@ -132,9 +132,29 @@ impl Place {
         command
     }
 
+    /// [`Place::attempt`] of a command that is [`Place::supervised`]: `rampart run` takes no log that
+    /// everybody may write to.
+    pub fn attempt_supervised(&self, command: &mut Command, input: &str) -> Attempt {
+        let mode = |mode| fs::set_permissions(self.guard.audit(), fs::Permissions::from_mode(mode));
+        mode(0o755).unwrap();
+        let tried = self.attempt(command, input);
+        mode(0o1777).unwrap();
+        tried
+    }
+
     /// The same without the library.
     pub fn bare(&self, program: &Path, target_dir: &str) -> Command {
         let mut command = self.guard.bare(program);
+        self.prefer(&mut command, target_dir);
+        command
+    }
+
+    /// `program` under the library and the kernel's supervisor.
+    pub fn supervised(&self, program: &Path, target_dir: &str) -> Command {
+        let mut command = self.guard.bare(tests::rampart());
+        command.arg("run").arg("--policy").arg(self.guard.image());
+        command.args(["--enforce", "kernel", "--"]).arg(program);
+        command.env("RAMPART_AUDIT_DIR", self.guard.audit()).env("RAMPART_LIB", tests::library());
         self.prefer(&mut command, target_dir);
         command
     }
@@ -175,6 +195,18 @@ impl Attempt {
             // A second look at a text that failed, as a static glibc's wordexp takes by `sh -nc`.
             [first, second] if !is_heard && first["hook"] == second["hook"] => Ok(Cell::SelfCheck),
             _ => Err(format!("{} denials recorded where one belongs: {self}", denials.len())),
+        }
+    }
+
+    /// What became of the denied program under the supervisor: whether it was stopped, by whom ever, or what
+    /// is wrong.
+    pub fn stopped(&self) -> Result<bool, String> {
+        let is_told = self.lines() > 0 || !self.denials().is_empty();
+        match (self.mark.is_some(), is_told) {
+            (true, false) => Ok(false),
+            (true, true) => Err(format!("it ran although it was said to be denied: {self}")),
+            (false, true) => Ok(true),
+            (false, false) => Err(format!("nobody was told why it did not run: {self}")),
         }
     }
 

@@ -105,6 +105,11 @@ fn contexts(route: &str) -> &'static [&'static str] {
     if is_spawn || is_shell { &ONCE } else { &CONTEXTS }
 }
 
+/// musl's loader does not load programs of glibc, nor the other way round, nor either i386's.
+fn is_another_loaders(from: &str, to: &str) -> bool {
+    to == "i386" || from.starts_with("musl") != to.starts_with("musl")
+}
+
 /// Measures one cell. Every problem goes to `wrong`.
 fn measure(place: &Place, row: &Row, column: usize, wrong: &mut Vec<String>) -> Option<Cell> {
     let (_, route, _) = *row;
@@ -113,9 +118,7 @@ fn measure(place: &Place, row: &Row, column: usize, wrong: &mut Vec<String>) -> 
         if !place.has(from) || !place.has(to) {
             continue;
         }
-        // musl's loader does not load programs of glibc, nor the other way round, nor either i386's.
-        let is_other = *to == "i386" || from.starts_with("musl") != to.starts_with("musl");
-        if route == "ld.so" && is_other {
+        if route == "ld.so" && is_another_loaders(from, to) {
             continue;
         }
         for context in contexts(route) {
@@ -139,6 +142,42 @@ fn measure(place: &Place, row: &Row, column: usize, wrong: &mut Vec<String>) -> 
         }
     }
     found
+}
+
+/// The same under the supervisor, whoever starts whatever: whether all of it was stopped, and whether what is
+/// permitted ran all the same. `None` if there is no such thing.
+fn supervised(place: &Place, row: &Row, wrong: &mut Vec<String>) -> Option<bool> {
+    let (_, route, _) = *row;
+    let mut all = None;
+    for (from, to) in COLUMNS.iter().flat_map(|(_, pairs)| *pairs) {
+        let is_nothing = route == "ld.so" && is_another_loaders(from, to);
+        if !place.has(from) || !place.has(to) || is_nothing {
+            continue;
+        }
+        let context = if contexts(route).len() > 1 { "-v" } else { "" };
+        let run = |target: &str| {
+            let mut command = place.supervised(&place.program(from, "launch"), to);
+            command.args((!context.is_empty()).then_some(context)).arg(route);
+            command.arg(place.program(to, target)).arg(place.mark());
+            place.attempt_supervised(&mut command, "")
+        };
+        // What does not even run when it may is nothing that could be stopped.
+        let permitted = run("permitted");
+        if permitted.mark.is_none() {
+            let mut bare = place.bare(&place.program(from, "launch"), to);
+            bare.args((!context.is_empty()).then_some(context)).arg(route);
+            bare.arg(place.program(to, "permitted")).arg(place.mark());
+            if place.attempt(&mut bare, "").mark.is_some() {
+                wrong.push(format!("{route} {from} → {to}, supervised, permitted: {permitted}"));
+            }
+            continue;
+        }
+        match run("forbidden").stopped() {
+            Ok(is_stopped) => all = Some(all.unwrap_or(true) && is_stopped),
+            Err(problem) => wrong.push(format!("{route} {from} → {to}, supervised: {problem}")),
+        }
+    }
+    all
 }
 
 fn launch(
@@ -256,11 +295,16 @@ fn every_route_comes_to_what_the_table_says() {
             wrong.push(format!("{}, emptied environment: {after:?}", row.0));
         }
         cells.push(after.text().to_owned());
+        let stopped = supervised(&place, row, &mut wrong);
+        cells.push(document::stopped(stopped).to_owned());
+        if stopped == Some(false) {
+            wrong.push(format!("{}: it ran under the supervisor", row.0));
+        }
         rows.push(cells);
     }
     let mut header = vec!["called"];
     header.extend(COLUMNS.iter().map(|(title, _)| *title));
-    header.push("grandchild after an emptied environment");
+    header.extend(["grandchild after an emptied environment", document::SUPERVISED]);
     let table = document::table(&header, &rows);
     println!("{table}");
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));

@@ -27,15 +27,27 @@ fn fill(text: &str, place: &Place, dir: &str, target: &str) -> String {
         .replace("@M", &place.mark().to_string_lossy())
 }
 
+/// What stands between.
+#[derive(Clone, Copy)]
+enum Under {
+    Nothing,
+    Library,
+    Supervisor,
+}
+
 /// Runs a case once. `program` is where its runtime lies.
 fn attempt(
     place: &Place,
     case: &Case,
     program: &Path,
     (dir, target): (&str, &str),
-    guarded: bool,
+    under: Under,
 ) -> Attempt {
-    let mut command = if guarded { place.guarded(program, dir) } else { place.bare(program, dir) };
+    let mut command = match under {
+        Under::Nothing => place.bare(program, dir),
+        Under::Library => place.guarded(program, dir),
+        Under::Supervisor => place.supervised(program, dir),
+    };
     for argument in case.args.split_whitespace() {
         command.arg(fill(argument, place, dir, target));
     }
@@ -43,14 +55,18 @@ fn attempt(
         let path = place.guard.path(name);
         fs::write(&path, fill(text, place, dir, target)).unwrap();
     }
-    place.attempt(&mut command, &fill(case.script, place, dir, target))
+    let script = fill(case.script, place, dir, target);
+    match under {
+        Under::Supervisor => place.attempt_supervised(&mut command, &script),
+        _ => place.attempt(&mut command, &script),
+    }
 }
 
 fn measure(place: &Place, case: &Case, program: &Path, wrong: &mut Vec<String>) -> Vec<String> {
     let what = format!("{}, {}", case.runtime, case.way);
     let mut cells = vec![what.clone()];
     for (dir, expected) in case.targets.into_iter().zip([case.dynamic, case.static_target]) {
-        let tried = attempt(place, case, program, (dir, "forbidden"), true);
+        let tried = attempt(place, case, program, (dir, "forbidden"), Under::Library);
         let cell = match tried.cell(case.is_heard) {
             Ok(cell) => cell,
             Err(problem) => {
@@ -70,17 +86,39 @@ fn measure(place: &Place, case: &Case, program: &Path, wrong: &mut Vec<String>) 
         cells.push(cell.text().to_owned());
     }
     let target = (case.targets[0], "permitted");
-    let bare = attempt(place, case, program, target, false);
-    let guarded = attempt(place, case, program, target, true);
+    let bare = attempt(place, case, program, target, Under::Nothing);
+    let guarded = attempt(place, case, program, target, Under::Library);
     if bare.ran != guarded.ran || bare.mark != guarded.mark || bare.mark.is_none() {
         wrong.push(format!("{what}, permitted: bare {bare}, guarded {guarded}"));
     }
+    cells.push(document::stopped(supervised(place, case, program, wrong)).to_owned());
     let records = guarded.records_of("permitted");
     if records != case.records && case.dynamic != Cell::Ran {
         let expected = case.records;
         wrong.push(format!("{what}, permitted: {records} records, not {expected}: {guarded}"));
     }
     cells
+}
+
+/// The same under the supervisor: whether both were stopped, and what is permitted was not.
+fn supervised(place: &Place, case: &Case, program: &Path, wrong: &mut Vec<String>) -> Option<bool> {
+    let what = format!("{}, {}, supervised", case.runtime, case.way);
+    let mut all = None;
+    for dir in case.targets {
+        match attempt(place, case, program, (dir, "forbidden"), Under::Supervisor).stopped() {
+            Ok(is_stopped) => all = Some(all.unwrap_or(true) && is_stopped),
+            Err(problem) => wrong.push(format!("{what} → {dir}: {problem}")),
+        }
+    }
+    if all == Some(false) {
+        wrong.push(format!("{what}: it ran"));
+    }
+    let permitted =
+        attempt(place, case, program, (case.targets[0], "permitted"), Under::Supervisor);
+    if permitted.mark.is_none() {
+        wrong.push(format!("{what}, permitted: {permitted}"));
+    }
+    all
 }
 
 fn check(name: &str, cases: &[Case], build: &dyn Fn(&Place, &Case) -> Option<std::path::PathBuf>) {
@@ -98,7 +136,7 @@ fn check(name: &str, cases: &[Case], build: &dyn Fn(&Place, &Case) -> Option<std
             }
         }
     }
-    let header = ["started by", "dynamic target", "static target"];
+    let header = ["started by", "dynamic target", "static target", document::SUPERVISED];
     println!("{}", document::table(&header, &rows));
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     document::check(name, &header, &rows);
