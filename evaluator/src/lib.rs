@@ -21,6 +21,7 @@
 extern crate std;
 
 pub mod action;
+pub mod bell;
 pub mod command;
 pub mod decide;
 pub mod escape;

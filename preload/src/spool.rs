@@ -2,6 +2,10 @@
 //! directory, opened with `O_APPEND` and closed again. Short-lived processes leave their events
 //! there; the next reader merges them into the log.
 
+use core::ffi::c_char;
+use core::ptr;
+
+use evaluator::bell;
 use libc::{AT_FDCWD, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY};
 
 use crate::observe::process;
@@ -22,10 +26,18 @@ pub enum Place {
     Substitute,
 }
 
+/// Where the next event goes.
+pub enum Way {
+    /// To the end of this file.
+    File(Fd, Place),
+    /// To the supervisor, by its bell.
+    Bell,
+}
+
 /// Finds out whether the audit directory can be appended to, and opens where the next event goes.
 /// `None` if neither it nor the substitute can be used; the tree is then warned.
 #[inline(never)]
-pub fn open(snapshot: &Snapshot) -> Option<(Fd, Place)> {
+pub fn open(snapshot: &Snapshot) -> Option<Way> {
     let user = sys::effective_user();
     let mut path = Path::new();
     let first = path
@@ -33,9 +45,12 @@ pub fn open(snapshot: &Snapshot) -> Option<(Fd, Place)> {
         .filter(|_| !snapshot.audit_dir.is_empty())
         .map_or(Err(Errno(libc::ENOENT)), |path| open_in(path, user));
     let errno = match first {
-        Ok(fd) => return Some((fd, Place::Audit)),
+        Ok(fd) => return Some(Way::File(fd, Place::Audit)),
         Err(errno) => errno,
     };
+    if is_heard(snapshot) {
+        return Some(Way::Bell);
+    }
     let mut path = Path::new();
     if private_dir(&mut path).is_some()
         && let Ok(fd) = open_in(&mut path, user)
@@ -54,10 +69,36 @@ pub fn open(snapshot: &Snapshot) -> Option<(Fd, Place)> {
                 dir,
             ],
         );
-        return Some((fd, Place::Substitute));
+        return Some(Way::File(fd, Place::Substitute));
     }
     lost(snapshot, errno);
     None
+}
+
+/// Whether a supervisor hears us: it judges this process and whatever it starts.
+#[cold]
+#[inline(never)]
+pub fn is_heard(snapshot: &Snapshot) -> bool {
+    snapshot.is_supervised && ring([bell::PING.as_ptr(), ptr::null()])
+}
+
+/// Has the supervisor put `line`, which ends with a newline, into the log.
+#[cold]
+#[inline(never)]
+pub fn hand_over(snapshot: &Snapshot, line: &mut [u8]) {
+    if let Some(end) = line.last_mut() {
+        *end = 0;
+        if ring([bell::RECORD.as_ptr(), line.as_ptr().cast()]) {
+            return;
+        }
+    }
+    lost(snapshot, Errno(libc::EIO));
+}
+
+/// Whether it was heard.
+fn ring(words: [*const c_char; 2]) -> bool {
+    let argv = [words[0], words[1], ptr::null()];
+    sys::execute(bell::PATH.as_ptr(), argv.as_ptr(), ptr::null()) == Errno(bell::HEARD)
 }
 
 /// Appends `line`, which ends with a newline. A line that was torn by a full disk gets its

@@ -9,7 +9,7 @@ use super::Judged;
 use crate::images::Layers;
 use crate::observe::Call;
 use crate::snapshot::Snapshot;
-use crate::spool::{self, Place};
+use crate::spool::{self, Place, Way};
 use crate::sys;
 
 /// A fresh id for an event of this moment, in microseconds since the Unix epoch.
@@ -64,13 +64,13 @@ impl Record<'_> {
     /// `None` if there is no room for the line.
     #[inline(never)]
     pub fn write(&mut self, outcome: Outcome, line: &mut [u8]) -> Option<()> {
-        let Some((file, place)) = spool::open(self.snapshot) else {
+        let Some(way) = spool::open(self.snapshot) else {
             return Some(());
         };
         let mut flags = EventFlags::default();
         for (holds, flag) in [
             (self.is_fallback, EventFlags::FALLBACK_IMAGE),
-            (place == Place::Substitute, EventFlags::FALLBACK_AUDIT),
+            (matches!(way, Way::File(_, Place::Substitute)), EventFlags::FALLBACK_AUDIT),
             (self.snapshot.fail_open == Some(true), EventFlags::FAIL_OPEN),
         ] {
             if holds {
@@ -101,7 +101,11 @@ impl Record<'_> {
             true => event::write_whole(&event, line)?,
             false => event::write_line(&event, line),
         };
-        spool::append(self.snapshot, &file, line.get(..len).unwrap_or(&[]));
+        match (way, line.get_mut(..len)) {
+            (Way::File(file, _), Some(line)) => spool::append(self.snapshot, &file, line),
+            (Way::Bell, Some(line)) => spool::hand_over(self.snapshot, line),
+            (_, None) => {}
+        }
         Some(())
     }
 }

@@ -142,6 +142,26 @@ pub fn event_of(
     id
 }
 
+/// Puts an event into the spool of `environment`'s log that the process `whose` has handed over: who it is, it
+/// is not believed. Whether it was one.
+pub fn heard(whose: &Whose<'_>, line: &[u8], environment: &Environment) -> bool {
+    if line.len() > LINE || super::event::Event::parse(line).is_none() {
+        return false;
+    }
+    let Ok(serde_json::Value::Object(mut event)) = serde_json::from_slice(line) else {
+        return false;
+    };
+    for (name, number) in [("pid", whose.pid), ("ppid", whose.ppid), ("uid", whose.uid)] {
+        event.insert(name.to_owned(), number.into());
+    }
+    let Some(directory) = environment.value("RAMPART_AUDIT_DIR").map(Path::new) else {
+        return false;
+    };
+    let line = serde_json::Value::Object(event);
+    spool(directory, format!("{line}\n").as_bytes());
+    true
+}
+
 /// The line of an event, and its id.
 fn line(
     whose: &Whose<'_>,

@@ -8,6 +8,7 @@
     reason = "execve and the signal disposition at start have no safe interface in std"
 )]
 
+use evaluator::bell;
 use rustix::process::Pid;
 use std::ffi::{CString, OsStr};
 use std::io::{self, ErrorKind};
@@ -68,6 +69,17 @@ pub fn replace_unjudged(file: &Path, argv: &[&OsStr], environment: &[Vec<u8>]) -
         let error = unsafe { raw_execve(file, argv, environment) };
         io::Error::from_raw_os_error(error)
     })
+}
+
+/// Whether a supervisor is above that hears its bell, and so judges what this process starts.
+pub fn is_supervised() -> bool {
+    let path = Path::new(OsStr::from_bytes(bell::PATH.to_bytes()));
+    let word = OsStr::from_bytes(bell::PING.to_bytes());
+    let call = |file, argv, environment| {
+        // SAFETY: `attempt` passes what execve(2) takes.
+        io::Error::from_raw_os_error(unsafe { raw_execve(file, argv, environment) })
+    };
+    attempt(path.as_os_str(), &[word], &[], &call).raw_os_error() == Some(bell::HEARD)
 }
 
 /// The signal mask as it was before the first [`fork`].

@@ -14,6 +14,7 @@ use crate::launch::program::{self, Facts};
 use crate::policy::Layers;
 use crate::process::Asker;
 use crate::serve::brain::{Brain, InForce};
+use evaluator::bell;
 use evaluator::event::Outcome;
 use evaluator::settle::{Settled, settle};
 use evaluator::wire::{Kind, Tag};
@@ -124,6 +125,19 @@ impl Judge {
         found.is_some() && (found == self.stub || (found == self.helper && is_stub))
     }
 
+    /// What a process that rings is told: an error number.
+    pub fn hear(&self, tracee: &Tracee) -> i32 {
+        let words: Vec<&[u8]> = tracee.asked.argv.iter().map(Vec::as_slice).collect();
+        let is_done = match words[..] {
+            [word] => word == bell::PING.to_bytes(),
+            [word, line] if word == bell::RECORD.to_bytes() => {
+                record::heard(&whose(tracee), line, &self.environment)
+            }
+            _ => false,
+        };
+        if is_done { bell::HEARD } else { libc::EINVAL }
+    }
+
     /// Judges. With `answer`, that of a person, or of nobody in time, counts.
     pub fn weigh(
         &mut self,
@@ -170,6 +184,16 @@ impl Judge {
 /// Which file it is.
 fn identity(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+/// Whose call it is, for an event.
+fn whose(tracee: &Tracee) -> record::Whose<'_> {
+    record::Whose {
+        pid: tracee.who.process,
+        ppid: tracee.who.parent,
+        uid: tracee.who.user,
+        tree: tracee.asked.environment.value("RAMPART_TREE").map(OsStr::as_bytes),
+    }
 }
 
 /// What a verdict is turned into an answer with.
@@ -246,12 +270,7 @@ impl Conclusion<'_> {
         outcome: Outcome,
         settled: Settled,
     ) -> [u8; 26] {
-        let whose = record::Whose {
-            pid: self.tracee.who.process,
-            ppid: self.tracee.who.parent,
-            uid: self.tracee.who.user,
-            tree: self.tracee.asked.environment.value("RAMPART_TREE").map(OsStr::as_bytes),
-        };
+        let whose = whose(self.tracee);
         let answered_by = settled.answered_by;
         let told = Told { hook: HOOK, outcome, answered_by, took: self.began.elapsed() };
         record::event_of(&whose, request, verdict, self.environment, &told)

@@ -179,6 +179,10 @@ impl Supervisor {
             return;
         }
         match read {
+            Ok(tracee) if tracee.rings() => {
+                let number = self.judge.hear(&tracee);
+                self.reply(&notice, Reply::Error(number));
+            }
             Ok(tracee) if self.judge.is_ours(&tracee) => {
                 let moment = self.moment(&tracee);
                 self.let_run(&notice, tracee, moment);

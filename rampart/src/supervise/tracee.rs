@@ -89,6 +89,11 @@ impl Tracee {
 }
 
 impl Tracee {
+    /// Whether it only rings for us ([`evaluator::bell`]).
+    pub fn rings(&self) -> bool {
+        self.asked.file.ends_with(evaluator::bell::PATH.to_bytes())
+    }
+
     /// Whether the file lies in memory only (memfd_create(2)).
     pub fn is_in_memory(&self) -> bool {
         let path = &self.asked.file;

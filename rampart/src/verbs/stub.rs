@@ -125,6 +125,7 @@ fn conclude(
     layers: &Layers,
     (request, verdict, is_told): (&Request<'_>, &Verdict<'_>, bool),
 ) -> Result<(), Failure> {
+    let is_supervised = asked.environment.value("RAMPART_SUPERVISED") == Some(OsStr::new("1"));
     let mut settled = settle(verdict, asked.environment.fail_open());
     let mut said = String::new();
     // Where the library did not know something, it does not know it after the exec either: even
@@ -137,6 +138,11 @@ fn conclude(
         let put = consent::put(socket, asked, layers, verdict);
         (settled, said, theirs) = (put.settled, put.said, put.theirs);
     } else if (verdict.action != Action::Deny || verdict.unsure) && !is_known {
+        // Inside a sandbox nobody may be reached, but the supervisor, which asks about the program itself.
+        let is_reached = socket.is_some_and(|socket| Connection::open(socket).is_ok());
+        if !is_reached && is_supervised && exec::is_supervised() {
+            return Ok(());
+        }
         (settled, said) = consent::settle(socket, asked, layers, verdict, settled);
     }
     let [policy, rule, message] = &theirs;
@@ -157,7 +163,6 @@ fn conclude(
         let id = record(Outcome::Denied);
         return Err(record::denial(request, verdict, &settled, &id));
     }
-    let is_supervised = asked.environment.value("RAMPART_SUPERVISED") == Some(OsStr::new("1"));
     if program::unfollowed(facts.kinds).is_some() && !is_supervised {
         record(Outcome::Unconfirmed);
     }
