@@ -29,6 +29,8 @@ pub struct Document {
     pub on_unparseable: Option<Action>,
     /// Which verdicts are recorded.
     pub record: Option<Record>,
+    /// What has to stand before commands besides the library.
+    pub enforce: Option<Enforce>,
     /// The shipped packs that the file takes in; `None` if it does not say. Whoever loads the
     /// file finds them.
     pub packs: Option<Packs>,
@@ -84,6 +86,17 @@ pub enum Packs {
     All,
     /// These, in file order; none if empty.
     Named(Vec<At<String>>),
+}
+
+/// What has to stand before the commands of a tree, the weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Enforce {
+    /// The library.
+    Interposer,
+    /// The kernel as well, where that can be had.
+    Best,
+    /// The kernel as well, or nothing is started.
+    Kernel,
 }
 
 /// Which verdicts are recorded.

@@ -7,7 +7,9 @@ use evaluator::Action;
 use evaluator::image::format::pattern;
 
 use crate::diagnostic::{Diagnostic, Source};
-use crate::document::{At, Document, Notify, Packs, Pattern, Policy, Record, Scope, TestCase};
+use crate::document::{
+    At, Document, Enforce, Notify, Packs, Pattern, Policy, Record, Scope, TestCase,
+};
 use crate::reader::{Fields, Reader};
 use crate::yaml::{self, Kind, Node};
 use crate::{keys, limits, read_exceptions, read_lists, read_rule};
@@ -36,6 +38,9 @@ pub const FALLBACKS: &[(&str, Action)] =
 pub const NO_APPROVER: &[(&str, Action)] = &[("allow", Action::Allow), ("deny", Action::Deny)];
 /// What `record` may be.
 pub const RECORDS: &[(&str, Record)] = &[("all", Record::All), ("notable", Record::Notable)];
+/// What `enforce` may be.
+pub const ENFORCED: &[(&str, Enforce)] =
+    &[("interposer", Enforce::Interposer), ("best", Enforce::Best), ("kernel", Enforce::Kernel)];
 /// What `platform` of `notify` may be.
 pub const PLATFORMS: &[&str] = &["auto", "slack", "discord", "teams", "openclaw", "webhook"];
 
@@ -84,6 +89,7 @@ fn document(reader: &mut Reader<'_>, node: &Node) -> Document {
     document.on_too_complex = setting(reader, &fields, "on_too_complex", FALLBACKS);
     document.on_unparseable = setting(reader, &fields, "on_unparseable", FALLBACKS);
     document.record = setting(reader, &fields, "record", RECORDS);
+    document.enforce = setting(reader, &fields, "enforce", ENFORCED);
     document.packs = fields.get("packs").and_then(|node| packs(reader, node));
     read_lists::read(reader, &fields);
     read_exceptions::read(reader, &fields, &mut document);

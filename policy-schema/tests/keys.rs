@@ -104,6 +104,7 @@ const FILES: &[(&str, &str, Shows)] = &[
     ("file.on_too_complex", "default_action: allow\non_too_complex: deny", Holds("on_too_complex: Some(Deny)")),
     ("file.on_unparseable", "default_action: allow\non_unparseable: deny", Verdict("x 'y", "deny")),
     ("file.record", "record: notable", Holds("record: Some(Notable)")),
+    ("file.enforce", "enforce: kernel", Holds("enforce: Some(Kernel)")),
     ("file.packs", "packs: all", Holds("packs: Some(All)")),
     ("file.lists", "lists: {a: [x, y]}\npolicies: [{name: p, rules: [{action: ask, when: {program: [{list: a}]}}]}]", Verdict("y", "ask p/1")),
     ("list_name.list", "policies: [{name: p, rules: [{action: ask, when: {program: [{list: a}]}}]}]", Refused("there is no list `a`")),

@@ -116,6 +116,10 @@ pub mod feature {
     /// Holds nothing, and stands for the standard policy that the reader has compiled in: so the
     /// most usual layer need not be mapped once more.
     pub const STANDARD: u16 = 4;
+    /// `rampart run` is to have the kernel put every start to a supervisor, where that can be had.
+    pub const ENFORCE_BEST: u16 = 1 << 14;
+    /// The same, and nothing is to be started where it cannot be had.
+    pub const ENFORCE_KERNEL: u16 = 1 << 15;
 }
 
 record! {

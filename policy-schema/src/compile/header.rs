@@ -1,11 +1,11 @@
 //! The header of an image: what the documents state for the whole policy.
 
 use evaluator::Action;
-use evaluator::image::format::{Header, record_events};
+use evaluator::image::format::{Header, feature, record_events};
 
 use crate::Options;
 use crate::diagnostic::Source;
-use crate::document::{Document, Record};
+use crate::document::{Document, Enforce, Record};
 
 /// The header for `documents`, which were read from `sources`.
 pub fn header(sources: &[Source<'_>], documents: &[Document], options: &Options) -> Header {
@@ -28,6 +28,11 @@ pub fn header(sources: &[Source<'_>], documents: &[Document], options: &Options)
             record_events::NOTABLE
         } else {
             record_events::ALL
+        },
+        features: match documents.iter().filter_map(|document| document.enforce).max() {
+            Some(Enforce::Kernel) => feature::ENFORCE_KERNEL,
+            Some(Enforce::Best) => feature::ENFORCE_BEST,
+            Some(Enforce::Interposer) | None => 0,
         },
         ..Header::default()
     }

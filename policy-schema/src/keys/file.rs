@@ -2,7 +2,7 @@
 
 use super::Holds::{self, AnyCase, Choice, Either, Flag, Form, Integer, Items, List, Named, Text};
 use super::{CONDITION, Mapping, PATTERN, key, names, required};
-use crate::read_policy::{ACTIONS, DEFAULTS, FALLBACKS, NO_APPROVER, PLATFORMS, RECORDS};
+use crate::read_policy::{ACTIONS, DEFAULTS, ENFORCED, FALLBACKS, NO_APPROVER, PLATFORMS, RECORDS};
 use crate::read_rule::SEVERITIES;
 
 const NAME: Holds = Form(r"[\s\S]", "x");
@@ -28,6 +28,7 @@ pub static DOCUMENT: Mapping = Mapping {
         key("on_too_complex", FALLBACK, "Answer to a command past a counted limit of understanding. Default: ask."),
         key("on_unparseable", FALLBACK, "Answer to text that a shell would run and that does not parse. Default: ask."),
         key("record", Choice(|| names(RECORDS)), "Which verdicts are recorded. `notable` leaves out what was simply allowed."),
+        key("enforce", Choice(|| names(ENFORCED)), "What `rampart run` has to put before commands besides the library. `kernel`: a supervisor, or nothing is started; `best`: where it can be had."),
         key("packs", Either(&[Choice(|| vec!["all"]), Items(&Form("^[a-z0-9-]+$", "git"), 0)]), "Shipped packs that are in force beside this file."),
         key("lists", Named(&List(&PATTERN, 1), 0), "Named lists, which patterns refer to by `{list: name}`."),
         key("disable", List(&Either(&[RULE_NAME, Holds::Mapping(&DISABLE)]), 0), "Rules that do not hold. User's and system's policy only."),

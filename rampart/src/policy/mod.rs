@@ -16,7 +16,7 @@ pub mod starter;
 use crate::directories::Directories;
 use crate::failure::{Failure, reason};
 use crate::launch::environment::Environment;
-use evaluator::image::format::{level, record_events};
+use evaluator::image::format::{feature, level, record_events};
 use evaluator::{Image, Images};
 use installed::SYSTEM;
 use recipe::Recipe;
@@ -198,6 +198,14 @@ impl Layers {
             image.header.level != level::PROJECT && image.header.record == record_events::NOTABLE
         };
         self.images().is_ok_and(|all| !all.iter().any(is_quiet))
+    }
+
+    /// What has to stand before the commands of a tree, by the strictest layer: the kernel where that can be had,
+    /// or, the second, in any case.
+    pub fn enforced(&self) -> (bool, bool) {
+        let all = self.images().unwrap_or_default();
+        let has = |bit| all.iter().any(|image| image.header.features & bit != 0);
+        (has(feature::ENFORCE_BEST), has(feature::ENFORCE_KERNEL))
     }
 
     /// Whether this is what the library has compiled in.

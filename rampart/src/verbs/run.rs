@@ -43,9 +43,10 @@ pub struct Arguments {
     /// Whether the policy is enforced, only recorded, or switched off
     #[arg(long, value_enum)]
     mode: Option<Mode>,
-    /// What stands before the command: librampart.so alone, or the kernel as well
-    #[arg(long, value_enum, env = "RAMPART_ENFORCE", default_value = "interposer")]
-    enforce: Enforce,
+    /// What stands before the command: librampart.so alone (the default), or the kernel as well. A policy
+    /// that demands more has its way
+    #[arg(long, value_enum, env = "RAMPART_ENFORCE")]
+    enforce: Option<Enforce>,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -88,15 +89,25 @@ impl Mode {
     }
 }
 
-/// Who stops what is denied.
-#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+/// Who stops what is denied, the weakest first.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Enforce {
     /// librampart.so, which static programs and raw system calls pass by
     Interposer,
+    /// As `kernel` where that can be had; else a warning, and librampart.so
+    Best,
     /// The kernel puts every start of a program to a supervisor as well; nothing runs if it cannot
     Kernel,
-    /// The same where the kernel can; else a warning, and librampart.so
-    Best,
+}
+
+/// What is to hold: what was asked for, or what the policy demands, if that is more.
+fn enforced(arguments: &Arguments, layers: Option<&Layers>) -> Enforce {
+    let demanded = match layers.map(Layers::enforced) {
+        Some((_, true)) => Enforce::Kernel,
+        Some((true, _)) => Enforce::Best,
+        _ => Enforce::Interposer,
+    };
+    arguments.enforce.unwrap_or(Enforce::Interposer).max(demanded)
 }
 
 /// What is to be started.
@@ -105,6 +116,7 @@ struct Prepared {
     environment: Environment,
     /// The policy of the tree that starts here; `None` inside one.
     layers: Option<Layers>,
+    enforce: Enforce,
 }
 
 /// Runs the verb. Returns the command's exit status if this process has stayed its parent.
@@ -112,10 +124,10 @@ struct Prepared {
 /// # Errors
 /// If the command was not started.
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    let Prepared { file, mut environment, layers } = prepared(arguments)?;
+    let Prepared { file, mut environment, layers, enforce } = prepared(arguments)?;
     let hosted = layers.as_ref().and_then(|layers| listener(&mut environment, layers));
     let is_enforced = environment.value("RAMPART_MODE") != Some(OsStr::new(Mode::Disabled.name()));
-    let link = match arguments.enforce {
+    let link = match enforce {
         Enforce::Kernel | Enforce::Best if is_enforced => {
             environment.set("RAMPART_SUPERVISED", OsStr::new("1"));
             match supervise::split()? {
@@ -131,7 +143,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     };
     let start = |link: Option<Link>| {
         let mut environment = environment.clone();
-        match link.map_or(Ok(()), |link| joined(arguments, link, &mut environment)) {
+        match link.map_or(Ok(()), |link| joined(enforce, link, &mut environment)) {
             Ok(()) => replace(arguments, &file, &environment),
             Err(failure) => failure,
         }
@@ -219,9 +231,9 @@ fn supervised(
 }
 
 /// Puts this process under the supervisor, or says why that cannot be.
-fn joined(arguments: &Arguments, link: Link, environment: &mut Environment) -> Result<(), Failure> {
+fn joined(enforce: Enforce, link: Link, environment: &mut Environment) -> Result<(), Failure> {
     match link.join() {
-        Err(failure) if arguments.enforce == Enforce::Best => {
+        Err(failure) if enforce == Enforce::Best => {
             // The library records what nobody else does.
             environment.remove("RAMPART_SUPERVISED");
             complain!("rampart: warning: {}; it goes on so", failure.message);
@@ -297,17 +309,19 @@ fn prepared(arguments: &Arguments) -> Result<Prepared, Failure> {
     let file = program::find(Path::new("."), name, environment.value("PATH"));
     let file = file.map_err(|missing| not_runnable(name, missing))?;
     if is_guarded {
-        return Ok(Prepared { file, environment, layers: None });
+        let enforce = enforced(arguments, None);
+        return Ok(Prepared { file, environment, layers: None, enforce });
     }
     let layers = arguments.choice.load(&environment)?;
     let library = library::find()?;
+    let enforce = enforced(arguments, Some(&layers));
     tree::guard(&mut environment, &library, &layers)?;
     if let Some(mode) = arguments.mode {
         environment.set("RAMPART_MODE", OsStr::new(mode.name()));
     }
     let why = program::unfollowed(program::loaded(&file).1.kinds);
     // Its supervisor judges it, too.
-    if let Some(why) = why.filter(|_| arguments.enforce != Enforce::Kernel) {
+    if let Some(why) = why.filter(|_| enforce != Enforce::Kernel) {
         complain!(
             "rampart: warning: `{}` {why}, so librampart.so is not loaded into it: what it starts \
              is judged only where it passes its environment on",
@@ -315,7 +329,7 @@ fn prepared(arguments: &Arguments) -> Result<Prepared, Failure> {
         );
         judge_here(&arguments.command, &layers, environment.clone())?;
     }
-    Ok(Prepared { file, environment, layers: Some(layers) })
+    Ok(Prepared { file, environment, layers: Some(layers), enforce })
 }
 
 fn not_runnable(name: &OsStr, missing: Missing) -> Failure {

@@ -148,6 +148,114 @@ fn one_supervisor_for_a_tree() {
 }
 
 #[test]
+fn a_policy_can_demand_it() {
+    let guard = guard();
+    let policy = |word: &str| {
+        let text =
+            super::POLICY.replacen("version: '1'", &format!("version: '1'\nenforce: {word}"), 1);
+        fs::write(guard.path("policy.yaml"), text).unwrap();
+    };
+    let start = |enforce: &[&str]| {
+        let mut command = guard.bare(tests::rampart());
+        command.args(["run", "--policy", "policy.yaml"]).args(enforce);
+        command.args(["--", "./unseen", "execve", "./mark", "bad"]);
+        command.env("RAMPART_AUDIT_DIR", guard.audit()).env("RAMPART_LIB", tests::library());
+        command
+    };
+    for (word, enforce, runs) in [
+        ("interposer", &[][..], true),
+        ("best", &[], false),
+        ("kernel", &[], false),
+        ("kernel", &["--enforce", "interposer"], false),
+        ("interposer", &["--enforce", "best"], false),
+    ] {
+        policy(word);
+        let ran = run(&mut start(enforce), "");
+        assert_eq!(guard.path("bad").exists(), runs, "{word} {enforce:?}: {ran:?}");
+        let _ = fs::remove_file(guard.path("bad"));
+    }
+    // Where it cannot be had, since somebody listens already, the policy decides.
+    let Some(python) = find("python3") else {
+        return println!("skipped: python3 is not installed");
+    };
+    for (word, status) in [("kernel", 126), ("best", 7)] {
+        policy(word);
+        let mut outer = std::process::Command::new(&python);
+        let inner = start(&[]);
+        outer.args(["-c", LISTENING]).arg(inner.get_program()).args(inner.get_args());
+        outer.current_dir(guard.dir()).env_clear();
+        outer.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let ran = run(&mut outer, "");
+        assert_eq!(
+            (ran.status, guard.path("bad").exists()),
+            (status, word == "best"),
+            "{word}: {ran:?}"
+        );
+        assert!(ran.stderr.contains("another supervisor is above this one"), "{ran:?}");
+    }
+}
+
+/// Becomes its arguments below a filter that has a listener, as in a container that has one: it is never asked.
+const LISTENING: &str = "
+import ctypes, os, platform, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+number = 277 if platform.machine() == 'aarch64' else 317
+code = struct.pack('HBBI', 6, 0, 0, 0x7fff0000)
+room = ctypes.create_string_buffer(code)
+program = struct.pack('HxxxxxxQ', 1, ctypes.addressof(room))
+libc.prctl(38, 1, 0, 0, 0)
+listener = libc.syscall(number, 1, 8, program)
+assert listener >= 0, ctypes.get_errno()
+os.set_inheritable(listener, True)
+os.execv(sys.argv[1], sys.argv[1:])
+";
+
+#[test]
+fn signals_reach_the_command() {
+    let guard = guard();
+    let text = "trap 'exit 9' TERM; trap 'echo usr1' USR1; echo ready >ready; while :; do sleep 0.02; done";
+    let mut command = supervised(&guard, &["sh", "-c", text]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let evaluator = Evaluator::without_daemon(&guard);
+    evaluator.wait("the command", || guard.path("ready").exists().then_some(()));
+    let pid = rustix::process::Pid::from_child(&child);
+    for signal in [rustix::process::Signal::USR1, rustix::process::Signal::TERM] {
+        rustix::process::kill_process(pid, signal).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let output = child.stdout.take().map(std::io::read_to_string).unwrap().unwrap();
+    assert_eq!((child.wait().unwrap().code(), output.as_str()), (Some(9), "usr1\n"));
+}
+
+#[test]
+fn gdb_in_the_tree() {
+    if find("gdb").is_none() {
+        println!("skipped: gdb is not installed");
+        return;
+    }
+    let guard = guard();
+    for (mark, word, runs) in [
+        ("./mark", "fine", true),
+        ("./dynamic/mark", "good", true),
+        ("./mark", "bad", false),
+        ("./dynamic/mark", "bad", false),
+    ] {
+        let words = [&GDB[..], &["-batch", "-ex", "run", "--args", mark, word]].concat();
+        let ran = run(&mut supervised(&guard, &words), "");
+        assert_eq!(guard.path(word).exists(), runs, "{mark} {word}: {ran:?}");
+        assert_eq!(ran.stderr.contains("rampart: denied: "), !runs, "{mark} {word}: {ran:?}");
+    }
+    // It starts programs from a process with several threads, and holds them itself.
+    let words = ["gdb", "-nx", "-batch", "-ex", "run", "--args", "./mark", "other"];
+    let ran = run(&mut supervised(&guard, &words), "");
+    let has_threads = ran.stderr.contains("it cannot be held");
+    assert_eq!(guard.path("other").exists(), !has_threads, "{ran:?}");
+}
+
+/// gdb with one thread.
+const GDB: [&str; 4] = ["gdb", "-nx", "-iex", "maint set worker-threads 0"];
+
+#[test]
 fn a_debugger_in_the_tree() {
     let Some(strace) = find("strace") else {
         println!("skipped: strace is not installed");
@@ -169,4 +277,81 @@ fn a_debugger_in_the_tree() {
     assert!(ran.stderr.contains("it cannot be held"), "{ran:?}");
     let ran = run(&mut under(&guard, "best", &["./unseen", "thread", "./mark", "other"]), "");
     assert_eq!(ran.status, 7, "{ran:?}");
+}
+
+#[test]
+fn a_sandbox_without_socket_and_log_is_heard() {
+    let is_there = find("bwrap").is_some_and(|bwrap| {
+        let mut command = std::process::Command::new(bwrap);
+        command.args(["--ro-bind", "/", "/", "--unshare-all", "true"]);
+        command.status().is_ok_and(|status| status.success())
+    });
+    if !is_there {
+        println!("skipped: bubblewrap is not installed, or may not be used");
+        return;
+    }
+    let guard = guard();
+    fs::create_dir_all(guard.path("lib")).unwrap();
+    fs::copy(guard.path("dynamic/mark"), guard.path("lib/careful")).unwrap();
+    let (dir, audit, run_dir) =
+        (guard.dir().display().to_string(), guard.audit(), guard.path("run"));
+    let (audit, run_dir) = (audit.to_str().unwrap(), run_dir.to_str().unwrap());
+    let sandboxed = || {
+        let all = [
+            &["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
+                [..],
+            &[
+                "--bind",
+                &dir,
+                &dir,
+                "--ro-bind",
+                audit,
+                audit,
+                "--tmpfs",
+                run_dir,
+                "--tmpfs",
+                "/dev/shm",
+            ],
+            &["--chdir", &dir, "sh"],
+        ];
+        supervised(&guard, &all.concat())
+    };
+    // From standard input, so that nothing outside sees what will be started.
+    let ran = run(&mut sandboxed(), "./dynamic/mark fine; ./dynamic/mark bad; exit 3");
+    assert_eq!((ran.status, guard.path("bad").exists()), (3, false), "{ran:?}");
+    assert!(guard.path("fine").exists(), "{ran:?}");
+    assert_eq!(ran.stderr.lines().count(), 1, "one denial, no warning: {ran:?}");
+    let events = guard.events();
+    let of = |word: &str, outcome: &str| {
+        let is_it = |event: &&serde_json::Value| {
+            event["argv"][0] == "./dynamic/mark"
+                && event["argv"][1] == word
+                && event["outcome"] == outcome
+        };
+        events.iter().filter(is_it).collect::<Vec<_>>()
+    };
+    let (fine, bad) = (of("fine", "allowed"), of("bad", "denied"));
+    assert_eq!((fine.len(), bad.len()), (1, 1), "{events:#?}");
+    // Its own number in there is a small one.
+    for event in [fine[0], bad[0]] {
+        assert!(event["pid"].as_u64().unwrap() > 100, "{event:#}");
+    }
+    let evaluator = Evaluator::without_daemon(&guard);
+    for (verb, text) in [("approve", "left"), ("deny", "kept")] {
+        let input = format!("./lib/careful {text}");
+        let ran = evaluator.while_running((sandboxed(), &input), || {
+            let pending = evaluator.wait_for(1);
+            assert_eq!(pending.len(), 1, "one question: {pending:?}");
+            assert_eq!(evaluator.say(&[verb, pending[0]["id"].as_str().unwrap()]).status, 0);
+        });
+        assert_eq!(guard.path(text).exists(), verb == "approve", "{verb}: {ran:?}");
+    }
+    // What is no event is none, and without a supervisor there is no bell.
+    let bell = format!("/rampart{}", "-".repeat(293));
+    for (enforce, expected) in
+        [("kernel", "Invalid argument"), ("interposer", "File name too long")]
+    {
+        let ran = run(&mut under(&guard, enforce, &["./unseen", "execve", &bell, "{}"]), "");
+        assert!(ran.stderr.contains(expected), "{enforce}: {ran:?}");
+    }
 }
