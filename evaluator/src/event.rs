@@ -215,7 +215,7 @@ fn call(json: &mut Json<'_>, request: &Request<'_>, reserve: usize) {
             json.text("exe", file);
             json.key("argv");
             json.open(b'[');
-            let (mut secret, mut written) = (false, 0_usize);
+            let (mut secret, mut written, mut short) = (false, 0_usize, redact::Short::Other);
             for index in 0..argv.len() {
                 if json.free() < reserve {
                     break;
@@ -225,10 +225,13 @@ fn call(json: &mut Json<'_>, request: &Request<'_>, reserve: usize) {
                 json.separator();
                 if secret && !arg.starts_with(b"-") {
                     json.string(redact::MASK)
+                } else if short.is_attached(arg) {
+                    json.string(b"-p[masked]")
                 } else {
                     json.masked(arg, LONG)
                 }
-                secret = redact::takes_secret(arg);
+                secret = redact::takes_secret(arg) || short.takes_next(arg);
+                short = short.behind(arg);
             }
             json.close(b']');
             if written < argv.len() {

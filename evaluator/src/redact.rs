@@ -14,7 +14,17 @@ privatekey credential credentials authorization secretaccesskey pgpassword mysql
 
 /// Starts of well-known tokens, and how many bytes a token has at least, as two digits.
 const TOKEN_STARTS: &[u8] = b"ghp_20 gho_20 ghs_20 ghu_20 github_pat_20 glpat-16 xoxb-16 xoxp-16 \
-sk-20 sk_live_16 AKIA16 ASIA16 AIza30 npm_20 pypi-20 eyJ40";
+sk-20 sk_live_16 AKIA16 ASIA16 AIza30 npm_20 pypi-20 eyJ40 ghr_20 xoxa-16 xoxs-16 xapp-16 rk_live_16 \
+sk_test_16 hf_20 SG.40 ya29.20 dop_v1_40 AGE-SECRET-KEY-150";
+
+/// Programs that take a password in the same word as `-p`.
+const SHORT_PASSWORD: &[u8] =
+    b"mysql mysqldump mysqladmin mysqlimport mysqlcheck mysqlshow mariadb \
+mariadb-dump mariadb-admin";
+
+/// The two ends of a key in text (RFC 7468 §2): all that stands between them is masked.
+const KEY_BEGINS: &[u8] = b"PRIVATE KEY-----";
+const KEY_ENDS: &[u8] = b"-----END ";
 
 /// Whether the argument after `arg` is a secret: an option that takes one.
 #[must_use]
@@ -25,13 +35,82 @@ pub fn takes_secret(arg: &[u8]) -> bool {
     }
 }
 
+/// What `-p` means to a program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Short {
+    /// Nothing of a password.
+    #[default]
+    Other,
+    /// `-pSECRET`
+    Attached,
+    /// The same, or `-p SECRET`.
+    Next,
+}
+
+impl Short {
+    /// What it means behind `word`, where it meant this before.
+    #[must_use]
+    pub fn behind(self, word: &[u8]) -> Self {
+        // It has its password: what follows is the program that it starts.
+        if self == Self::Next && word.starts_with(b"-p") {
+            return Self::Other;
+        }
+        let name = word.rsplit(|byte| *byte == b'/').next().unwrap_or(word);
+        match name {
+            b"sshpass" => Self::Next,
+            [b'm', ..] if self == Self::Attached => self,
+            [] | [0..=b'l' | b'n'..=255, ..] => self,
+            _ if SHORT_PASSWORD.split(|byte| *byte == b' ').any(|known| known == name) => {
+                Self::Attached
+            }
+            _ => self,
+        }
+    }
+
+    /// Whether `word` is `-pSECRET`.
+    #[must_use]
+    pub fn is_attached(self, word: &[u8]) -> bool {
+        self != Self::Other && word.len() > 2 && word.starts_with(b"-p")
+    }
+
+    /// Whether what follows `word` is a secret.
+    #[must_use]
+    pub fn takes_next(self, word: &[u8]) -> bool {
+        self == Self::Next && word == b"-p"
+    }
+}
+
+/// Where a private key in `text` starts and ends: behind its first line's marks, at its last line's. One
+/// that does not end goes to the end of the text.
+fn private_key(text: &[u8]) -> Option<(usize, usize)> {
+    if !text.starts_with(b"-----BEGIN ") {
+        return None;
+    }
+    let head = text.get(..text.len().min(64))?;
+    let at = head.windows(KEY_BEGINS.len()).position(|window| window == KEY_BEGINS)?;
+    let start = at.saturating_add(KEY_BEGINS.len());
+    let rest = text.get(start..)?;
+    let end = rest.windows(KEY_ENDS.len()).position(|window| window == KEY_ENDS);
+    Some((start, start.saturating_add(end.unwrap_or(rest.len()))))
+}
+
 /// Calls `put` with pieces of `text` in which secrets are replaced by [`MASK`].
 pub fn masked(text: &[u8], put: &mut dyn FnMut(&[u8])) {
     let mut rest = text;
     let mut after_scheme = false;
+    let mut short = Short::Other;
     while !rest.is_empty() {
         let (separators, tail) = split_at(rest, rest.iter().position(|b| !is_separator(*b)));
         put(separators);
+        if separators.iter().any(|byte| matches!(byte, b';' | b'&' | b'|' | b'\n')) {
+            short = Short::Other;
+        }
+        if let Some((start, end)) = private_key(tail) {
+            put(tail.get(..start).unwrap_or(&[]));
+            put(MASK);
+            rest = tail.get(end..).unwrap_or(&[]);
+            continue;
+        }
         let (word, tail) = split_at(tail, tail.iter().position(|b| is_separator(*b)));
         if after_scheme && is_scheme(word) {
             put(word);
@@ -40,6 +119,9 @@ pub fn masked(text: &[u8], put: &mut dyn FnMut(&[u8])) {
         }
         let lower = Lower(word);
         if after_scheme || is_token(word) {
+            put(MASK);
+        } else if short.is_attached(word) {
+            put(b"-p");
             put(MASK);
         } else if let Some(keep) = url_userinfo(word) {
             let (head, host) = split_at(word, Some(keep.1));
@@ -60,7 +142,10 @@ pub fn masked(text: &[u8], put: &mut dyn FnMut(&[u8])) {
         } else {
             put(word);
         }
-        after_scheme = lower.is(b"bearer") || (lower.is_option() && takes_secret(word));
+        after_scheme = lower.is(b"bearer")
+            || (lower.is_option() && takes_secret(word))
+            || short.takes_next(word);
+        short = short.behind(word);
         rest = tail;
     }
 }
@@ -173,6 +258,29 @@ mod tests {
             ("echo AKIAIOSFODNN7EXAMPLE", "echo [masked]"),
             ("echo sk-short", "echo sk-short"),
             ("curl https://h/p?token=abc&x=1", "curl https://h/p?token=[masked]&x=1"),
+            ("mysql -phunter2 -u root", "mysql -p[masked] -u root"),
+            (
+                "sudo /usr/bin/mysqldump -u x '-phunter2' db",
+                "sudo /usr/bin/mysqldump -u x '-p[masked]' db",
+            ),
+            ("mysql -p db", "mysql -p db"),
+            ("sshpass -p hunter2 ssh -p 22 h", "sshpass -p [masked] ssh -p 22 h"),
+            ("sshpass -phunter2 ssh h; ssh -p22 h", "sshpass -p[masked] ssh h; ssh -p22 h"),
+            ("gcc -pthread -pipe a.c; find . -print", "gcc -pthread -pipe a.c; find . -print"),
+            ("mysql x; gcc -pthread a.c", "mysql x; gcc -pthread a.c"),
+            ("echo hf_0123456789abcdefABCDEF", "echo [masked]"),
+            (
+                "echo '-----BEGIN RSA PRIVATE KEY-----\nMIIE x+/=\n-----END RSA PRIVATE KEY-----' >k",
+                "echo '-----BEGIN RSA PRIVATE KEY-----[masked]-----END RSA PRIVATE KEY-----' >k",
+            ),
+            (
+                "echo -----BEGIN OPENSSH PRIVATE KEY-----\\nb3Bl; id",
+                "echo -----BEGIN OPENSSH PRIVATE KEY-----[masked]",
+            ),
+            (
+                "echo '-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----'",
+                "echo '-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----'",
+            ),
             ("ssh -p 22 host", "ssh -p 22 host"),
             ("echo password", "echo password"),
             ("grep --token", "grep --token"),

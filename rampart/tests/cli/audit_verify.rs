@@ -226,6 +226,34 @@ fn an_old_copy_takes_an_anchor_to_find() {
 }
 
 #[test]
+fn what_is_cut_off_behind_the_last_seal_takes_an_anchor_to_find() {
+    let user = User::new();
+    let key = sealed(&user);
+    let sealed_lines = lines(&user);
+    // Entries that nothing has sealed yet, as a crash leaves them.
+    let mut all = sealed_lines.clone();
+    let last = all.last().unwrap().clone();
+    let value: serde_json::Value = serde_json::from_str(&last).unwrap();
+    let body = format!(
+        "{{\"v\":1,\"id\":\"z\",\"outcome\":\"denied\",\"seq\":{},\"prev\":{}",
+        value["seq"].as_u64().unwrap() + 1,
+        value["hash"]
+    );
+    use sha2::{Digest as _, Sha256};
+    let hash: String = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+    all.push(format!("{body},\"hash\":\"{hash}\"}}"));
+    put(&user, &all);
+    let found = rampart(&user, &["audit", "verify", "--key", &key]);
+    assert!(found.status == 0 && found.stdout.contains("only consistent"), "{}", found.stdout);
+    let anchor = user.write("anchor", &rampart(&user, &["audit", "anchor"]).stdout);
+    put(&user, &sealed_lines);
+    let anchor = anchor.to_str().unwrap();
+    assert_eq!(rampart(&user, &["audit", "verify", "--key", &key]).status, 0);
+    let found = rampart(&user, &["audit", "verify", "--key", &key, "--anchor", anchor]);
+    assert_eq!(found.status, 1, "{}", found.stdout);
+}
+
+#[test]
 fn a_torn_end_is_set_aside() {
     let user = User::new();
     let key = sealed(&user);
