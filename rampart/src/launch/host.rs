@@ -2,6 +2,8 @@
 //! what has to be asked reaches a person without a daemon. Otherwise it is not there: what the
 //! terminal sends reaches the command, what others send is handed on, and it ends as the command ends.
 
+use super::environment::Environment;
+use super::notices::Notices;
 use super::parent::{End, Signals};
 use super::prompt::Prompt;
 use crate::failure::{Failure, reason};
@@ -42,13 +44,15 @@ pub fn serve(
         server.watch(descriptor, token).map_err(cannot)?;
     }
     let mut prompt = Prompt::open();
+    let mut notices = Notices::of(&Environment::own());
     let mut is_watched = false;
     let mut ended = reaped(child);
     let end = loop {
         if let Some(end) = ended.take() {
             break end;
         }
-        let limit = if prompt.is_some() { GLANCE } else { Duration::MAX };
+        let waits = server.desk.approvals.count_pending() > 0;
+        let limit = if prompt.is_some() || waits { GLANCE } else { Duration::MAX };
         let happened = server.turn(limit)?;
         if happened.contains(&TERMINAL)
             && let Some((id, scope)) = prompt.as_mut().and_then(Prompt::answer)
@@ -67,6 +71,7 @@ pub fn serve(
                 _ => {}
             }
         }
+        notices.tell(&server.desk.approvals, prompt.as_ref());
         signals.hand_on(child);
         if signals.child_has_changed() {
             ended = reaped(child);

@@ -5,6 +5,7 @@ pub mod environment;
 pub mod exec;
 pub mod host;
 pub mod library;
+mod notices;
 pub mod parent;
 pub mod program;
 mod prompt;

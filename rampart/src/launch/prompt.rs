@@ -25,7 +25,7 @@ impl Prompt {
     }
 
     /// Whether a person who sits there would see a question, and their answer come to us.
-    fn is_free(&self) -> bool {
+    pub fn is_free(&self) -> bool {
         let plain = LocalModes::ICANON | LocalModes::ECHO;
         let is_plain =
             tcgetattr(&self.terminal).is_ok_and(|state| state.local_modes.contains(plain));
@@ -77,6 +77,17 @@ impl Prompt {
         let id = self.asked.take()?;
         let yes = matches!(line.trim_ascii(), b"y" | b"yes");
         Some((id, yes.then_some(Scope::Once)))
+    }
+
+    /// Has the terminal show `text`, which holds no control character, as a notification (OSC 9), which draws
+    /// nothing. Terminals that know none pass over it.
+    pub fn ring(&self, text: &str) {
+        // Whoever is not in the foreground would be stopped for it.
+        let stops =
+            |state: rustix::termios::Termios| state.local_modes.contains(LocalModes::TOSTOP);
+        if !tcgetattr(&self.terminal).is_ok_and(stops) {
+            self.say(&format!("\x1b]9;{text}\x07"));
+        }
     }
 
     fn say(&self, text: &str) {

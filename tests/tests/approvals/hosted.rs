@@ -160,6 +160,7 @@ fn a_free_terminal_is_asked() {
         assert!(ran.stdout.contains("careful"), "{answer:?}: {ran:?}");
         assert!(ran.stdout.contains("[test/think]"), "{answer:?}: {ran:?}");
         assert!(ran.stdout.contains("think first"), "{answer:?}: {ran:?}");
+        assert!(!ran.stdout.contains("\x1b]9;"), "{answer:?}: {ran:?}");
         assert_eq!(guard.path(&name).exists(), runs, "{answer:?}: {ran:?}");
         let status = if runs { "status 7" } else { "status 126" };
         assert!(ran.stdout.contains(status), "{answer:?}: {ran:?}");
@@ -177,6 +178,10 @@ fn a_terminal_in_use_is_left_alone() {
     let mut command = evaluator.outside(&python);
     command.args(["-c", TERMINAL, "y"]).arg(tests::rampart());
     command.arg("run").arg("--policy").arg(guard.image());
+    let desktop = guard.path("desktop");
+    fs::write(&desktop, "#!/bin/sh\nprintf '%s\\n' \"$@\" > told\n").unwrap();
+    fs::set_permissions(&desktop, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    command.env("RAMPART_NOTIFY", &desktop);
     // A program that has switched the terminal to raw mode, as every full-screen program does.
     command.args(["--", "sh", "-c", "stty raw -echo; cat input | sh; stty sane"]);
     let ran = evaluator.while_running((command, ""), || {
@@ -187,5 +192,9 @@ fn a_terminal_in_use_is_left_alone() {
         let _ = evaluator.say(&["approve", &id(&pending[0])]);
     });
     assert!(!ran.stdout.contains("[y/N]"), "{ran:?}");
+    // A notification is shown beside it, once, by the terminal and on the desktop.
+    let told = fs::read_to_string(guard.path("told")).unwrap();
+    assert!(told.contains("rampart approve ") && told.contains("careful mark"), "{told}");
+    assert_eq!(ran.stdout.matches("\x1b]9;rampart approve ").count(), 1, "{ran:?}");
     assert!(ran.stdout.contains("status 7"), "{ran:?}");
 }
