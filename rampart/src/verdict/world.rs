@@ -80,7 +80,9 @@ impl FileSystem {
         if let Some(known) = self.resolved.borrow().get(path) {
             return known.clone();
         }
-        let answer = match fs::canonicalize(OsStr::from_bytes(path)) {
+        let name = Path::new(OsStr::from_bytes(path));
+        // Most operands are no file at all, and realpath(3) asks for every directory above them.
+        let answer = match fs::metadata(name).and_then(|_| fs::canonicalize(name)) {
             Ok(found) => Answer::Value(found.as_os_str().as_bytes().into()),
             Err(error) => missing(&error),
         };
