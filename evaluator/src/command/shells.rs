@@ -12,6 +12,20 @@ use crate::world::Answer;
 /// a long script is no reason to ask.
 const SCRIPT_FUEL: u32 = 60_000;
 
+/// Where programs lie that the system brings. A script there is one of them: as of a binary, what it
+/// does by itself is known by its name, and what it starts is judged then.
+const SYSTEM: [&[u8]; 9] = [
+    b"/bin/",
+    b"/sbin/",
+    b"/lib/",
+    b"/usr/bin/",
+    b"/usr/sbin/",
+    b"/usr/lib/",
+    b"/usr/libexec/",
+    b"/usr/share/",
+    b"/nix/store/",
+];
+
 /// What a shell was told on its command line.
 #[derive(Default)]
 struct Options {
@@ -200,11 +214,15 @@ impl Shell<'_, '_> {
         self.run_script(index, word.text, via)
     }
 
-    /// Reads a script that is there, and follows it as far as the fuel for scripts goes.
+    /// Reads a script that is there and none of the system's, and follows it as far as the fuel for scripts goes.
     fn run_script(&mut self, index: usize, name: Span, via: Via) -> Step {
         let Some(path) = self.resolved(name)? else {
             return Ok(());
         };
+        let system = SYSTEM.iter().any(|directory| self.bytes(path).starts_with(directory));
+        if system && via == Via::Script {
+            return Ok(());
+        }
         let Some(text) = self.read_file(path)? else {
             return Ok(());
         };

@@ -166,6 +166,10 @@ impl Shell<'_, '_> {
     /// The entry of `name`, one of several in turn where several are possible.
     pub fn choose(&mut self, wanted: u32, name: Span) -> Step<Option<Var>> {
         self.burn(name.len as usize / 8)?;
+        let latest = self.entries(wanted, self.bytes(name)).next();
+        if latest.is_none_or(|entry| entry.scope & kind::MAYBE == 0) {
+            return Ok(latest.filter(|entry| entry.scope & kind::UNSET == 0));
+        }
         let mut values = [Var::default(); MAX_VALUES];
         let mut count = 0_usize;
         for entry in self.entries(wanted, self.bytes(name)).take(MAX_VALUES) {
