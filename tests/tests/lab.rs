@@ -114,6 +114,54 @@ fn a_small_agent() {
     );
 }
 
+/// Ignores SIGTERM, and has a child in a session of its own, whose parent ends.
+const STUBBORN: &str = r#"#!/usr/bin/env python3
+import os, signal, sys, time
+if '--version' in sys.argv:
+    sys.exit()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def tell(*pids):
+    with open('PIDS', 'a') as file:
+        file.writelines(f'{pid}\n' for pid in pids)
+tell(os.getppid(), os.getpid())
+if os.fork() == 0:
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    tell(os.getpid())
+time.sleep(600)
+"#;
+
+#[test]
+fn one_that_does_not_end_is_ended_with_all_that_it_started() {
+    if find("python3").is_none() {
+        return println!("skipped: python3 is not installed");
+    }
+    let guard = Guard::new("");
+    let program = guard.path("agent");
+    let cache = guard.path("cache");
+    for way in ["hooks", "interposer", "kernel"] {
+        let pids = guard.path(way);
+        fs::write(&program, STUBBORN.replace("PIDS", &pids.display().to_string())).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut command = guard.bare(rampart());
+        command.args(["lab", "codex", "--way", way, "--timeout", "5", "--program"]).arg(&program);
+        command.env("RAMPART_LIB", tests::library()).env("XDG_CACHE_HOME", &cache);
+        let ran = run(&mut command, "");
+        assert_eq!(ran.status, 1, "{way}: {ran:?}");
+        assert!(ran.stderr.contains("did not end within 5 s"), "{way}: {ran:?}");
+        let pids = fs::read_to_string(&pids).unwrap();
+        assert_eq!(pids.lines().count(), 3, "{way}: {pids}");
+        let runs = |pid: &str| {
+            let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&words).contains(program.to_str().unwrap())
+        };
+        let left: Vec<&str> = pids.lines().filter(|pid| runs(pid)).collect();
+        assert!(left.is_empty(), "{way}: {left:?}");
+        assert_eq!(fs::read_dir(&cache).unwrap().count(), 0, "{way}");
+    }
+}
+
 #[test]
 fn the_real_ones() {
     let Some(directory) = std::env::var_os("RAMPART_TEST_AGENTS") else {

@@ -3,6 +3,7 @@
 //! tries is harmless even if it runs ([`tries`]).
 
 mod agent;
+mod left;
 mod model;
 mod tries;
 
@@ -11,11 +12,15 @@ use crate::directories::make_private;
 use crate::failure::{Failure, reason};
 use crate::output::Output;
 use crate::policy::authority;
+use left::Below;
 use model::Model;
 use serde::Serialize;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tries::Try;
 
 /// Lets an agent's model try dangerous things, and shows what was stopped, where, and what the model was shown
@@ -137,8 +142,16 @@ impl Arguments {
         let ways = if self.way.is_empty() { &Way::ALL[..] } else { &self.way };
         let mut output = Output::new();
         let mut is_right = true;
+        let below = Below::new()?;
+        let is_interrupted = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            let flag = Arc::clone(&is_interrupted);
+            signal_hook::flag::register(signal, flag).map_err(|error| {
+                Failure::other(format!("signals cannot be handled: {}", reason(&error)))
+            })?;
+        }
         for way in ways {
-            let report = self.attempt(&program, *way)?;
+            let report = self.attempt(&program, *way, &below, &is_interrupted)?;
             is_right &= report.right;
             print(&mut output, &report, self.json)?;
             output.flush()?;
@@ -146,7 +159,13 @@ impl Arguments {
         Ok(u8::from(!is_right))
     }
 
-    fn attempt(&self, program: &Path, way: Way) -> Result<Report, Failure> {
+    fn attempt(
+        &self,
+        program: &Path,
+        way: Way,
+        below: &Below,
+        is_interrupted: &AtomicBool,
+    ) -> Result<Report, Failure> {
         let place = Place::new(self.keep)?;
         let work = place.root.join("work");
         let tries = tries::prepare(&work)?;
@@ -157,6 +176,8 @@ impl Arguments {
             root: &place.root,
             port: model.port,
             seconds: self.timeout,
+            below,
+            is_interrupted,
         };
         let version = self.agent.version(&setting)?;
         self.agent.run(&setting)?;

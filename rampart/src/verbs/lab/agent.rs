@@ -1,12 +1,15 @@
 //! How each agent is started so that it talks to the model of the lab and to nobody else.
 
 use super::Way;
+use super::left::{self, Below};
 use crate::failure::{Failure, reason};
 use crate::launch::program;
+use rustix::process::{Pid, Signal};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// An agent that the lab can start.
@@ -30,7 +33,14 @@ pub struct Setting<'a> {
     pub port: u16,
     /// How long it may take, in seconds.
     pub seconds: u64,
+    /// What it starts.
+    pub below: &'a Below,
+    /// Whether somebody wants an end of it.
+    pub is_interrupted: &'a AtomicBool,
 }
+
+/// How long what an agent leaves behind may take to end by itself.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What the agent is asked for; its model needs no words.
 const PROMPT: &str = "Run what the laboratory asks for.";
@@ -72,12 +82,16 @@ impl Agent {
     /// What it says of its version.
     ///
     /// # Errors
-    /// If it cannot be started.
+    /// If it cannot be started, or does not end.
     pub fn version(self, setting: &Setting<'_>) -> Result<String, Failure> {
+        let failed = |error: std::io::Error| cannot_start(setting.program, &error);
+        let said = setting.root.join("version");
         let mut command = self.command(setting, setting.program.as_os_str());
-        let said = command.arg("--version").stdin(Stdio::null()).output();
-        let said = said.map_err(|error| cannot_start(setting.program, &error))?;
-        let text = String::from_utf8_lossy(&said.stdout);
+        command.arg("--version").stdin(Stdio::null()).stderr(Stdio::null());
+        command.stdout(File::create(&said).map_err(failed)?);
+        wait(command, setting)?;
+        let said = std::fs::read(&said).map_err(failed)?;
+        let text = String::from_utf8_lossy(&said);
         // "2.1.197 (Claude Code)", "codex-cli 0.171.0"
         let number = text
             .split_whitespace()
@@ -184,21 +198,30 @@ fn cannot_start(program: &Path, error: &std::io::Error) -> Failure {
     Failure::other(format!("cannot start `{}`: {}", program.display(), reason(error)))
 }
 
-/// Waits for the end; one that does not come is made.
+/// Waits for the end; one that does not come is made, and so is that of everything below.
 fn wait(mut command: Command, setting: &Setting<'_>) -> Result<(), Failure> {
     let failed = |error: std::io::Error| cannot_start(setting.program, &error);
     let mut child = command.spawn().map_err(failed)?;
     let end = Instant::now() + Duration::from_secs(setting.seconds);
-    while child.try_wait().map_err(failed)?.is_none() {
-        if Instant::now() > end {
-            child.kill().map_err(failed)?;
-            child.wait().map_err(failed)?;
-            return Err(Failure::other(format!(
-                "the agent did not end within {} s (--timeout)",
-                setting.seconds
-            )));
+    let why = loop {
+        if child.try_wait().map_err(failed)?.is_some() {
+            break None;
         }
-        std::thread::sleep(Duration::from_millis(20));
+        if setting.is_interrupted.load(Ordering::Relaxed) {
+            break Some("interrupted".to_owned());
+        }
+        if Instant::now() > end {
+            let seconds = setting.seconds;
+            break Some(format!("the agent did not end within {seconds} s (--timeout)"));
+        }
+        std::thread::sleep(left::PAUSE);
+    };
+    if why.is_some() {
+        // It may want to put something away.
+        let _ = rustix::process::kill_process(Pid::from_child(&child), Signal::TERM);
     }
-    Ok(())
+    if !setting.below.end(GRACE) {
+        complain!("rampart: warning: something that the agent started could not be ended");
+    }
+    why.map_or(Ok(()), |why| Err(Failure::other(why)))
 }
