@@ -1,5 +1,5 @@
 //! `rampart lab`: what it says of an agent is what happened. The agents are a small one that is written here
-//! and, where `RAMPART_TEST_AGENTS` names a directory with `claude` and `codex` in it (as npm's
+//! and, where `RAMPART_TEST_AGENTS` names a directory with their programs in it (as npm's
 //! `node_modules/.bin`), the real ones.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
@@ -168,7 +168,13 @@ fn the_real_ones() {
         return println!("skipped: RAMPART_TEST_AGENTS is not set");
     };
     let ways = ["hooks", "interposer", "both", "kernel"];
-    for (agent, name) in [("claude-code", "claude"), ("codex", "codex")] {
+    let agents = [
+        ("claude-code", "claude"),
+        ("codex", "codex"),
+        ("gemini", "gemini"),
+        ("opencode", "opencode"),
+    ];
+    for (agent, name) in agents {
         let guard = Guard::new("");
         let all = lab(&guard, agent, &Path::new(&directory).join(name), &ways);
         for way in ways {

@@ -114,11 +114,11 @@ impl Found {
     /// The line that matters of what the model was shown.
     fn line(&self) -> String {
         let shown = self.shown.as_deref().unwrap_or_default();
-        // Codex says more of a command before what it has said.
-        let output = || shown.find("\nOutput:\n").map(|at| at + "\nOutput:\n".len());
+        // Some say more of a command before what it has said.
+        let output = || shown.find("\nOutput:").map(|at| at + "\nOutput:".len());
         let at = shown.find("rampart: denied: ").or_else(output).unwrap_or_default();
         let line = shown.get(at..).unwrap_or_default().lines().find(|line| !line.trim().is_empty());
-        crate::bytes::visible(line.unwrap_or_default().as_bytes())
+        crate::bytes::visible(line.unwrap_or_default().trim().as_bytes())
     }
 }
 
@@ -303,7 +303,7 @@ impl Place {
         };
         let place = Self { root, keep };
         make_private(&place.root)?;
-        for name in ["home", "home/.claude", "home/.codex", "work", "audit"] {
+        for name in ["home", "home/.claude", "home/.codex", "home/.gemini", "work", "audit"] {
             make_private(&place.root.join(name))?;
         }
         Ok(place)

@@ -5,6 +5,7 @@ use super::left::{self, Below};
 use crate::failure::{Failure, reason};
 use crate::launch::program;
 use rustix::process::{Pid, Signal};
+use serde_json::{Value, json};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,10 @@ pub enum Agent {
     ClaudeCode,
     /// Codex CLI
     Codex,
+    /// Gemini CLI
+    Gemini,
+    /// OpenCode
+    Opencode,
 }
 
 /// One start.
@@ -54,6 +59,8 @@ impl Agent {
         match self {
             Self::ClaudeCode => "claude-code",
             Self::Codex => "codex",
+            Self::Gemini => "gemini",
+            Self::Opencode => "opencode",
         }
     }
 
@@ -64,7 +71,7 @@ impl Agent {
     pub fn find(self, named: Option<&Path>) -> Result<PathBuf, Failure> {
         let usual = match self {
             Self::ClaudeCode => "claude",
-            Self::Codex => "codex",
+            other => other.name(),
         };
         let name = named.map_or(OsStr::new(usual), Path::as_os_str);
         let path = std::env::var_os("PATH");
@@ -92,7 +99,7 @@ impl Agent {
         wait(command, setting)?;
         let said = std::fs::read(&said).map_err(failed)?;
         let text = String::from_utf8_lossy(&said);
-        // "2.1.197 (Claude Code)", "codex-cli 0.171.0"
+        // "2.1.197 (Claude Code)", "codex-cli 0.171.0", "0.61.0"
         let number = text
             .split_whitespace()
             .find(|word| word.starts_with(|first: char| first.is_ascii_digit()));
@@ -107,6 +114,12 @@ impl Agent {
         let own = std::env::current_exe().map_err(|error| {
             Failure::other(format!("cannot find this program: {}", reason(&error)))
         })?;
+        if self == Self::Gemini {
+            // There is no other way to tell it how it is to be known, and to send nothing home.
+            let path = setting.root.join("home/.gemini/settings.json");
+            let written = std::fs::write(&path, gemini().to_string());
+            written.map_err(|error| cannot_start(setting.program, &error))?;
+        }
         if matches!(setting.way, Way::Hooks | Way::Both) {
             let said = self.command(setting, own.as_os_str()).args(["setup", self.name()]).output();
             let said = said.map_err(|error| cannot_start(&own, &error))?;
@@ -163,6 +176,16 @@ impl Agent {
             Self::Codex => {
                 command.env("CODEX_HOME", home.join(".codex")).env("RAMPART_LAB_KEY", "lab");
             }
+            Self::Gemini => {
+                command.env("GOOGLE_GEMINI_BASE_URL", format!("http://127.0.0.1:{}", setting.port));
+                command.env("GEMINI_API_KEY", "lab").env("GEMINI_CLI_TRUST_WORKSPACE", "true");
+            }
+            Self::Opencode => {
+                command.env("OPENCODE_CONFIG_CONTENT", opencode(setting.port).to_string());
+                for name in ["AUTOUPDATE", "MODELS_FETCH", "LSP_DOWNLOAD"] {
+                    command.env(format!("OPENCODE_DISABLE_{name}"), "1");
+                }
+            }
         }
         command
     }
@@ -172,6 +195,11 @@ impl Agent {
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         match self {
             Self::ClaudeCode => owned(&["-p", PROMPT, "--allowedTools", "Bash"]),
+            // One that is named is not looked for by a question to another.
+            Self::Gemini => {
+                owned(&["-p", PROMPT, "--approval-mode", "yolo", "--model", "gemini-2.5-flash"])
+            }
+            Self::Opencode => owned(&["run", PROMPT]),
             Self::Codex => {
                 let provider = format!(
                     "model_providers.lab={{name=\"lab\",base_url=\"http://127.0.0.1:{}/v1\",wire_api=\"responses\",\
@@ -192,6 +220,28 @@ impl Agent {
             }
         }
     }
+}
+
+/// Gemini CLI's settings.
+fn gemini() -> Value {
+    json!({
+        "security": {"auth": {"selectedType": "gemini-api-key"}},
+        "privacy": {"usageStatisticsEnabled": false},
+        "general": {"enableAutoUpdate": false, "enableAutoUpdateNotification": false},
+    })
+}
+
+/// OpenCode's configuration: a provider that speaks as OpenAI does, and no questions.
+fn opencode(port: u16) -> Value {
+    let options = json!({"baseURL": format!("http://127.0.0.1:{port}/v1"), "apiKey": "lab"});
+    let models = json!({"lab": {"name": "lab", "tool_call": true}});
+    json!({
+        "provider": {"lab": {
+            "npm": "@ai-sdk/openai-compatible", "name": "lab", "options": options, "models": models,
+        }},
+        "model": "lab/lab", "small_model": "lab/lab",
+        "permission": "allow", "autoupdate": false, "share": "disabled",
+    })
 }
 
 fn cannot_start(program: &Path, error: &std::io::Error) -> Failure {

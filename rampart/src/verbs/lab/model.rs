@@ -1,6 +1,9 @@
-//! A model that follows a script: it answers in the protocols of two providers, on this machine's loopback
+//! A model that follows a script: it answers in the protocols of several providers, on this machine's loopback
 //! alone, and needs no key. Where a conversation stands is read from the conversation itself: as many tries were
 //! made as there are results in it.
+
+mod chat;
+mod gemini;
 
 use crate::failure::{Failure, reason};
 use serde_json::{Value, json};
@@ -129,6 +132,14 @@ impl Script {
     /// Content type and text of the answer to a request.
     fn answer(&mut self, path: &str, asked: &Value) -> (&'static str, String) {
         let path = path.split('?').next().unwrap_or_default();
+        if path.ends_with("/chat/completions") {
+            return self.completion(asked);
+        }
+        if let Some((_, method @ ("generateContent" | "streamGenerateContent"))) =
+            path.rsplit_once(':')
+        {
+            return self.content(asked, method.starts_with("stream"));
+        }
         if path.ends_with("/messages/count_tokens") {
             return ("application/json", json!({"input_tokens": 1}).to_string());
         }
@@ -151,9 +162,16 @@ impl Script {
     }
 
     /// One of the tools that are offered, if any is among `known`.
-    fn tool(&mut self, asked: &Value, known: &[&'static str]) -> Option<&'static str> {
+    fn tool<'a>(&mut self, asked: &'a Value, known: &[&'static str]) -> Option<&'static str> {
         let offered = asked["tools"].as_array().map_or(&[][..], Vec::as_slice);
-        let names: Vec<&str> = offered.iter().filter_map(|tool| tool["name"].as_str()).collect();
+        // Each provider has a wrapping of its own.
+        let several = |tool: &'a Value| {
+            tool["functionDeclarations"].as_array().map_or(&[][..], Vec::as_slice)
+        };
+        let all = offered
+            .iter()
+            .flat_map(|tool| [tool, &tool["function"]].into_iter().chain(several(tool)));
+        let names: Vec<&str> = all.filter_map(|tool| tool["name"].as_str()).collect();
         let found = known.iter().copied().find(|name| names.contains(name));
         if found.is_none() && !names.is_empty() {
             self.without_shell = names.into_iter().map(str::to_owned).collect();
