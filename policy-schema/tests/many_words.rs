@@ -9,9 +9,9 @@ use policy_schema::{Layer, Options, Source, compile};
 use proptest::prelude::*;
 use support::shell;
 
-const SEGMENTS: [&str; 18] = [
+const SEGMENTS: [&str; 20] = [
     "a", "b", "etc", "home", "user", "root", ".ssh", "work", "project", "..", "*", "**", "?",
-    "[ab]", "a*", "*.b", "a?", "\\\\",
+    "[ab]", "a*", "*.b", "a?", "[*]", ".[*]", "\\\\",
 ];
 
 /// Paths and path patterns, of the same material so that they meet.

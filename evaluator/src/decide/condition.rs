@@ -26,7 +26,7 @@ const MAX_DEPTH: u32 = 32;
 /// Tests that every verdict may take, and more for each byte of the call. Long scripts take up to
 /// 10 for a byte; what is nested so that the same words are looked at again and again ends here.
 const TESTS: u64 = 1 << 17;
-const TESTS_PER_BYTE: u64 = 64;
+const TESTS_PER_BYTE: u64 = 32;
 
 /// Bytes of text that count as one test.
 const BYTES_PER_TEST: usize = 32;

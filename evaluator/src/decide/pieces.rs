@@ -11,7 +11,7 @@ use super::command::is_option;
 use super::condition::{At, Judge};
 use super::found::{Fault, Found};
 use super::paths::{PATH_MAX, all_in, embedded};
-use super::seen::Recent;
+use super::seen::{Recent, is_small};
 
 /// Pieces of one command that rules need; past this all rules are looked at.
 const MOST: usize = 192;
@@ -155,7 +155,11 @@ impl<'j> Judge<'j, '_> {
             }
         }
         if has(place::PATH) && !pieces.all {
-            self.note_paths(pieces, command)?;
+            if is_small(tree, command) {
+                self.note_paths(pieces, command)?;
+            } else {
+                self.sketch_paths(Some(pieces), command)?;
+            }
         }
         Ok(())
     }

@@ -8,7 +8,8 @@ use crate::image::format::NodeRecord;
 
 use super::condition::Judge;
 use super::found::Fault;
-use super::sketch::{Candidates, PathNotes, Sketch};
+use super::pieces::Notes;
+use super::sketch::{Both, Candidates, PathNotes, Sketch};
 use super::views::{View, below, view_of};
 
 /// Commands of fewer words are looked at directly.
@@ -117,20 +118,33 @@ impl<'j> Judge<'j, '_> {
         if is_small(self.tree, command) {
             return Ok(Candidates::ALL);
         }
-        let key = Some(core::ptr::from_ref(command).addr());
-        if self.seen.paths_of != key {
-            let mut paths = core::mem::take(&mut self.seen.paths);
-            paths.begin(command.words.count);
-            let (home, cwd) = (self.home, below(self.cwd(command)));
-            let noted = self.note_paths(&mut PathNotes { sketch: &mut paths, home, cwd }, command);
-            (self.seen.paths_of, self.seen.paths) = (key, paths);
-            noted?;
+        if self.seen.paths_of != Some(core::ptr::from_ref(command).addr()) {
+            self.sketch_paths(None, command)?;
         }
         self.spend(record.count)?;
         self.seen.paths.candidates(image, record, view_of)
     }
 
-    /// The same for the words behind the program.
+    /// Notes what the paths of `command` hold, and tells `also`, without looking at them twice.
+    pub fn sketch_paths(
+        &mut self,
+        also: Option<&mut dyn Notes>,
+        command: &'j Command,
+    ) -> Result<(), Fault> {
+        let mut sketch = core::mem::take(&mut self.seen.paths);
+        sketch.begin(command.words.count);
+        let (home, cwd) = (self.home, below(self.cwd(command)));
+        let mut paths = PathNotes { sketch: &mut sketch, home, cwd };
+        let noted = match also {
+            Some(also) => self.note_paths(&mut Both(&mut paths, also), command),
+            None => self.note_paths(&mut paths, command),
+        };
+        self.seen.paths_of = Some(core::ptr::from_ref(command).addr());
+        self.seen.paths = sketch;
+        noted
+    }
+
+    /// The patterns of `record` that some word behind the program may match; the others surely do not.
     pub fn word_candidates(
         &mut self,
         image: &Image<'_>,
@@ -160,7 +174,7 @@ impl<'j> Judge<'j, '_> {
 }
 
 /// Whether looking at the words of `command` directly costs less.
-fn is_small(tree: &Tree<'_>, command: &Command) -> bool {
+pub fn is_small(tree: &Tree<'_>, command: &Command) -> bool {
     command.words.count.saturating_add(command.redirects.count) < FEW
         && tree.words(command.words).iter().all(|word| word.text.len < LONG)
 }

@@ -14,6 +14,9 @@ use super::views::{View, anybody};
 /// Numbers of 64 bits that a sketch has at least, if there is memory for them.
 const NUMBERS: usize = 32;
 
+/// Bytes of a glob that is looked at whole.
+const SPELLED: usize = 16;
+
 /// Words of a command for which it has another number.
 const WORDS_PER_NUMBER: usize = 2;
 
@@ -106,9 +109,9 @@ impl<'m> Sketch<'m> {
         if literal && depth_bit(text) & of(&self.globs) != 0 {
             return true;
         }
-        // A command glob without a star is a path glob.
-        let is_path =
-            class == pattern::PATH_GLOB || class == pattern::GLOB && !text.contains(&b'*');
+        // A command glob without a star at its ends is a path glob.
+        let open = matches!(text, [b'*', ..] | [.., b'*']);
+        let is_path = class == pattern::PATH_GLOB || class == pattern::GLOB && !open;
         let depth = match class {
             pattern::LITERAL => depth_bit(text),
             _ if is_path => glob_depth(text),
@@ -117,12 +120,12 @@ impl<'m> Sketch<'m> {
         if depth & of(&self.depths) == 0 {
             return false;
         }
-        let wild = text.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['));
-        let whole = literal || is_path && !wild;
-        if let Some(hash) = short(text).filter(|_| whole) {
-            return self.may_hold(hash);
+        let mut room = [0; SPELLED];
+        let spelled = if literal { Some(text) } else { spelled(text, &mut room) };
+        if let Some(text) = spelled.filter(|_| literal || is_path) {
+            return short(text).map_or_else(|| self.may_hold_all(text), |hash| self.may_hold(hash));
         }
-        if matches!(class, pattern::LITERAL | pattern::SUBSTRING) {
+        if class == pattern::SUBSTRING {
             return self.may_hold_all(text);
         }
         // A leading `**/` may also stand for nothing, and in a class is one of its bytes.
@@ -165,6 +168,23 @@ fn glob_depth(mut glob: &[u8]) -> u64 {
             }
         }
     }
+}
+
+/// The only text that `glob` matches, if there is one and it fits: `[*]` is a star.
+fn spelled<'m>(mut glob: &[u8], room: &'m mut [u8; SPELLED]) -> Option<&'m [u8]> {
+    let mut len = 0;
+    while let [first, ..] = glob {
+        let (byte, rest) = match glob {
+            [b'[', byte, b']', rest @ ..] if !matches!(byte, b'!' | b'^' | b']') => (byte, rest),
+            [b'*' | b'?' | b'[', ..] => return None,
+            [_, rest @ ..] => (first, rest),
+            [] => break,
+        };
+        *room.get_mut(len)? = *byte;
+        len = len.saturating_add(1);
+        glob = rest;
+    }
+    room.get(..len)
 }
 
 /// A hash of a text that is too short for a piece.
@@ -227,6 +247,30 @@ impl Notes for PathNotes<'_, '_> {
 
     fn is_all(&self) -> bool {
         self.sketch.all
+    }
+}
+
+/// Tells two of what the paths of a command hold.
+pub struct Both<'n>(pub &'n mut dyn Notes, pub &'n mut dyn Notes);
+
+impl Notes for Both<'_> {
+    fn note(&mut self, place: u8, path: &[u8]) {
+        self.0.note(place, path);
+        self.1.note(place, path);
+    }
+
+    fn note_glob(&mut self, place: u8, path: &[u8]) {
+        self.0.note_glob(place, path);
+        self.1.note_glob(place, path);
+    }
+
+    fn note_all(&mut self) {
+        self.0.note_all();
+        self.1.note_all();
+    }
+
+    fn is_all(&self) -> bool {
+        self.0.is_all() && self.1.is_all()
     }
 }
 
