@@ -71,7 +71,10 @@ impl<'j> Judge<'j, '_> {
         for word in tree.words(command.words).iter().skip(1) {
             let text = tree.bytes(word.text);
             self.spend(1)?;
-            literal |= text == b"--";
+            if text == b"--" && !literal {
+                // What was an option is an operand from here on.
+                (literal, recent) = (true, Recent::new());
+            }
             if recent.has(text, word.flags) || word.flags.has(WordFlags::DYNAMIC) {
                 continue;
             }
@@ -112,9 +115,10 @@ impl<'j> Judge<'j, '_> {
         let tree = self.tree;
         let cwd = self.cwd(command);
         let mut any = Tri::No;
-        for redirect in tree.redirects(command) {
-            if ops.contains(&redirect.op) && !redirect.target.flags.has(WordFlags::DYNAMIC) {
-                let text = tree.bytes(redirect.target.text);
+        let mut recent = Recent::new();
+        for redirect in tree.redirects(command).iter().filter(|found| ops.contains(&found.op)) {
+            let (text, flags) = (tree.bytes(redirect.target.text), redirect.target.flags);
+            if !flags.has(WordFlags::DYNAMIC) && !recent.has(text, flags) {
                 any = any.or(self.spelled(image, sought, text, cwd, false)?);
             }
         }
@@ -139,7 +143,7 @@ impl<'j> Judge<'j, '_> {
         } else {
             return Ok(any);
         };
-        let mut recent = Recent::new();
+        recent = Recent::new();
         for word in operands().skip(skip).take(take) {
             self.spend(1)?;
             let text = tree.bytes(word.text);

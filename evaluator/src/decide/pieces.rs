@@ -205,7 +205,10 @@ impl<'j> Judge<'j, '_> {
         for word in tree.words(command.words).iter().skip(1) {
             let text = tree.bytes(word.text);
             self.spend(1)?;
-            literal |= text == b"--";
+            if text == b"--" && !literal {
+                // What was an option is an operand from here on.
+                (literal, recent) = (true, Recent::new());
+            }
             if recent.has(text, word.flags) || word.flags.has(WordFlags::DYNAMIC) {
                 continue;
             }
@@ -228,10 +231,11 @@ impl<'j> Judge<'j, '_> {
                 return Ok(());
             }
         }
-        for redirect in tree.redirects(command) {
-            if !redirect.target.flags.has(WordFlags::DYNAMIC) {
-                let target = tree.bytes(redirect.target.text);
-                self.note_path(pieces, place::PATH, target, cwd, false)?;
+        recent = Recent::new();
+        for target in tree.redirects(command).iter().map(|redirect| redirect.target) {
+            let text = tree.bytes(target.text);
+            if !target.flags.has(WordFlags::DYNAMIC) && !recent.has(text, target.flags) {
+                self.note_path(pieces, place::PATH, text, cwd, false)?;
             }
         }
         Ok(())
