@@ -2,12 +2,13 @@
 //! masked, and written without an allocator so that a `vfork` child can record.
 //!
 //! Strings that are not UTF-8 are `{"b64": "…"}` (RFC 4648), so that no byte is lost; values too
-//! large for the record are `{"len": bytes, "head": "…"}`.
+//! large for the record are `{"len": bytes, "head": "…", "sha256": "…"}`.
 
 use crate::action::Action;
 use crate::command::Via;
 use crate::redact;
-use crate::request::{Call, Cwd, Request, TargetKinds};
+use crate::request::{Argv, Call, Cwd, Request, TargetKinds};
+use crate::sha256::Sha256;
 use crate::verdict::Verdict;
 
 mod json;
@@ -215,7 +216,7 @@ fn call(json: &mut Json<'_>, request: &Request<'_>, reserve: usize) {
             json.text("exe", file);
             json.key("argv");
             json.open(b'[');
-            let (mut secret, mut written, mut short) = (false, 0_usize, redact::Short::Other);
+            let (mut masking, mut written) = (Masking::default(), 0_usize);
             for index in 0..argv.len() {
                 if json.free() < reserve {
                     break;
@@ -223,19 +224,16 @@ fn call(json: &mut Json<'_>, request: &Request<'_>, reserve: usize) {
                 written = written.saturating_add(1);
                 let arg = argv.get(index).unwrap_or(&[]);
                 json.separator();
-                if secret && !arg.starts_with(b"-") {
-                    json.string(redact::MASK)
-                } else if short.is_attached(arg) {
-                    json.string(b"-p[masked]")
-                } else {
-                    json.masked(arg, LONG)
+                match masking.instead(arg) {
+                    Some(mask) => json.string(mask),
+                    None => json.masked(arg, LONG),
                 }
-                secret = redact::takes_secret(arg) || short.takes_next(arg);
-                short = short.behind(arg);
             }
             json.close(b']');
-            if written < argv.len() {
+            if written < argv.len() && !json.is_full() {
                 json.number("argv_len", argv.len() as u64);
+                json.key("argv_sha256");
+                json.digest(digest(argv));
             }
         }
         Call::Shell(text) => {
@@ -264,6 +262,44 @@ fn call(json: &mut Json<'_>, request: &Request<'_>, reserve: usize) {
         }
         json.close(b']');
     }
+}
+
+/// What of a call's arguments is masked because of the ones before.
+#[derive(Default)]
+struct Masking {
+    secret: bool,
+    short: redact::Short,
+}
+
+impl Masking {
+    /// What to write instead of the next argument.
+    fn instead(&mut self, arg: &[u8]) -> Option<&'static [u8]> {
+        let mask = if self.secret && !arg.starts_with(b"-") {
+            Some(redact::MASK)
+        } else if self.short.is_attached(arg) {
+            Some(&b"-p[masked]"[..])
+        } else {
+            None
+        };
+        self.secret = redact::takes_secret(arg) || self.short.takes_next(arg);
+        self.short = self.short.behind(arg);
+        mask
+    }
+}
+
+/// Of all arguments, each masked and with a NUL behind it, as the kernel keeps them.
+#[cold]
+fn digest(argv: &dyn Argv) -> Sha256 {
+    let (mut masking, mut digest) = (Masking::default(), Sha256::new());
+    for index in 0..argv.len() {
+        let arg = argv.get(index).unwrap_or(&[]);
+        match masking.instead(arg) {
+            Some(mask) => digest.update(mask),
+            None => redact::masked(arg, &mut |piece| digest.update(piece)),
+        }
+        digest.update(&[0]);
+    }
+    digest
 }
 
 /// The steps from the call to the deciding command, outermost first.

@@ -34,6 +34,7 @@ pub mod redact;
 pub mod request;
 pub mod scratch;
 pub mod settle;
+mod sha256;
 pub mod sql;
 pub mod verdict;
 pub mod wire;

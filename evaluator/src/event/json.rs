@@ -3,6 +3,7 @@
 
 use crate::escape::{self, hex_digit};
 use crate::redact;
+use crate::sha256::Sha256;
 
 /// How much of a value that is too large is quoted, in bytes.
 const HEAD: usize = 256;
@@ -27,6 +28,11 @@ impl<'b> Json<'b> {
     /// Bytes that may still be written.
     pub fn free(&self) -> usize {
         self.out.len().saturating_sub(self.len).saturating_sub(self.reserved)
+    }
+
+    /// Whether something did not fit already, so that nothing will be handed out.
+    pub fn is_full(&self) -> bool {
+        self.full
     }
 
     fn raw(&mut self, bytes: &[u8]) {
@@ -155,16 +161,24 @@ impl<'b> Json<'b> {
         self.comma = true;
     }
 
-    /// Text as it is, `{"b64"}` if it is not UTF-8, `{"len","head"}` if it is too large.
+    /// Text as it is, `{"b64"}` if it is not UTF-8, `{"len","head","sha256"}` if it is too large.
     fn bounded(&mut self, value: &[u8], limit: usize) {
+        if self.full {
+            return;
+        }
         if value.len() > limit {
             self.put(b"{\"len\":");
             self.digits(value.len() as u64, 1);
             self.put(b",\"head\":\"");
-            // Masked before it is cut: half a token is not recognised.
-            let head = value.get(..limit).unwrap_or(value);
+            // Masked before it is cut: half a token is not recognised. And before it is digested:
+            // from the digest, a short password in a known text could be guessed.
+            let mut digest = Sha256::new();
             let mut room = HEAD;
-            redact::masked(head, &mut |piece| {
+            redact::masked(value, &mut |piece| {
+                digest.update(piece);
+                if room == 0 {
+                    return;
+                }
                 escape::visible(piece, &mut |part| {
                     room = room.saturating_sub(part.len());
                     if room > 0 {
@@ -172,7 +186,9 @@ impl<'b> Json<'b> {
                     }
                 });
             });
-            self.put(b"\"}");
+            self.put(b"\",\"sha256\":");
+            self.digest(digest);
+            self.put(b"}");
         } else if core::str::from_utf8(value).is_err() {
             self.put(b"{\"b64\":\"");
             self.base64(value);
@@ -180,6 +196,16 @@ impl<'b> Json<'b> {
         } else {
             self.string(value);
         }
+        self.comma = true;
+    }
+
+    /// A value that is a digest, in lower-case hexadecimal digits.
+    pub fn digest(&mut self, digest: Sha256) {
+        self.put(b"\"");
+        for byte in digest.finish() {
+            self.put(&[hex_digit(byte >> 4), hex_digit(byte & 15)]);
+        }
+        self.put(b"\"");
         self.comma = true;
     }
 
