@@ -68,6 +68,8 @@ pub struct Desk<'p> {
     pub surroundings: Surroundings,
     /// The file system.
     pub files: FileSystem,
+    /// Whether something was stopped or asked, or would have been.
+    pub is_notable: bool,
     layers: &'p Layers,
     /// The environment, with a place for the record.
     environment: Environment,
@@ -86,7 +88,8 @@ impl<'p> Desk<'p> {
         let surroundings = Surroundings::with(environment.clone());
         let judge = Judge::new(layers)?;
         let files = FileSystem::default();
-        Ok(Self { host, mode, judge, surroundings, files, layers, environment })
+        let is_notable = false;
+        Ok(Self { host, mode, judge, surroundings, files, is_notable, layers, environment })
     }
 
     /// The environment, with a place for the record.
@@ -165,11 +168,13 @@ impl<'p> Desk<'p> {
         let (judge, files) = (&mut self.judge, &self.files);
         let with = (self.host, self.mode, self.layers, &self.environment);
         let started = Instant::now();
-        self.surroundings.ask(case, |request| {
+        let (answer, outcome) = self.surroundings.ask(case, |request| {
             judge.judge(request, files, |verdict, _| {
                 conclude(with, (case, payload), (request, verdict, started.elapsed()))
             })
-        })
+        });
+        self.is_notable |= outcome != Outcome::Allowed;
+        answer
     }
 
     fn record(&mut self, case: &Case, payload: &Payload, outcome: Outcome) {
@@ -195,7 +200,8 @@ impl<'p> Desk<'p> {
             ..Case::default()
         };
         let case = self.named(vec![case]).pop().unwrap_or_default();
-        let verdict = refusal(what, why);
+        let verdict = refusal(self.host.entrance().0, what, why);
+        self.is_notable = true;
         let (environment, host) = (&self.environment, self.host);
         let is_enforced = self.mode == Mode::Enforce;
         self.surroundings.ask(&case, |request| {
@@ -212,12 +218,12 @@ impl<'p> Desk<'p> {
     }
 }
 
-/// A verdict for what no rule can be asked about.
-pub const fn refusal<'a>(what: &'a str, why: &'a str) -> Verdict<'a> {
+/// A verdict for what no rule can be asked about: as if by rule `what` of a policy of the entrance's name.
+const fn refusal<'a>(entrance: &'a str, what: &'a str, why: &'a str) -> Verdict<'a> {
     Verdict {
         action: Action::Deny,
         reason: Reason::Unparseable,
-        policy: b"hook",
+        policy: entrance.as_bytes(),
         rule: what.as_bytes(),
         message: why.as_bytes(),
         command: 0,
@@ -261,7 +267,7 @@ fn conclude(
     (host, mode, layers, environment): (Host, Mode, &Layers, &Environment),
     (case, payload): (&Case, &Payload),
     (request, verdict, took): (&Request<'_>, &Verdict<'_>, Duration),
-) -> Answer {
+) -> (Answer, Outcome) {
     let is_enforced = mode == Mode::Enforce;
     let mut settled = settle(verdict, environment.fail_open());
     let mut said = String::new();
@@ -274,7 +280,7 @@ fn conclude(
     if needs_consent && is_enforced {
         if host.asks() && verdict.action == Action::Ask {
             let id = record(verdict, Outcome::Unconfirmed, "host");
-            return Answer::Ask(question(verdict, &id));
+            return (Answer::Ask(question(verdict, &id)), Outcome::Unconfirmed);
         }
         let socket = socket(environment);
         let asked = asked(case, request, environment);
@@ -288,12 +294,13 @@ fn conclude(
         (false, false) => Outcome::NotEnforced,
     };
     let id = record(verdict, outcome, settled.answered_by);
-    match outcome {
+    let answer = match outcome {
         Outcome::Denied => {
             Answer::Deny(record::denial(request, verdict, &settled, &id).to_string())
         }
         _ => Answer::Nothing,
-    }
+    };
+    (answer, outcome)
 }
 
 /// What the host shows its user.
@@ -304,7 +311,7 @@ fn question(verdict: &Verdict<'_>, id: &[u8; 26]) -> String {
 }
 
 /// The evaluator's socket: the tree's, else the daemon's if it is there.
-fn socket(environment: &Environment) -> Option<PathBuf> {
+pub fn socket(environment: &Environment) -> Option<PathBuf> {
     let stated = environment.value("RAMPART_SOCKET").filter(|path| !path.is_empty());
     match stated {
         Some(path) => Some(Path::new(path).to_owned()),

@@ -62,6 +62,7 @@ impl Desk<'_> {
             return Answer::Nothing;
         };
         let reason = found.why.unwrap_or_default();
+        self.is_notable = true;
         if self.mode != Mode::Enforce {
             return Answer::Nothing;
         }

@@ -1,9 +1,18 @@
-//! Telling the receivers of `audit.yaml` what happens in a tree that no daemon looks after: its parent
-//! merges what the tree records and sends it on, while the tree runs and once more at its end.
+//! Telling the receivers of `audit.yaml` what happens where no daemon looks after it. The parent of a tree
+//! merges what the tree records and sends it on, while the tree runs and once more at its end; an agent's
+//! hook leaves that to a process of its own.
 
 use crate::audit::config::Config;
 use crate::audit::merge::merge;
+use crate::channel::Connection;
+use crate::hosts::decide::socket;
+use crate::launch::environment::Environment;
+use crate::launch::exec;
 use crate::verbs::audit_forward::{self, Sending};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -62,4 +71,47 @@ fn work(places: &[PathBuf], stopped: &Receiver<()>) {
     while matches!(stopped.recv_timeout(MERGE), Err(RecvTimeoutError::Timeout)) {
         let _ = merge(places);
     }
+}
+
+/// Tells what an agent's hook has recorded, in a process of its own: the host waits for this one. Where an
+/// evaluator is up, it does that.
+pub fn aside(environment: &Environment) {
+    let Some(log) = environment.value("RAMPART_AUDIT_DIR").map(PathBuf::from) else {
+        return;
+    };
+    if socket(environment).is_some_and(|path| Connection::open(&path).is_ok()) {
+        return;
+    }
+    // If it cannot be started, it waits for whoever sends next.
+    if !matches!(exec::fork(), Ok(None)) {
+        return;
+    }
+    // Out of the session and the pipes of the host, which may wait for their end.
+    let _ = rustix::process::setsid();
+    if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdin(&null);
+        let _ = rustix::stdio::dup2_stdout(&null);
+        let _ = rustix::stdio::dup2_stderr(&null);
+        let _ = in_turn(&log);
+    }
+    std::process::exit(0);
+}
+
+/// Tells what is in the log. Of many who want to, one is at it and one waits: that one will find what the
+/// others have recorded.
+fn in_turn(log: &Path) -> io::Result<()> {
+    let lock = |name: &str, how| {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let file = options.custom_flags(libc::O_NOFOLLOW).open(log.join(name))?;
+        flock(&file, how)?;
+        io::Result::Ok(file)
+    };
+    let next = lock("tell-next.lock", FlockOperation::NonBlockingLockExclusive)?;
+    let _turn = lock("tell.lock", FlockOperation::LockExclusive)?;
+    drop(next);
+    if let Some(teller) = Teller::start(log) {
+        teller.finish();
+    }
+    Ok(())
 }

@@ -9,6 +9,7 @@ use crate::hosts::answer::{self, Answer};
 use crate::hosts::decide::{Desk, Mode};
 use crate::hosts::payload::{self, Event, LONGEST, Payload};
 use crate::launch::environment::Environment;
+use crate::launch::tell;
 use crate::policy::Choice;
 use serde_json::{Map, Value};
 use std::ffi::OsString;
@@ -55,13 +56,15 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Mode::Enforce => Answer::Deny(format!("rampart: denied: {why}; nothing was run")),
         Mode::Monitor | Mode::Disabled => Answer::Nothing,
     };
+    let mut log = None;
     let (event, answer) = match read.map_err(|error| error.to_string()) {
         _ if mode == Mode::Disabled => (Event::Before, Answer::Nothing),
         Err(why) => (Event::Before, broken(&format!("the hook could not read its input: {why}"))),
         Ok(_) => {
             let event = || payload::event_in(&bytes);
-            let answered =
-                catch_unwind(AssertUnwindSafe(|| answered(arguments, &bytes, environment)));
+            let answered = catch_unwind(AssertUnwindSafe(|| {
+                answered(arguments, &bytes, environment, &mut log)
+            }));
             match answered {
                 Ok(Ok(told)) => told,
                 Ok(Err(failure)) => {
@@ -73,17 +76,24 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let mut line = answer::written(host, event, &answer).to_string();
     line.push('\n');
-    io::stdout().write_all(line.as_bytes()).map_err(|_| Failure::other("cannot write the answer"))
+    let written = io::stdout().write_all(line.as_bytes()).and_then(|()| io::stdout().flush());
+    if let Some(environment) = log {
+        tell::aside(&environment);
+    }
+    written.map_err(|_| Failure::other("cannot write the answer"))
 }
 
+/// What came of the call. Where receivers may want to know of it, `log` becomes the environment that says
+/// where it was recorded.
 fn answered(
     arguments: &Arguments,
     bytes: &[u8],
     environment: Environment,
+    log: &mut Option<Environment>,
 ) -> Result<(Event, Answer), Failure> {
     let layers = arguments.choice.load(&environment)?;
     let mut desk = Desk::new(arguments.format, &layers, environment)?;
-    Ok(match payload::read(arguments.format, bytes) {
+    let answer = match payload::read(arguments.format, bytes) {
         Ok(payload) => {
             let answer = match payload.event {
                 Event::Before => desk.before(&payload),
@@ -95,7 +105,9 @@ fn answered(
             let event = payload::event_in(bytes);
             (event, desk.refuse(&unreadable(event), "payload", &format!("The payload {why}.")))
         }
-    })
+    };
+    *log = desk.is_notable.then(|| desk.environment().clone());
+    Ok(answer)
 }
 
 /// What stands for a call that cannot be read.

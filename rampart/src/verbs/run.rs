@@ -1,6 +1,7 @@
 //! `rampart run`: a command under the interposer. Where a daemon is up, in this process's place; else
 //! this process stays its parent and asks people itself.
 
+use crate::audit::config::Config;
 use crate::audit::record;
 use crate::audit::recorder::Speaker;
 use crate::cases::{Call, Case};
@@ -253,7 +254,7 @@ fn policy_of_tree(environment: Environment) -> Option<Source> {
 }
 
 /// Where to listen for the tree that starts here: nowhere if a daemon is up, if nothing is
-/// enforced, or if there is no place for a socket. Tells the library where to ask.
+/// enforced and nobody is to be told of it, or if there is no place for a socket. Tells the library where to ask.
 fn listener(environment: &mut Environment, layers: &Layers) -> Option<Listener> {
     let helper = std::env::current_exe().ok()?;
     environment.set("RAMPART_HELPER", helper.as_os_str());
@@ -263,8 +264,12 @@ fn listener(environment: &mut Environment, layers: &Layers) -> Option<Listener> 
         return None;
     }
     let mode = environment.value("RAMPART_MODE").map(OsStr::as_bytes);
-    let is_enforced = !matches!(mode, Some(b"monitor" | b"disabled"));
-    if !is_enforced || layers.images().is_err() {
+    let is_hosted = match mode {
+        Some(b"disabled") => false,
+        Some(b"monitor") => Config::load().is_ok_and(|config| !config.receivers().is_empty()),
+        _ => true,
+    };
+    if !is_hosted || layers.images().is_err() {
         return None;
     }
     let listener = Listener::private().ok()?;

@@ -235,23 +235,41 @@ fn a_sign_of_life_goes_to_an_address_of_its_own() {
     assert_eq!(verified(&wrong).status, 1);
 }
 
+/// No daemon is up: a tree's own parent tells, whatever its mode, and an agent's hook does, from its first
+/// denial on.
 #[test]
-fn webhooks_hear_of_trees_without_a_daemon() {
+fn webhooks_hear_of_what_no_daemon_sees() {
     let policy = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: \
         [{name: r, action: deny, when: {program: [id]}}]}]";
-    let guard = Guard::new(policy);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    configure(&guard, &format!("notify:\n  - {{name: slack, to: 'http://127.0.0.1:{port}/x'}}\n"));
-    let web = web(listener, 1);
-    // The place of a new webhook is the end of the log: what was before does not concern it.
-    assert_eq!(say(&guard, &["audit", "forward"]).status, 0);
-    let mut command = guard.bare(tests::rampart());
-    command.args(["run", "--policy"]).arg(guard.image()).args(["--", "sh"]);
-    command.env("RAMPART_AUDIT_DIR", guard.audit()).env("RAMPART_LIB", tests::library());
-    let ran = run(&mut command, "id; exit 3\n");
-    assert_eq!(ran.status, 3, "{ran:?}");
-    wait("the message", || web.is_finished());
-    let all = web.join().unwrap();
-    assert!(all[0].contains("denied by p/r") && all[0].contains("`id`"), "{all:?}");
+    let call = r#"{"hook_event_name":"PreToolUse","tool_name":"Bash","tool_input":{"command":"id"},"session_id":"s","cwd":"/"}"#;
+    let hook = &["hook", "--format", "claude-code", "--policy"][..];
+    let cases = [
+        (&["run", "--policy"][..], "", "id; exit 3\n", 3, "denied by p/r"),
+        (&["run", "--policy"], "--mode=monitor", "id; exit 3\n", 3, "by p/r"),
+        (hook, "", call, 0, "denied by p/r"),
+        (hook, "monitor", call, 0, "by p/r"),
+    ];
+    for (arguments, mode, input, status, told) in cases {
+        let guard = Guard::new(policy);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let to = format!("http://127.0.0.1:{port}/x");
+        configure(&guard, &format!("notify:\n  - {{name: slack, to: '{to}'}}\n"));
+        let web = web(listener, 1);
+        let mut command = guard.bare(tests::rampart());
+        command.args(arguments).arg(guard.image());
+        if arguments[0] == "run" {
+            // The place of a new webhook is the end of the log: what was before does not concern it.
+            assert_eq!(say(&guard, &["audit", "forward"]).status, 0);
+            command.args(Some(mode).filter(|mode| !mode.is_empty())).args(["--", "sh"]);
+        } else if !mode.is_empty() {
+            command.env("RAMPART_MODE", mode);
+        }
+        command.env("RAMPART_AUDIT_DIR", guard.audit()).env("RAMPART_LIB", tests::library());
+        let ran = run(&mut command, input);
+        assert_eq!(ran.status, status, "{ran:?}");
+        wait("the message", || web.is_finished());
+        let all = web.join().unwrap();
+        assert!(all[0].contains(told) && all[0].contains("`id`"), "{arguments:?} {all:?}");
+    }
 }

@@ -77,6 +77,9 @@ fn what_is_denied_is_answered_with_an_error_and_reaches_nobody() {
             message.starts_with("rampart: denied: ") && message.contains(part),
             "{line}: {message}"
         );
+        // What no rule is about has a name of its own.
+        let is_strictness = (11..=14).any(|strict| id == strict);
+        assert_eq!(message.contains("[mcp/"), is_strictness, "{line}: {message}");
     }
     assert_eq!(answers(&ran).iter().filter(|answer| answer["id"].is_null()).count(), 3);
     let recorded: Vec<Value> =
