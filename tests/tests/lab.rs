@@ -43,9 +43,12 @@ fn lab(
     let mut command = guard.bare(rampart());
     command.args(["lab", agent, "--json", "--program"]).arg(program);
     command.args(ways.iter().flat_map(|way| ["--way", way]));
-    // Codex makes no home for itself below the directory of temporary files.
-    let name = format!("lab-{}", program.display()).replace('/', "-");
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // Codex makes no home for itself below the directory of temporary files. This is inside of a repository, as
+    // work usually is, so that the agents ask git about it: none of that may wait for a person.
+    // OpenCode's `git config core.fsmonitor false` in its own snapshots still does: it gets a place outside.
+    let name = format!("rampart-lab-{}", program.display()).replace('/', "-");
+    let base = if agent == "opencode" { "/var/tmp" } else { env!("CARGO_TARGET_TMPDIR") };
+    let cache = Path::new(base).join(name);
     command.env("RAMPART_LIB", tests::library()).env("XDG_CACHE_HOME", &cache);
     let ran = run(&mut command, "");
     assert_eq!(ran.status, 0, "{ran:?}");
@@ -60,6 +63,7 @@ fn lab(
     let left = fs::read_dir(&cache).unwrap().flatten();
     let left: Vec<PathBuf> = left.map(|entry| entry.path()).collect();
     assert!(left.is_empty(), "{left:?}");
+    fs::remove_dir(&cache).unwrap();
     all
 }
 
