@@ -252,8 +252,15 @@ fn gdb_in_the_tree() {
     assert_eq!(guard.path("other").exists(), !has_threads, "{ran:?}");
 }
 
-/// gdb with one thread.
-const GDB: [&str; 4] = ["gdb", "-nx", "-iex", "maint set worker-threads 0"];
+/// gdb with one thread: it does not wait for those that it ends.
+const GDB: [&str; 6] = [
+    "gdb",
+    "-nx",
+    "-iex",
+    "maint set worker-threads 0",
+    "-iex",
+    "python import os, time; [time.sleep(0.01) for _ in range(3000) if len(os.listdir('/proc/self/task')) > 1]",
+];
 
 #[test]
 fn a_debugger_in_the_tree() {
