@@ -3,32 +3,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
+mod support;
+
 use evaluator::request::{NoEnv, NoParams};
-use evaluator::world::{Answer, World};
 use evaluator::{Action, Call, Caller, Cwd, Image, Request, Target, decide};
 use policy_schema::{Layer, Options, OwnedScratch, Source, compile};
+use support::world::OneText;
 
 const POLICY: &str = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: \
     [{action: deny, when: {writes: ['**/victim']}}]}]";
 
 /// Every file called `script` is one that writes to a victim.
-struct Scripts;
-
-impl World for Scripts {
-    fn resolve<'b>(&self, _path: &[u8], _out: &'b mut [u8]) -> Answer<&'b [u8]> {
-        Answer::Absent
-    }
-    fn read<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
-        let text = b"echo a\n: > victim\n";
-        match out.get_mut(..text.len()) {
-            Some(room) if path.ends_with(b"/script") => {
-                room.copy_from_slice(text);
-                Answer::Value(room)
-            }
-            _ => Answer::Absent,
-        }
-    }
-}
+const SCRIPTS: OneText = OneText { path: "/script", text: "echo a\n: > victim\n" };
 
 /// `(why, text, whether the script's text is judged)`.
 #[rustfmt::skip]
@@ -65,7 +51,7 @@ fn scripts_of_the_system_are_programs_of_the_system() {
             params: &NoParams,
         };
         let mut scratch = OwnedScratch::for_request(&request, 8);
-        let action = decide(&images, &request, &Scripts, &mut scratch.borrow()).action;
+        let action = decide(&images, &request, &SCRIPTS, &mut scratch.borrow()).action;
         assert_eq!(action == Action::Deny, *judged, "{why}: {text}");
     }
 }

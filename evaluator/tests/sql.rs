@@ -3,32 +3,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
+mod support;
+
 use evaluator::request::{NoEnv, NoParams};
-use evaluator::world::{Answer, World};
 use evaluator::{Action, Call, Caller, Cwd, Image, Request, Target, decide};
 use policy_schema::{Layer, Options, OwnedScratch, Source, compile};
+use support::world::OneText;
 
 const POLICY: &str = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: [{action: deny, \
     when: {program: [psql, mysql, mariadb, sqlite3, duckdb, cockroach], sql: [drop-table]}}]}]";
 
 /// A world with one file of statements.
-struct OneFile;
-
-impl World for OneFile {
-    fn resolve<'b>(&self, _path: &[u8], _out: &'b mut [u8]) -> Answer<&'b [u8]> {
-        Answer::Absent
-    }
-    fn read<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
-        let text = b"create table a (b int);\nDROP TABLE a;\n";
-        match out.get_mut(..text.len()) {
-            Some(room) if path == b"/work/sql/down.sql" => {
-                room.copy_from_slice(text);
-                Answer::Value(room)
-            }
-            _ => Answer::Absent,
-        }
-    }
-}
+const ONE_FILE: OneText =
+    OneText { path: "/work/sql/down.sql", text: "create table a (b int);\nDROP TABLE a;\n" };
 
 /// `(why, text, whether it drops a table)`.
 #[rustfmt::skip]
@@ -97,7 +84,7 @@ fn statements_are_seen_wherever_they_come_from() {
         };
         scratch.fit(&request, 16);
         let verdict =
-            decide(std::slice::from_ref(&image), &request, &OneFile, &mut scratch.borrow()).action;
+            decide(std::slice::from_ref(&image), &request, &ONE_FILE, &mut scratch.borrow()).action;
         if (verdict == Action::Deny) != *drops {
             wrong.push(format!("{why}: {verdict:?}: {text}"));
         }

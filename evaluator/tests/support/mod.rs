@@ -3,6 +3,7 @@
 
 pub mod cases;
 pub mod verdict;
+pub mod world;
 
 use evaluator::command::{
     Command, CommandFlags, Outcome, Parts, Redirect, Tree, Var, Word, WordFlags, understand,
