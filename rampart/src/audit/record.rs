@@ -90,6 +90,23 @@ pub fn event(
     of_call(request, verdict, environment, told, "")
 }
 
+/// The same for what may not happen without a record.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn kept(
+    request: &Request<'_>,
+    verdict: &Verdict<'_>,
+    environment: &Environment,
+    told: &Told,
+) -> Result<(), Failure> {
+    let (_, line) = line(&Whose::own(environment), request, verdict, environment, told);
+    match put(environment, &line) {
+        true => Ok(()),
+        false => Err(Failure::other("nothing was done: that could not be recorded")),
+    }
+}
+
 /// The same for a call that its host names `call` (letters, digits, `_`, `-` and `.`; empty if it has no
 /// name).
 pub fn of_call(
@@ -99,13 +116,7 @@ pub fn of_call(
     told: &Told,
     call: &str,
 ) -> [u8; 26] {
-    let whose = Whose {
-        pid: std::process::id(),
-        ppid: std::os::unix::process::parent_id(),
-        uid: rustix::process::getuid().as_raw(),
-        tree: environment.value("RAMPART_TREE").map(OsStr::as_bytes),
-    };
-    let (id, mut line) = line(&whose, request, verdict, environment, told);
+    let (id, mut line) = line(&Whose::own(environment), request, verdict, environment, told);
     if !call.is_empty() && line.ends_with(b"}\n") {
         line.truncate(line.len() - 2);
         line.extend_from_slice(format!(",\"call\":\"{call}\"}}\n").as_bytes());
@@ -126,6 +137,18 @@ pub struct Whose<'a> {
     pub tree: Option<&'a [u8]>,
 }
 
+impl<'a> Whose<'a> {
+    /// This process, in the tree that `environment` names.
+    fn own(environment: &'a Environment) -> Self {
+        Self {
+            pid: std::process::id(),
+            ppid: std::os::unix::process::parent_id(),
+            uid: rustix::process::getuid().as_raw(),
+            tree: environment.value("RAMPART_TREE").map(OsStr::as_bytes),
+        }
+    }
+}
+
 /// The same for a call of another process that waits: into the spool of `environment`'s log, as
 /// nobody is to wait for a disk.
 pub fn event_of(
@@ -143,7 +166,7 @@ pub fn event_of(
 }
 
 /// Puts an event into the spool of `environment`'s log that the process `whose` has handed over: who it is, it
-/// is not believed. Whether it was one.
+/// is not believed. Whether it was one, and is there.
 pub fn heard(whose: &Whose<'_>, line: &[u8], environment: &Environment) -> bool {
     if line.len() > LINE || super::event::Event::parse(line).is_none() {
         return false;
@@ -158,8 +181,7 @@ pub fn heard(whose: &Whose<'_>, line: &[u8], environment: &Environment) -> bool 
         return false;
     };
     let line = serde_json::Value::Object(event);
-    spool(directory, format!("{line}\n").as_bytes());
-    true
+    spool(directory, format!("{line}\n").as_bytes())
 }
 
 /// The line of an event, and its id.
@@ -229,28 +251,31 @@ pub fn monotonic() -> u64 {
     seconds.saturating_add(now.tv_nsec.unsigned_abs() / 1000)
 }
 
-/// Puts one event, a line with its newline, where those of the tree go.
-fn put(environment: &Environment, line: &[u8]) {
+/// Puts one event, a line with its newline, where those of the tree go. Whether it is there; if not,
+/// that is said.
+fn put(environment: &Environment, line: &[u8]) -> bool {
     let Some(directory) = environment.value("RAMPART_AUDIT_DIR").map(Path::new) else {
-        return;
+        return false;
     };
     let socket = environment.value("RAMPART_SOCKET").map(Path::new);
     let sent = socket.map_or(Sent::No, |socket| send(socket, directory, line));
     let marked = match (sent, line.strip_suffix(b"}\n")) {
-        (Sent::Yes, _) => return,
+        (Sent::Yes, _) => return true,
         // The evaluator may have it: whoever merges looks.
         (Sent::Maybe, Some(event)) => [event, b",\"", AGAIN.as_bytes(), b"\":1}\n"].concat(),
         _ => line.to_owned(),
     };
-    spool(directory, &marked);
+    spool(directory, &marked)
 }
 
-/// Puts one event into the spool of `directory`.
-fn spool(directory: &Path, line: &[u8]) {
-    if let Err(error) = append(directory, rustix::process::getuid().as_raw(), line) {
-        let why = reason(&error);
+/// Puts one event into the spool of `directory`. Whether it is there; if not, that is said.
+fn spool(directory: &Path, line: &[u8]) -> bool {
+    let done = append(directory, rustix::process::getuid().as_raw(), line);
+    if let Err(error) = &done {
+        let why = reason(error);
         complain!("rampart: warning: cannot record in `{}`: {why}", directory.display());
     }
+    done.is_ok()
 }
 
 /// Whether an event is in the log.

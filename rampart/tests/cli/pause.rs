@@ -54,6 +54,21 @@ fn a_pause_is_for_a_while() {
 }
 
 #[test]
+fn no_pause_without_a_record() {
+    let user = user();
+    // Nothing can be appended to a directory, whoever one is.
+    for uid in [0, rustix::process::getuid().as_raw()] {
+        let spool = user.path(&format!(".local/state/rampart/audit/spool-{uid}.jsonl"));
+        std::fs::create_dir_all(spool).unwrap();
+    }
+    let said = user.rampart(&["pause", "1h"]);
+    assert_eq!(said.status, 1, "{}", said.stderr);
+    assert!(said.stderr.contains("nothing was done"), "{}", said.stderr);
+    assert_eq!(statuses(&user), [1, 3, 1, 0]);
+    assert!(!user.path(".config/rampart/policy.d/user-pause.yaml").exists());
+}
+
+#[test]
 fn what_is_no_pause() {
     let user = user();
     for words in [
