@@ -1,13 +1,10 @@
 //! Which scripts on the disk are read before they run: those that anybody may have written. One that
 //! the system brings is a program like others of the system.
 
-#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
-
 mod support;
 
-use evaluator::request::{NoEnv, NoParams};
-use evaluator::{Action, Call, Caller, Cwd, Image, Request, Target, decide};
-use policy_schema::{Layer, Options, OwnedScratch, Source, compile};
+use evaluator::Action;
+use support::verdict::{compiled, judged};
 use support::world::OneText;
 
 const POLICY: &str = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: \
@@ -35,23 +32,9 @@ const CASES: &[(&str, &str, bool)] = &[
 
 #[test]
 fn scripts_of_the_system_are_programs_of_the_system() {
-    let source = Source { name: "p.yaml", text: POLICY.as_bytes() };
-    let image = compile(&[source], &Options { layer: Layer::User, ..Options::default() }).unwrap();
-    let images = [Image::open(&image).unwrap()];
-    for (why, text, judged) in CASES {
-        let request = Request {
-            tool: b"exec",
-            call: Call::Shell(text.as_bytes()),
-            cwd: Cwd::Known(b"/work"),
-            env: &NoEnv,
-            target: Target::default(),
-            caller: Caller::default(),
-            path: None,
-            url: None,
-            params: &NoParams,
-        };
-        let mut scratch = OwnedScratch::for_request(&request, 8);
-        let action = decide(&images, &request, &SCRIPTS, &mut scratch.borrow()).action;
-        assert_eq!(action == Action::Deny, *judged, "{why}: {text}");
+    let image = compiled(POLICY.as_bytes());
+    for (why, text, is_judged) in CASES {
+        let (action, _) = judged(&image, text, "/work", &SCRIPTS);
+        assert_eq!(action == Action::Deny, *is_judged, "{why}: {text}");
     }
 }

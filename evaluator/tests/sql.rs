@@ -1,13 +1,10 @@
 //! What reaches a database client, and whether it is SQL that a rule sees: as an argument, as
 //! input, from a file, in containers and on other machines.
 
-#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
-
 mod support;
 
-use evaluator::request::{NoEnv, NoParams};
-use evaluator::{Action, Call, Caller, Cwd, Image, Request, Target, decide};
-use policy_schema::{Layer, Options, OwnedScratch, Source, compile};
+use evaluator::Action;
+use support::verdict::{compiled, judged};
 use support::world::OneText;
 
 const POLICY: &str = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: [{action: deny, \
@@ -64,29 +61,12 @@ const CASES: &[(&str, &str, bool)] = &[
 
 #[test]
 fn statements_are_seen_wherever_they_come_from() {
-    let source = Source { name: "test.yaml", text: POLICY.as_bytes() };
-    let options = Options { layer: Layer::User, run_examples: false };
-    let image = compile(&[source], &options).unwrap();
-    let image = Image::open(&image).unwrap();
-    let mut scratch = OwnedScratch::default();
+    let image = compiled(POLICY.as_bytes());
     let mut wrong = Vec::new();
     for (why, text, drops) in CASES {
-        let request = Request {
-            tool: b"exec",
-            call: Call::Shell(text.as_bytes()),
-            cwd: Cwd::Known(b"/work"),
-            env: &NoEnv,
-            target: Target::default(),
-            caller: Caller::default(),
-            path: None,
-            url: None,
-            params: &NoParams,
-        };
-        scratch.fit(&request, 16);
-        let verdict =
-            decide(std::slice::from_ref(&image), &request, &ONE_FILE, &mut scratch.borrow()).action;
-        if (verdict == Action::Deny) != *drops {
-            wrong.push(format!("{why}: {verdict:?}: {text}"));
+        let (action, _) = judged(&image, text, "/work", &ONE_FILE);
+        if (action == Action::Deny) != *drops {
+            wrong.push(format!("{why}: {action:?}: {text}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
