@@ -111,6 +111,11 @@ pub fn run() -> ExitCode {
         // What follows is another program's: nothing of it is an option of ours.
         return stub::run(rest.to_vec()).report();
     }
+    if let Some((verb, rest)) = words.split_first()
+        && verb == doctor::attack::calls::VERB
+    {
+        return doctor::attack::calls::run(rest.to_vec());
+    }
     let done = |()| 0;
     // An agent waits for its hook at every step.
     if let Some(arguments) = hook::plain(&words) {

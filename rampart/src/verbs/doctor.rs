@@ -1,6 +1,7 @@
 //! `rampart doctor`: is everything in its place, and does it hold? Nothing is believed that can be
 //! tried.
 
+pub mod attack;
 mod canary;
 mod kernel;
 
@@ -24,6 +25,12 @@ pub struct Arguments {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Instead: try every way of starting a program on this machine, against a harmless one that is denied
+    #[arg(long)]
+    attack: bool,
+    /// With --attack: only this row or group (functions, shells, …); may be given again
+    #[arg(long, value_name = "TEXT", requires = "attack")]
+    only: Vec<String>,
 }
 
 /// How a check ended.
@@ -73,6 +80,9 @@ impl Check {
 /// # Errors
 /// If standard output cannot be written.
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    if arguments.attack {
+        return attack::run(&arguments.only, arguments.json);
+    }
     let environment = Environment::own();
     let directories = Directories::from_environment();
     let mut checks = vec![program()];
@@ -201,10 +211,21 @@ struct Trial {
 
 impl Trial {
     fn new() -> Result<Self, String> {
-        let base = match Directories::from_environment().state() {
+        Self::below(match Directories::from_environment().state() {
             Ok(state) if make_private(&state).is_ok() => state,
             _ => std::env::temp_dir(),
-        };
+        })
+    }
+
+    /// At a path that can stand in a script without quotes.
+    fn with_plain_path() -> Result<Self, String> {
+        match Self::new() {
+            Ok(trial) if attack::is_plain(&trial.root) => Ok(trial),
+            _ => Self::below(PathBuf::from("/tmp")),
+        }
+    }
+
+    fn below(base: PathBuf) -> Result<Self, String> {
         let root = base.join(format!("doctor-{}", std::process::id()));
         std::fs::create_dir(&root)
             .map_err(|error| format!("cannot create `{}`: {}", root.display(), reason(&error)))?;

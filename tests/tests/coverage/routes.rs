@@ -3,6 +3,10 @@
 use crate::document;
 use crate::place::{Attempt, Cell, Place};
 use Cell::{Absent, Denied, Ran, SelfCheck};
+use table::{ROWS, Row, contexts};
+
+#[path = "../../../rampart/src/verbs/doctor/attack/table/routes.rs"]
+mod table;
 
 /// Launcher and target of each column; a static launcher of either libc must come to the same.
 const COLUMNS: [(&str, &[(&str, &str)]); 7] = [
@@ -13,65 +17,6 @@ const COLUMNS: [(&str, &[(&str, &str)]); 7] = [
     ("static → dynamic", &[("static", "glibc"), ("musl-static", "musl")]),
     ("static → static", &[("static", "static"), ("musl-static", "musl-static")]),
     ("either → i386", &[("glibc", "i386"), ("musl", "i386")]),
-];
-
-type Row = (&'static str, &'static str, [Cell; 6]);
-
-/// Seen by a hook in every dynamic launcher.
-const HOOKED: [Cell; 6] = [Denied, Denied, Denied, Denied, SelfCheck, Ran];
-/// The same where only glibc has it.
-const GLIBC: [Cell; 6] = [Denied, Denied, Absent, Absent, SelfCheck, Ran];
-/// Passes every hook: what loads us stops itself, what does not runs.
-const PAST: [Cell; 6] = [SelfCheck, Ran, SelfCheck, Ran, SelfCheck, Ran];
-/// Through `/bin/sh`, which is dynamic: where no hook sees the call, it stops itself.
-const SHELL: [Cell; 6] = [Denied, Denied, Denied, Denied, SelfCheck, SelfCheck];
-/// Not in this libc at all.
-const NOWHERE: [Cell; 6] = [Absent; 6];
-
-/// Title, route of `launch.c` and what is expected. `exec` routes are called in the process
-/// itself, in a `fork` and in a `vfork` child; all three must come to the same.
-const ROWS: &[Row] = &[
-    ("execve", "execve", HOOKED),
-    ("execv", "execv", HOOKED),
-    ("execvp", "execvp", HOOKED),
-    ("execvpe", "execvpe", HOOKED),
-    ("execl", "execl", HOOKED),
-    ("execl, nine arguments", "execl-9", HOOKED),
-    ("execlp", "execlp", HOOKED),
-    ("execle", "execle", HOOKED),
-    ("execle, nine arguments", "execle-9", HOOKED),
-    ("execveat", "execveat", GLIBC),
-    ("execveat, directory", "execveat-dirfd", GLIBC),
-    ("execveat, AT_EMPTY_PATH", "execveat-empty", GLIBC),
-    ("fexecve", "fexecve", HOOKED),
-    ("fexecve of a memfd", "fexecve-memfd", HOOKED),
-    ("posix_spawn", "posix_spawn", HOOKED),
-    ("posix_spawn, file actions", "posix_spawn-actions", HOOKED),
-    ("posix_spawnp", "posix_spawnp", HOOKED),
-    (
-        "posix_spawn@GLIBC_2.2.5",
-        "posix_spawn@GLIBC_2.2.5",
-        [Denied, Denied, Absent, Absent, Absent, Absent],
-    ),
-    ("pidfd_spawn (glibc 2.39)", "pidfd_spawn", NOWHERE),
-    ("system", "system", SHELL),
-    ("popen", "popen", SHELL),
-    ("_IO_popen", "_IO_popen", [Denied, Denied, Absent, Absent, Absent, Absent]),
-    ("wordexp", "wordexp", SHELL),
-    ("syscall(SYS_execve)", "syscall", HOOKED),
-    ("syscall(SYS_execveat)", "syscall-execveat", HOOKED),
-    ("dlsym(RTLD_DEFAULT)", "dlsym-default", [Denied, Denied, Denied, Denied, Absent, Absent]),
-    ("dlsym on a handle of libc", "dlsym-handle", [SelfCheck, Ran, SelfCheck, Ran, Absent, Absent]),
-    ("dlvsym", "dlvsym", [Denied, Denied, Absent, Absent, Absent, Absent]),
-    ("__libc_system", "__libc_system", [SelfCheck, SelfCheck, Absent, Absent, Absent, Absent]),
-    ("inline system call", "inline", PAST),
-    ("inline system call, empty environment", "inline-bare", [Ran; 6]),
-    ("ld.so TARGET", "ld.so", [Denied, Denied, Denied, Denied, SelfCheck, Ran]),
-    ("another argv[0]", "other-argv0", HOOKED),
-    ("a relative path", "relative", HOOKED),
-    ("a symbolic link", "symlink", HOOKED),
-    ("/proc/self/root/…", "proc-root", HOOKED),
-    ("/proc/self/fd/N", "proc-fd", HOOKED),
 ];
 
 /// What is expected in a column. A program of 32 bits can load the library as little as a static one.
@@ -93,16 +38,6 @@ fn is_heard(route: &str, from: &str) -> bool {
 /// Whether a program of this directory loads the library.
 fn loads_us(dir: &str) -> bool {
     !dir.contains("static") && dir != "i386"
-}
-
-/// Routes that replace the calling process: tried in each of these contexts.
-const CONTEXTS: [&str; 3] = ["", "-f", "-v"];
-const ONCE: [&str; 1] = [""];
-
-fn contexts(route: &str) -> &'static [&'static str] {
-    let is_spawn = route.starts_with("posix_spawn") || route == "pidfd_spawn";
-    let is_shell = matches!(route, "system" | "popen" | "_IO_popen" | "wordexp" | "__libc_system");
-    if is_spawn || is_shell { &ONCE } else { &CONTEXTS }
 }
 
 /// musl's loader does not load programs of glibc, nor the other way round, nor either i386's.

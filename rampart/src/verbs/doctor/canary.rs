@@ -12,9 +12,9 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// The name that the canary's policy denies.
-const DENIED: &str = "rampart-canary-denied";
+pub const DENIED: &str = "rampart-canary-denied";
 /// A name that it does not.
-const ALLOWED: &str = "rampart-canary-allowed";
+pub const ALLOWED: &str = "rampart-canary-allowed";
 
 /// A stub that leaves a file beside itself if it runs.
 const STUB: &str = "#!/bin/sh\n: > \"$0.ran\"\n";
@@ -44,7 +44,8 @@ pub fn checks(library: &Path, environment: &Environment) -> Vec<Check> {
     ]
 }
 
-fn prepare(trial: &Trial) -> Result<(), String> {
+/// Writes the policy and the stubs.
+pub fn prepare(trial: &Trial) -> Result<(), String> {
     let policy = format!(
         "version: \"1\"\ndefault_action: allow\npolicies:\n  - name: doctor\n    rules:\n      \
          - {{name: canary, action: deny, when: {{program: [{DENIED}]}}}}\n"
@@ -62,7 +63,7 @@ fn prepare(trial: &Trial) -> Result<(), String> {
 }
 
 /// This environment, as `rampart run` would prepare it for the canary's policy.
-fn guarded(environment: &Environment, library: &Path, trial: &Trial) -> Environment {
+pub fn guarded(environment: &Environment, library: &Path, trial: &Trial) -> Environment {
     let mut guarded = environment.clone();
     for name in ["RAMPART_TREE", "RAMPART_WARNED", "RAMPART_MODE", "RAMPART_ON_DENY"] {
         guarded.remove(name);

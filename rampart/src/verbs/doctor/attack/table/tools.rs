@@ -1,11 +1,6 @@
 //! Tools that start other programs.
 
-use std::path::PathBuf;
-use std::process::Command;
-
 use super::cases::Case;
-use crate::place::Place;
-use tests::find;
 
 const fn from_dash(tool: &'static str, script: &'static str) -> Case {
     Case::new(tool, "dash", "", "from dash", script)
@@ -56,14 +51,6 @@ $t run-shell '@T @M'
 echo status $?
 $t kill-server
 "#;
-
-/// What has to be run for `case`; `None` if that is not possible here.
-pub fn launcher(_: &Place, case: &Case) -> Option<PathBuf> {
-    let needs = case.runtime.split([',', ' ']).next().and_then(find);
-    let is_root = || Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
-    let is_possible = needs.is_some() && (case.program != "unshare" || is_root());
-    find(case.program).filter(|_| is_possible || case.runtime == "bubblewrap")
-}
 
 /// One line a way.
 pub const CASES: &[Case] = &[

@@ -1,6 +1,6 @@
 //! The table: one line a way of starting a program.
 
-use crate::place::Cell;
+use super::Cell;
 use Cell::{Denied, Ran, SelfCheck};
 
 /// One way of one runtime.
