@@ -1,5 +1,14 @@
 //! Lexical path handling on bytes, as `path_resolution(7)` without looking at the file system.
 
+/// Whether `path` is absolute and clean already, so that it can be taken as it is. The root itself
+/// does not count: what is put behind it brings the slash.
+#[must_use]
+pub fn is_clean(path: &[u8]) -> bool {
+    path.first() == Some(&b'/')
+        && path.last() != Some(&b'/')
+        && !path.windows(2).any(|two| matches!(two, b"//" | b"/."))
+}
+
 /// The absolute, clean form of `path`: relative paths start at `cwd`, `//` and `.` vanish, `..`
 /// takes away the component before it. `None` if `out` is too small or the result would not be
 /// absolute.
@@ -11,7 +20,12 @@ pub fn clean<'b>(cwd: &[u8], path: &[u8], out: &'b mut [u8]) -> Option<&'b [u8]>
     if base.first() != Some(&b'/') {
         return None;
     }
-    for part in base.split(|byte| *byte == b'/').chain(path.split(|byte| *byte == b'/')) {
+    let mut rest = base;
+    if is_clean(base) {
+        out.get_mut(..base.len())?.copy_from_slice(base);
+        (len, rest) = (base.len(), b"");
+    }
+    for part in rest.split(|byte| *byte == b'/').chain(path.split(|byte| *byte == b'/')) {
         match part {
             b"" | b"." => {}
             b".." => len = parent_len(out.get(..len)?),
@@ -114,6 +128,21 @@ mod tests {
             let got = clean(cwd.as_bytes(), path.as_bytes(), &mut out);
             assert_eq!(got, want.map(str::as_bytes), "{cwd} + {path}");
         }
+    }
+
+    #[test]
+    fn what_is_clean_stays_as_it_is() {
+        for path in [
+            "/a", "/a/b", "/a.b/c", "/a/b..", "/", "/a/", "//a", "/a//b", "/./a", "/a/..", "/a/.b",
+            "a", "",
+        ] {
+            let mut out = [0; 64];
+            let cleaned = clean(b"/", path.as_bytes(), &mut out);
+            if is_clean(path.as_bytes()) {
+                assert_eq!(cleaned, Some(path.as_bytes()), "{path}");
+            }
+        }
+        assert!(is_clean(b"/a.b/c..") && !is_clean(b"/") && !is_clean(b"/a/"));
     }
 
     #[test]

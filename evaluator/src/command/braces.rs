@@ -134,6 +134,7 @@ impl Shell<'_, '_> {
     /// Reads the source word in which the brace expression is replaced by what is stacked from
     /// `part` on.
     fn read_alternative(&mut self, pieces: Pieces, part: usize) -> Step {
+        self.burn(6)?;
         let part = self.keep_text(part)?;
         let start = self.text.top();
         self.stack_source(pieces.start, pieces.open)?;

@@ -127,6 +127,10 @@ impl Shell<'_, '_> {
 
     /// Adds the components of `path` to the path that is stacked from `top` on.
     fn stack_components(&mut self, top: usize, path: Span) -> Step {
+        if self.text.top() == top && crate::path::is_clean(self.bytes(path)) {
+            return self.stack_span(path);
+        }
+        self.burn(path.len as usize)?;
         let mut at = 0_u32;
         while at < path.len {
             let bytes = self.bytes(Span {

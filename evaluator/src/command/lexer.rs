@@ -93,7 +93,17 @@ impl Shell<'_, '_> {
     }
 
     /// Where the reserved word `word` ends, if it stands at the cursor.
+    #[inline]
     pub fn keyword(&self, word: &[u8]) -> Option<usize> {
+        let first = self.peek();
+        if first == word.first().copied() || first == Some(b'\\') {
+            self.spelled(word)
+        } else {
+            None
+        }
+    }
+
+    fn spelled(&self, word: &[u8]) -> Option<usize> {
         let mut at = 0_usize;
         for byte in word {
             while self.peek_at(at) == Some(b'\\')

@@ -80,6 +80,9 @@ impl Shell<'_, '_> {
         for nth in 1..words.count {
             let word = self.arg(words, nth).unwrap_or_default();
             let text = self.bytes(word.text);
+            if !text.contains(&b'=') {
+                continue;
+            }
             for key in
                 [&b"ProxyCommand="[..], b"LocalCommand=", b"KnownHostsCommand=", b"ProxyUseFdpass="]
             {

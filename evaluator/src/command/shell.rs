@@ -5,6 +5,7 @@
 //! command that runs others (`sudo`, `sh -c`, a function) is followed at once, and bodies that run
 //! more than once (loops, functions) are remembered as pieces of text and read again.
 
+use super::WordFlags;
 use super::arena::Store;
 use super::code::Mention;
 use super::flow::{Capture, Data};
@@ -12,7 +13,6 @@ use super::limits::{BASE_FUEL, BASE_STEPS, MAX_DEPTH, Step, Stop};
 use super::names::Names;
 use super::word::Building;
 use super::{Command, CommandFlags, Outcome, Parts, Redirect, Run, Span, Tree, Via, Word};
-use super::{UNKNOWN, WordFlags};
 use crate::request::{Argv, Call, Cwd, Env};
 use crate::{Request, World};
 
@@ -341,12 +341,7 @@ impl<'r, 's> Shell<'r, 's> {
     /// Stacks a copy of `span`.
     pub fn stack_span(&mut self, span: Span) -> Step {
         self.burn(span.len as usize)?;
-        let start = span.start as usize;
-        for at in start..start.saturating_add(span.len as usize) {
-            let byte = self.text.get(at).unwrap_or(UNKNOWN);
-            self.text.stack(byte)?;
-        }
-        Ok(())
+        self.text.stack_copy(span.start as usize, span.len as usize)
     }
 
     /// Stacks `bytes`.

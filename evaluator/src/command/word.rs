@@ -73,6 +73,7 @@ impl Shell<'_, '_> {
     /// Stacks the word that was put together, if there is one, and starts the next.
     pub fn end_word(&mut self) -> Step {
         if self.build.some {
+            self.burn(2)?;
             let word = self.finish_word()?;
             self.words.stack(word)?;
         }
