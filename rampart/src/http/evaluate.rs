@@ -11,6 +11,7 @@ use crate::process::Asker;
 use crate::serve::approval::About;
 use crate::serve::brain::InForce;
 use crate::serve::counters::{self, Counting, Shared};
+use crate::serve::once;
 use crate::serve::requests::now;
 use crate::verdict::ask::Surroundings;
 use crate::verdict::judge::Judge;
@@ -120,8 +121,9 @@ fn answered(
     (asked, case): (&Asked<'_>, &Case),
     mode: Mode,
 ) -> Result<Reply, Problem> {
-    let (policy, shared) =
-        context.front.look(|desk| (Arc::clone(&desk.policy), desk.brain.shared()))?;
+    let (policy, shared, uses) = context.front.look(|desk| {
+        (Arc::clone(&desk.policy), desk.brain.shared(), Arc::clone(&desk.brain.uses))
+    })?;
     let mut environment = Environment::own();
     environment.set("RAMPART_AUDIT_DIR", context.audit.as_os_str());
     let surroundings = Surroundings::with(environment);
@@ -144,17 +146,27 @@ fn answered(
                 work.output(request, verdict, images)
             });
         }
-        let uid = rustix::process::geteuid().as_raw();
+        let owner = rustix::process::geteuid().as_raw();
         let process = caller();
         let at = (Asker::Known(process), now() / 1000);
-        let world =
-            Counting::new(FileSystem::default(), &shared, (uid, request.caller.session), at);
-        let done =
-            judge.judge(request, &world, |verdict, images| work.call(request, verdict, images));
+        let session = (owner, request.caller.session);
+        let files = FileSystem::default().counted_by(once::open(&uses, owner, process));
+        let world = Counting::new(files, &shared, session, at);
+        let mut done = judge.judge(request, &world, |verdict, images| {
+            let take = || once::take_all(&uses, (owner, process), &world.wanted());
+            work.call(request, (verdict, images), take)
+        });
+        if matches!(done, Ok(None)) {
+            // Somebody else was faster, so that what holds once does not hold here.
+            let world = Counting::new(FileSystem::default(), &shared, session, at);
+            done = judge.judge(request, &world, |verdict, images| {
+                work.call(request, (verdict, images), || true)
+            });
+        }
         if matches!(mode, Mode::Enforce { .. }) {
             count(&shared, world, process);
         }
-        done
+        done?.ok_or_else(|| Problem::new(503, "what holds once could not be used up; ask again"))
     })
 }
 
@@ -198,17 +210,21 @@ fn told(verdict: &Verdict<'_>, images: &[Image<'_>], took: Duration) -> Value {
 }
 
 impl Work<'_> {
+    /// Nothing if it may go ahead, but `take` cannot use up what holds once.
     fn call(
         &self,
         request: &Request<'_>,
-        verdict: &Verdict<'_>,
-        images: &[Image<'_>],
-    ) -> Result<Reply, Problem> {
+        (verdict, images): (&Verdict<'_>, &[Image<'_>]),
+        take: impl FnOnce() -> bool,
+    ) -> Result<Option<Reply>, Problem> {
         let took = self.started.elapsed();
         let policy = crate::bytes::visible(verdict.policy);
         self.context.metrics.note(verdict.action.name(), &policy, took);
         let mut value = told(verdict, images, took);
         let end = self.end(request, verdict, images)?;
+        if end.permitted && matches!(self.mode, Mode::Enforce { .. }) && !take() {
+            return Ok(None);
+        }
         if !matches!(self.mode, Mode::Preview { is_recorded: false, .. }) {
             let outcome = match (end.permitted, self.mode) {
                 (true, _) => Outcome::Allowed,
@@ -223,7 +239,7 @@ impl Work<'_> {
         for (name, more) in end.more.as_object().into_iter().flatten() {
             insert(&mut value, name, more.clone());
         }
-        Ok(Reply::json(end.status, &value))
+        Ok(Some(Reply::json(end.status, &value)))
     }
 
     fn end(

@@ -3,7 +3,7 @@
 //! process counts once, however often it asks. The counts live as long as the evaluator.
 
 use crate::process::{Asker, Process};
-use crate::verdict::world::FileSystem;
+use crate::verdict::world::{FileSystem, Use};
 use evaluator::world::{Counted, Once};
 use evaluator::{Answer, World};
 use std::cell::RefCell;
@@ -104,6 +104,11 @@ impl<'c> Counting<'c> {
         (asker, now): (Asker, u64),
     ) -> Self {
         Self { files, counters, caller, call: (now, asker), touched: RefCell::default() }
+    }
+
+    /// What holds once and was taken for granted.
+    pub fn wanted(&self) -> Vec<Use> {
+        self.files.wanted()
     }
 
     /// What the verdict asked for: under these the call is one more, if it is a call of its own.

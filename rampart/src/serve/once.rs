@@ -3,7 +3,7 @@
 
 use crate::failure::reason;
 use crate::process::{Asker, Process};
-use crate::verdict::world::Counter;
+use crate::verdict::world::{Counter, Use};
 use evaluator::Action;
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
@@ -42,6 +42,24 @@ pub fn by(uses: &SharedUses, uid: u32, asker: Asker) -> Counter {
         let mut uses = uses.lock().unwrap_or_else(PoisonError::into_inner);
         asker.process().is_some_and(|process| uses.look(&key, process) == Action::Allow)
     })
+}
+
+/// What a verdict about a call of `process` takes for granted that will use it up itself, with
+/// [`take_all`]: what nobody has used yet.
+pub fn open(uses: &SharedUses, uid: u32, process: Process) -> Counter {
+    let uses = Arc::clone(uses);
+    Box::new(move |one| {
+        let key = key(uid, &one.policy, &one.rule, one.ends);
+        let mut uses = uses.lock().unwrap_or_else(PoisonError::into_inner);
+        uses.look(&key, process) != Action::Deny
+    })
+}
+
+/// Uses up all of `wanted` for a call of `process`, a process of `uid`: whether that could be done.
+pub fn take_all(uses: &SharedUses, (uid, process): (u32, Process), wanted: &[Use]) -> bool {
+    let mut uses = uses.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut take = |one: &Use| uses.take(&key(uid, &one.policy, &one.rule, one.ends), process);
+    wanted.iter().all(&mut take)
 }
 
 /// The uses that this evaluator has granted, and the list of all.

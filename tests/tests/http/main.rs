@@ -35,6 +35,8 @@ policies:
       - {name: key, action: deny, when: {path_matches: ['/etc/shadow']}}
       - {name: out, action: deny, when: {response_matches: ['BEGIN PRIVATE']}}
       - {name: much, action: deny, when: {program: [often], call_count: {gte: 3, window: 1h}}}
+      - {name: single, action: allow, once: true, when: {program: [solo]}}
+      - {name: alone, action: deny, when: {program: [solo]}}
 ";
 
 /// `rampart serve --http` with [`POLICY`]; it ends with this value.
@@ -197,6 +199,24 @@ fn a_person_is_asked_and_a_yes_is_used_once() {
 }
 
 #[test]
+fn what_holds_once_is_used_up_by_the_call_that_goes_ahead() {
+    let service = Service::start(&[]);
+    let body = r#"{"command":"solo a"}"#;
+    for _ in 0..2 {
+        let (status, told) = service.ask(&service.eval, "POST", "/v1/preflight/exec", body);
+        assert_eq!((status, &told["allowed"]), (200, &json!(true)), "only told: {told}");
+    }
+    let ends: Vec<u16> = std::thread::scope(|scope| {
+        let asking: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| service.exec("sh -c 'solo a'").0)).collect();
+        asking.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    assert_eq!(ends.iter().filter(|status| **status == 200).count(), 1, "{ends:?}");
+    let (status, told) = service.exec("solo a");
+    assert_eq!((status, &told["rule"]), (403, &json!("alone")), "{told}");
+}
+
+#[test]
 fn what_is_in_force_can_be_looked_at() {
     let service = Service::start(&[]);
     assert_eq!(service.exec("forbidden").0, 403);
@@ -204,13 +224,13 @@ fn what_is_in_force_can_be_looked_at() {
     let (_, status) = get("/v1/status");
     assert_eq!(
         (&status["rule_count"], &status["mode"]),
-        (&json!(6), &json!("enforce")),
+        (&json!(8), &json!("enforce")),
         "{status}"
     );
     let (_, summary) = get("/v1/policy/summary");
-    assert_eq!((&summary["default_action"], &summary["rule_count"]), (&json!("allow"), &json!(6)));
+    assert_eq!((&summary["default_action"], &summary["rule_count"]), (&json!("allow"), &json!(8)));
     let (_, policies) = get("/v1/policies");
-    assert_eq!(policies["rules"].as_array().unwrap().len(), 6, "{policies}");
+    assert_eq!(policies["rules"].as_array().unwrap().len(), 8, "{policies}");
     let (_, reloaded) = service.ask(&service.admin, "POST", "/v1/policy/reload", "");
     assert_eq!(reloaded["success"], true, "{reloaded}");
     let (code, metrics) = get("/metrics");
