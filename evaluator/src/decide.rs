@@ -70,11 +70,11 @@ pub fn decide<'a>(
     tree.work = tree.work.saturating_add(work);
     let matched = found.into_matches();
     match searched {
-        Ok(()) => combine(images, tree, matched),
+        Ok(()) => combine(images, request, tree, matched),
         // What was found so far holds; what was not looked at may hold too.
         Err(Fault::TooComplex) => {
             let outcome = Outcome::TooComplex;
-            combine(images, Tree { outcome, ..tree }, matched)
+            combine(images, request, Tree { outcome, ..tree }, matched)
         }
         Err(fault) => refused(tree, matched, fault),
     }
@@ -120,9 +120,18 @@ const fn refused<'a>(tree: Tree<'a>, matched: &'a [RuleMatch], fault: Fault) -> 
 }
 
 /// What the rules that hold come to.
-fn combine<'a>(images: &[Image<'a>], tree: Tree<'a>, matched: &'a [RuleMatch]) -> Verdict<'a> {
+fn combine<'a>(
+    images: &[Image<'a>],
+    request: &Request<'_>,
+    tree: Tree<'a>,
+    matched: &'a [RuleMatch],
+) -> Verdict<'a> {
     let mut verdict = Verdict {
-        action: default_action(images),
+        // A program that may run may do what no rule is about.
+        action: match request.call.is_operation() {
+            true => Action::Allow,
+            false => default_action(images),
+        },
         reason: Reason::Default,
         policy: b"",
         rule: b"",

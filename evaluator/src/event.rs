@@ -240,6 +240,7 @@ fn call(json: &mut Json<'_>, request: &Request<'_>, reserve: usize) {
             json.key("command");
             json.masked(text, LONG);
         }
+        Call::Operation { program, .. } => json.text("exe", program),
         Call::Nothing => {}
     }
     if let Some(path) = request.path {

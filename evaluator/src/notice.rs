@@ -86,9 +86,14 @@ pub fn denial(
             _ => b"",
         });
     }
-    line.put(b" (nothing on this line ran; do not retry in another form; ");
+    let is_operation = request.call.is_operation();
+    line.put(match is_operation {
+        true => b" (it was not done; do not retry in another form; ",
+        false => b" (nothing on this line ran; do not retry in another form; ",
+    });
     // A command that was not understood cannot be named in a policy.
     line.put(match verdict.reason {
+        _ if is_operation => b"a person can change the policy; id ",
         Reason::Rule | Reason::Default => b"a person can: rampart allow --id ",
         _ => b"a person can change the policy; id ",
     });
@@ -103,6 +108,9 @@ pub fn denial(
 
 /// What was not run: the command that decided, and the call it came in if that is another.
 fn what(line: &mut Line<'_>, verdict: &Verdict<'_>, request: &Request<'_>) {
+    if request.call.is_operation() {
+        return call(line, request);
+    }
     let command = verdict.tree.commands.get(verdict.command as usize);
     let words = command.map_or(&[][..], |command| verdict.tree.words(command.words));
     if words.is_empty() {
@@ -142,6 +150,15 @@ fn call(line: &mut Line<'_>, request: &Request<'_>) {
             }
         }
         Call::Shell(text) => line.quote(text.trim_ascii()),
+        Call::Operation { hook, program } => {
+            line.put(hook.as_bytes());
+            line.put(b"(");
+            line.quote(request.path.or(request.url).unwrap_or(&[]));
+            line.put(b") to ");
+            line.quote(request.tool);
+            line.put(b", by ");
+            line.quote(program);
+        }
         Call::Nothing => {
             line.quote(request.tool);
             for part in [request.path, request.url].into_iter().flatten() {

@@ -38,6 +38,22 @@ pub enum Call<'a> {
     Shell(&'a [u8]),
     /// Nothing is started (file and network tools).
     Nothing,
+    /// Nothing is started: a running program does something itself.
+    Operation {
+        /// The function that it called.
+        hook: &'a str,
+        /// The file that it was started from, as it was named. What that leads to is the target's
+        /// [`Target::resolved`].
+        program: &'a [u8],
+    },
+}
+
+impl Call<'_> {
+    /// Whether a running program does something itself.
+    #[must_use]
+    pub const fn is_operation(&self) -> bool {
+        matches!(self, Self::Operation { .. })
+    }
 }
 
 /// An argument vector without a copy: the interposer reads the caller's own `char *const[]`.

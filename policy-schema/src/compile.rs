@@ -190,7 +190,9 @@ impl Builder {
             tools_len: count(policy.scope.tools.len()),
             rules: count(self.sections.rules.len()),
             rules_len: count(policy.rules.len()),
+            by: policy.scope.by,
         };
+        self.sections.gate.add(policy);
         self.sections.policies.push(record);
         for rule in &policy.rules {
             self.rule(rule);

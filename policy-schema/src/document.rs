@@ -164,6 +164,8 @@ pub struct Scope {
     pub session: Option<Pattern>,
     /// Globs on the tool class; every tool if empty.
     pub tools: Vec<Pattern>,
+    /// Whose calls: a code of `evaluator::image::format::by`.
+    pub by: u32,
 }
 
 /// One rule.
@@ -234,6 +236,8 @@ pub enum Example {
         path: Option<String>,
         /// The address.
         url: Option<String>,
+        /// The running program that does it itself, if none of an agent's tools does.
+        program: Option<String>,
     },
 }
 

@@ -6,7 +6,7 @@
 
 use evaluator::command::Outcome;
 use evaluator::decide::commands_to_cover;
-use evaluator::image::format::Section;
+use evaluator::image::format::{Section, by};
 use evaluator::request::NoParams;
 use evaluator::{
     Action, Answer, Argv, Call, Caller, Cwd, Image, Request, Target, Verdict, World, decide,
@@ -69,9 +69,10 @@ fn shown(example: &Example) -> String {
     match example {
         Example::Shell(text) => format!("`{text}`"),
         Example::Argv(words) => format!("`{}`", words.join(" ")),
-        Example::Tool { tool, path, url } => {
+        Example::Tool { tool, path, url, program } => {
             let what = path.as_deref().or(url.as_deref()).unwrap_or_default();
-            format!("{tool} `{what}`")
+            let who = program.as_ref().map(|name| format!(" by {name}")).unwrap_or_default();
+            format!("{tool} `{what}`{who}")
         }
     }
 }
@@ -161,10 +162,14 @@ fn try_one(
     };
     let argv = argv.as_slice();
     let file = argv.first().map_or(Vec::new(), |name| executable(name));
+    let program = program_of(placed, example).map(|name| executable(name.as_bytes()));
     let (call, tool) = match example {
         Example::Shell(text) => (Call::Shell(text.as_bytes()), "exec"),
         Example::Argv(_) => (Call::Exec { file: &file, argv: &argv as &dyn Argv }, "exec"),
-        Example::Tool { tool, .. } => (Call::Nothing, tool.as_str()),
+        Example::Tool { tool, .. } => match &program {
+            Some(program) => (Call::Operation { hook: "example", program }, tool.as_str()),
+            None => (Call::Nothing, tool.as_str()),
+        },
     };
     let (path, url) = match example {
         Example::Tool { path, url, .. } => (path.as_deref(), url.as_deref()),
@@ -191,6 +196,16 @@ fn try_one(
     let images = [*image];
     let verdict = decide(&images, &request, &ExampleWorld, &mut scratch);
     judge(image, placed, &verdict, expected)
+}
+
+/// The running program that does what the example says, if one does: in a policy that is only about
+/// those, some program, unless the example names it.
+fn program_of<'e>(placed: &Placed<'_>, example: &'e Example) -> Option<&'e str> {
+    let Example::Tool { program, .. } = example else {
+        return None;
+    };
+    let some = (placed.policy.scope.by == by::PROGRAM).then_some("program");
+    program.as_deref().or(some)
 }
 
 /// The file that a program name without a path stands for.

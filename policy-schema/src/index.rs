@@ -17,7 +17,7 @@ use evaluator::image::gram;
 
 use crate::document::{Condition, Pattern};
 
-pub use pieces::Frequencies;
+pub use pieces::{Frequencies, runs};
 
 /// Most alternatives that one rule is taken apart into.
 const ALTERNATIVES: usize = 64;

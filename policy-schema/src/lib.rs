@@ -20,6 +20,7 @@ mod compile;
 pub mod diagnostic;
 pub mod document;
 pub mod examples;
+mod gate;
 mod index;
 pub mod keys;
 pub mod limits;

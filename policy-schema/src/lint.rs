@@ -11,6 +11,7 @@ mod shadow;
 use std::ops::Range;
 
 use evaluator::Action;
+use evaluator::image::format::by;
 
 use crate::Layer;
 use crate::diagnostic::{Diagnostic, Level, Source};
@@ -33,7 +34,8 @@ pub fn lint(
         let Ok(root) = yaml::parse(source) else {
             continue;
         };
-        let mut lint = Lint { source, layer, now, policy: String::new(), found: Vec::new() };
+        let mut lint =
+            Lint { source, layer, now, policy: String::new(), by: by::AGENT, found: Vec::new() };
         lint.file(&root, document);
         for (policy, node) in document.policies.iter().zip(items(member(&root, "policies"))) {
             lint.policy(policy, node);
@@ -52,6 +54,8 @@ struct Lint<'s> {
     now: Option<u64>,
     /// Name of the policy at hand.
     policy: String,
+    /// Whose calls it is about.
+    by: u32,
     found: Vec<Diagnostic>,
 }
 

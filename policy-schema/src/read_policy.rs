@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use evaluator::Action;
-use evaluator::image::format::pattern;
+use evaluator::image::format::{by, pattern};
 
 use crate::diagnostic::{Diagnostic, Source};
 use crate::document::{
@@ -41,6 +41,8 @@ pub const RECORDS: &[(&str, Record)] = &[("all", Record::All), ("notable", Recor
 /// What `enforce` may be.
 pub const ENFORCED: &[(&str, Enforce)] =
     &[("interposer", Enforce::Interposer), ("best", Enforce::Best), ("kernel", Enforce::Kernel)];
+/// What `match.by` may be.
+pub const BY: &[(&str, u32)] = &[("agent", by::AGENT), ("program", by::PROGRAM), ("any", by::ANY)];
 /// What `platform` of `notify` may be.
 pub const PLATFORMS: &[&str] = &["auto", "slack", "discord", "teams", "openclaw", "webhook"];
 
@@ -205,6 +207,7 @@ fn scope(reader: &mut Reader<'_>, node: &Node) -> Scope {
     };
     scope.agent = glob_field(reader, &fields, "agent");
     scope.session = glob_field(reader, &fields, "session");
+    scope.by = setting(reader, &fields, "by", BY).unwrap_or(by::AGENT);
     if let Some(tools) = fields.get("tool") {
         for node in read_lists::entries(reader, tools) {
             if let Some(text) = reader.text(&node, "a tool")

@@ -176,8 +176,9 @@ fn example(reader: &mut Reader<'_>, node: &Node) -> Option<Example> {
     let tool = string(reader, &fields, "tool");
     let path = reader.optional(&fields, "path").map(|text| text.value);
     let url = reader.optional(&fields, "url").map(|text| text.value);
+    let program = reader.optional(&fields, "program").map(|text| text.value);
     if let Some(argv) = fields.get("argv") {
-        if !tool.is_empty() || path.is_some() || url.is_some() {
+        if !tool.is_empty() || path.is_some() || url.is_some() || program.is_some() {
             let help = "write `{argv: [program, argument]}` alone";
             reader.error(&head(node), "an example with both `argv` and another call", help);
         }
@@ -192,5 +193,5 @@ fn example(reader: &mut Reader<'_>, node: &Node) -> Option<Example> {
         reader.error(&head(node), "an example that calls nothing", help);
         return None;
     }
-    Some(Example::Tool { tool, path, url })
+    Some(Example::Tool { tool, path, url, program })
 }

@@ -38,6 +38,7 @@ impl OwnedScratch {
                 (bytes + file.len(), argv.len())
             }
             Call::Shell(text) => (text.len(), 0),
+            Call::Operation { program, .. } => (program.len(), 1),
             Call::Nothing => (0, 0),
         };
         let paths = request.path.map_or(0, <[u8]>::len) + request.url.map_or(0, <[u8]>::len);

@@ -7,6 +7,7 @@ use evaluator::image::format::{
     PolicyRecord, RuleRecord, Section, SectionEntry, VERSION, WebhookRecord, feature, node,
 };
 
+use crate::gate::Gate;
 use crate::index::{Index, Tables};
 
 /// The records of every section but the table itself.
@@ -24,6 +25,8 @@ pub struct Sections {
     pub exceptions: Vec<ExceptionRecord>,
     /// Ascending by rule.
     pub webhooks: Vec<WebhookRecord>,
+    /// What running programs do that a rule may be about.
+    pub gate: Gate,
     tables: Tables,
     text: Vec<u8>,
     known: BTreeMap<Vec<u8>, u32>,
@@ -72,6 +75,8 @@ pub fn write_image(mut header: Header, sections: &Sections) -> Vec<u8> {
     body.section(&sections.tables.filter, |byte, put| put(&[*byte]));
     body.section(&sections.exceptions, ExceptionRecord::encode);
     body.section(&sections.webhooks, WebhookRecord::encode);
+    let gate = sections.gate.words();
+    body.section(&gate, |word, put| put(&word.to_le_bytes()));
     body.section(&sections.text, |byte, put| put(&[*byte]));
     debug_assert_eq!(body.table.len(), Section::COUNT);
     let Body { mut bytes, table } = body;
@@ -84,6 +89,9 @@ pub fn write_image(mut header: Header, sections: &Sections) -> Vec<u8> {
     header.version = VERSION;
     header.length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     header.features |= sections.features | sections.tables.features;
+    if !gate.is_empty() {
+        header.features |= feature::OPERATIONS;
+    }
     header.checksum = format::checksum(bytes.get(Header::SIZE..).unwrap_or_default());
     front.clear();
     header.encode(&mut |field| front.extend_from_slice(field));

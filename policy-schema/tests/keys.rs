@@ -125,6 +125,7 @@ const FILES: &[(&str, &str, Shows)] = &[
     ("match.agent", "default_action: allow\npolicies: [{name: p, match: {agent: 'c*'}, rules: [{action: ask}]}]", Verdict("[agent=codex] x", "ask p/1")),
     ("match.session", "default_action: allow\npolicies: [{name: p, match: {session: s}, rules: [{action: ask}]}]", Verdict("[session=t] x", "allow")),
     ("match.tool", "default_action: allow\npolicies: [{name: p, match: {tool: [read, exec]}, rules: [{action: ask}]}]", Verdict("x", "ask p/1")),
+    ("match.by", "default_action: allow\npolicies: [{name: p, match: {by: program}, rules: [{action: ask}]}]", Verdict("[by=x path=/a]", "ask p/1")),
     ("rule.name", "policies: [{name: p, rules: [{name: r, action: ask}]}]", Verdict("x", "ask p/r")),
     ("rule.description", "policies: [{name: p, rules: [{description: why, action: ask}]}]", Holds("description: \"why\"")),
     ("rule.action", "policies: [{name: p, rules: [{action: log}]}]", Verdict("x", "watch p/1")),
@@ -139,6 +140,7 @@ const FILES: &[(&str, &str, Shows)] = &[
     ("example.tool", "policies: [{name: p, rules: [{action: ask, when: {program: y}, examples: {not_match: [{tool: read}]}}]}]", Verdict("y", "ask p/1")),
     ("example.path", "policies: [{name: p, rules: [{action: ask, when: {path_matches: /a}, examples: {match: [{tool: read, path: /b}]}}]}]", Refused("does not fire")),
     ("example.url", "policies: [{name: p, rules: [{action: ask, when: {domain_matches: a}, examples: {match: [{tool: fetch, url: 'https://a/'}]}}]}]", Verdict("[url=https://a/]", "ask p/1")),
+    ("example.program", "policies: [{name: p, match: {by: any}, rules: [{action: ask, when: {program: y}, examples: {match: [{tool: read, program: y}]}}]}]", Verdict("[by=y path=/a]", "ask p/1")),
     ("rule.expires_at", "default_action: allow\npolicies: [{name: p, rules: [{action: allow, expires_at: 2001-01-01}, {action: ask}]}]", Verdict("x", "ask p/2")),
     ("rule.once", "default_action: ask\npolicies: [{name: p, rules: [{action: allow, once: true}]}]", Verdict("x", "ask")),
     ("rule.added", "policies: [{name: p, rules: [{action: ask, added: soon}]}]", Refused("`added` is no point in time")),
@@ -253,7 +255,10 @@ fn judged(policy: &str, call: &str) -> String {
         .map(|name| TargetKinds::NAMES.iter().find(|(_, known)| known == name).unwrap().0);
     let tool = known.get("tool").copied().unwrap_or("exec");
     let call = match shell.trim() {
-        "" => Call::Nothing,
+        "" => match get("by") {
+            Some(program) => Call::Operation { hook: "open", program },
+            None => Call::Nothing,
+        },
         text => Call::Shell(text.as_bytes()),
     };
     let request = Request {

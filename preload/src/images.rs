@@ -5,7 +5,8 @@
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
-use evaluator::image::format::{Section, level, record_events};
+use evaluator::image::format::{Section, feature, level, record_events};
+use evaluator::image::gate::Gate;
 use evaluator::{Image, Images};
 use libc::{AT_FDCWD, O_NOCTTY, O_NONBLOCK, O_RDONLY};
 
@@ -50,6 +51,17 @@ impl Slot {
     pub fn rules(&self) -> usize {
         images(self.bytes)
             .fold(0, |sum, image| sum.saturating_add(image.count(Section::Rules) as usize))
+    }
+
+    /// Whether some rule in it is about what running programs do themselves.
+    pub fn has_gate(&self) -> bool {
+        images(self.bytes).any(|image| image.header.features & feature::OPERATIONS != 0)
+    }
+
+    /// What it says in advance of those rules, for each of its layers. What cannot be read there
+    /// needs a verdict, which says so.
+    pub fn gates(&self) -> impl Iterator<Item = Gate<'static>> {
+        images(self.bytes).map(|image| image.gate().unwrap_or(Gate::EVERYTHING))
     }
 
     /// The compiled-in policy, which holds where no image is given.

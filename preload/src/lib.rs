@@ -15,6 +15,8 @@
 //! | 6 record | [`spool`] | → one line in the audit spool |
 //! | 7 act | [`act`], [`cascade`], [`stub`] | the real call with a corrected environment, or the denial |
 //!
+//! What a running program does itself (files, connections) has a shorter way, in [`operations`].
+//!
 //! [`snapshot`] holds the write-once state, [`world`] answers the evaluator's questions, [`next`]
 //! finds libc's own functions, [`sys`] is the kernel.
 
@@ -29,6 +31,7 @@ mod judge;
 mod next;
 mod observe;
 mod on_stack;
+mod operations;
 mod snapshot;
 mod spool;
 mod start;

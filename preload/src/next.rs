@@ -12,8 +12,9 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use core::mem::transmute;
 
 use crate::observe::process;
+use crate::operations::entries;
 use crate::symbols::Table;
-use crate::sys::Strings;
+use crate::sys::{self, Strings};
 
 /// `execve(2)`.
 pub type Execve = unsafe extern "C" fn(*const c_char, Strings, Strings) -> c_int;
@@ -48,8 +49,11 @@ pub enum Next {
     Libc(Table),
     /// At these addresses, 0 where there is no such function: `posix_spawn`, `system`, `popen`,
     /// `wordexp`, `execve`.
-    Found([usize; 5]),
+    Found([usize; 5], Operations),
 }
+
+/// The addresses of what [`crate::operations`] hooks, in its order.
+type Operations = Option<&'static [usize; entries::COUNT]>;
 
 impl Next {
     /// Finds out where to look. To be called from the constructor only: the loader takes its lock.
@@ -64,22 +68,37 @@ impl Next {
         match weak_dlsym() {
             Some(dlsym) if !is_alone => Self::ask(dlsym),
             Some(dlsym) => libc().map_or_else(|| Self::ask(dlsym), Self::Libc),
-            None => libc().map_or(Self::Found([0; 5]), Self::Libc),
+            None => libc().map_or(Self::Found([0; 5], None), Self::Libc),
         }
     }
 
     fn ask(dlsym: Dlsym) -> Self {
         // SAFETY: RTLD_NEXT and C strings; `dlsym` finds the calling object by our return address.
-        Self::Found(
-            [SPAWN, SYSTEM, POPEN, WORDEXP, EXECVE]
-                .map(|name| unsafe { dlsym(libc::RTLD_NEXT, name.as_ptr()) } as usize),
-        )
+        let next = |name: &CStr| unsafe { dlsym(libc::RTLD_NEXT, name.as_ptr()) } as usize;
+        Self::Found([SPAWN, SYSTEM, POPEN, WORDEXP, EXECVE].map(next), ask_operations(&next))
+    }
+
+    /// The address of libc's own function `name`; 0 if that is not known.
+    pub fn find_in_libc(&self, name: &CStr) -> usize {
+        match self {
+            Self::Libc(table) => table.find(name).unwrap_or(0),
+            Self::Found(..) => 0,
+        }
+    }
+
+    /// The function behind the entry `number` of [`crate::operations`]; 0 if there is none.
+    pub fn operation(&self, number: usize) -> usize {
+        match self {
+            Self::Libc(table) => entries::in_table(table, number),
+            Self::Found(_, Some(all)) => all.get(number).copied().unwrap_or(0),
+            Self::Found(_, None) => 0,
+        }
     }
 
     fn address(&self, index: usize, name: &CStr) -> usize {
         match self {
             Self::Libc(table) => table.find(name).unwrap_or(0),
-            Self::Found(all) => all.get(index).copied().unwrap_or(0),
+            Self::Found(all, _) => all.get(index).copied().unwrap_or(0),
         }
     }
 
@@ -88,7 +107,7 @@ impl Next {
         match self {
             Self::Libc(_) => None,
             // SAFETY: the function of that name has this type; 0 is `None`.
-            Self::Found(_) => unsafe {
+            Self::Found(..) => unsafe {
                 transmute::<usize, Option<Execve>>(self.address(4, EXECVE))
             },
         }
@@ -117,6 +136,18 @@ impl Next {
         // SAFETY: the function of that name in libc has this type; 0 is `None`.
         unsafe { transmute::<usize, Option<Wordexp>>(self.address(3, WORDEXP)) }
     }
+}
+
+/// Asks for every operation now: later nobody may take the loader's lock. `None` without memory.
+fn ask_operations(next: &dyn Fn(&CStr) -> usize) -> Operations {
+    let place = sys::map_memory(size_of::<[usize; entries::COUNT]>()).ok()?;
+    let place = place.cast::<[usize; entries::COUNT]>();
+    // SAFETY: a fresh mapping of that size, kept for good.
+    let all = unsafe { &mut *place };
+    for (slot, name) in all.iter_mut().zip(entries::names()) {
+        *slot = next(name);
+    }
+    Some(all)
 }
 
 /// Whether the process runs on glibc, whose `execvp` differs from musl's.

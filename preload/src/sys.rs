@@ -103,7 +103,46 @@ impl Drop for Fd {
     }
 }
 
+/// `openat2(2)` with `RESOLVE_NO_SYMLINKS`: `ELOOP` if the path holds a symbolic link. The kernel adds
+/// nothing to `flags`, and refuses what it does not know of them.
+pub fn open_without_links(
+    dir: c_int,
+    path: &CStr,
+    flags: c_int,
+    mode: u32,
+) -> Result<c_int, Errno> {
+    const RESOLVE_NO_SYMLINKS: u64 = 4;
+    let how = [u64::from(flags.cast_unsigned()), u64::from(mode), RESOLVE_NO_SYMLINKS];
+    let args = [int(dir), path.as_ptr() as usize, how.as_ptr() as usize, size_of_val(&how), 0, 0];
+    // SAFETY: `path` is NUL-terminated, `how` has the layout of `struct open_how`.
+    unsafe { call(libc::SYS_openat2, args) }.map(|fd| fd as c_int)
+}
+
+/// `openat(2)` as it is.
+/// The kernel checks the pointer itself (`EFAULT`).
+pub fn open_raw(dir: c_int, path: *const c_char, flags: c_int, mode: u32) -> Result<usize, Errno> {
+    // SAFETY: the kernel checks the pointer itself.
+    unsafe { call(libc::SYS_openat, [int(dir), path as usize, int(flags), mode as usize, 0, 0]) }
+}
+
+/// `openat2(2)` as it is.
+/// The kernel checks the pointers itself (`EFAULT`).
+pub fn open_how_raw(
+    dir: c_int,
+    path: *const c_char,
+    how: *const u64,
+    size: usize,
+) -> Result<usize, Errno> {
+    // SAFETY: the kernel checks the pointers itself.
+    unsafe { call(libc::SYS_openat2, [int(dir), path as usize, how as usize, size, 0, 0]) }
+}
+
 impl Fd {
+    /// Takes over a descriptor that is ours.
+    pub const fn own(number: c_int) -> Self {
+        Self(number)
+    }
+
     /// `openat(2)`, with `O_CLOEXEC` added.
     pub fn open(dir: c_int, path: &CStr, flags: c_int, mode: u32) -> Result<Self, Errno> {
         let flags = flags | libc::O_CLOEXEC;

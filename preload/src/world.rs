@@ -19,6 +19,7 @@ pub struct Files<'s> {
     lacked_use: Cell<bool>,
     was_told: Cell<bool>,
     is_start: bool,
+    resolves: bool,
     /// Where the evaluator listens; empty if nobody does.
     socket: &'s [u8],
 }
@@ -32,8 +33,14 @@ impl<'s> Files<'s> {
             lacked_use: Cell::new(false),
             was_told: Cell::new(false),
             is_start: stage.is_start(),
+            resolves: true,
             socket,
         }
+    }
+
+    /// The same, where whoever asks has looked at what paths lead to.
+    pub const fn without_links(self) -> Self {
+        Self { resolves: false, ..self }
     }
 
     /// Whether something that holds once would let the call go ahead, if a second party says so.
@@ -65,7 +72,7 @@ impl<'s> Files<'s> {
 impl World for Files<'_> {
     fn resolve<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
         let mut buffer = LongPath::new();
-        let Some(path) = buffer.push(path) else {
+        let Some(path) = buffer.push(path).filter(|_| self.resolves) else {
             return Answer::Absent;
         };
         match Fd::open(AT_FDCWD, path.as_c_str(), O_PATH, 0) {

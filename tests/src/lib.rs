@@ -88,6 +88,18 @@ impl Guard {
         guard
     }
 
+    /// Compiles `policy` (YAML) to a layer on the standard policy.
+    ///
+    /// # Panics
+    /// As [`Guard::new`].
+    #[must_use]
+    pub fn on_standard(policy: &str) -> Self {
+        let guard = Self::new("");
+        let layers = [policy_schema::stand_in(), compile(policy)].concat();
+        fs::write(guard.image(), layers).expect("an image");
+        guard
+    }
+
     /// The directory that everything lies in.
     #[must_use]
     pub fn dir(&self) -> &Path {

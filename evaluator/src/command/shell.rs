@@ -13,6 +13,7 @@ use super::limits::{BASE_FUEL, BASE_STEPS, MAX_DEPTH, Step, Stop};
 use super::names::Names;
 use super::word::Building;
 use super::{Command, CommandFlags, Outcome, Parts, Redirect, Run, Span, Tree, Via, Word};
+use crate::path::file_name;
 use crate::request::{Argv, Call, Cwd, Env};
 use crate::{Request, World};
 
@@ -190,6 +191,7 @@ impl<'r, 's> Shell<'r, 's> {
         let done = match request.call {
             Call::Exec { file, argv } => self.call(file, argv, request),
             Call::Shell(text) => self.root(text),
+            Call::Operation { program, .. } => self.program_alone(program),
             Call::Nothing => Ok(()),
         };
         if done == Err(Stop::Limit) {
@@ -252,6 +254,14 @@ impl<'r, 's> Shell<'r, 's> {
         let index = self.commands.push(Command { words, ..Command::default() })?;
         let file = self.keep_bytes(file)?;
         self.follow_call(index, file, request.target)
+    }
+
+    /// A program that runs already: its name is all that rules look at.
+    fn program_alone(&mut self, file: &[u8]) -> Step {
+        let text = self.keep_bytes(file_name(file))?;
+        let first = self.words.push(Word { text, flags: WordFlags::default() })?;
+        let words = Run { first: first as u32, count: 1 };
+        self.commands.push(Command { words, ..Command::default() }).map(drop)
     }
 
     fn root(&mut self, text: &[u8]) -> Step {

@@ -128,7 +128,8 @@ impl<'j> Judge<'j, '_> {
 
     /// Whether the file that was named lies where only root writes.
     pub fn is_system_file(&self) -> bool {
-        let Call::Exec { file, .. } = self.request.call else {
+        let (Call::Exec { file, .. } | Call::Operation { program: file, .. }) = self.request.call
+        else {
             return false;
         };
         let len = file.len().saturating_sub(file_name(file).len());

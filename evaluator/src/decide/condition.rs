@@ -7,7 +7,7 @@ use crate::action::Action;
 use crate::command::{Command, Tree};
 use crate::image::Image;
 use crate::image::format::{
-    NO_CONDITION, NodeRecord, PolicyRecord, RuleRecord, Section, node, rule_flag,
+    NO_CONDITION, NodeRecord, PolicyRecord, RuleRecord, Section, by, node, rule_flag,
 };
 use crate::request::{Call, Request};
 use crate::world::{Answer, World};
@@ -38,7 +38,7 @@ fn tests_for(request: &Request<'_>) -> u64 {
             sizes.fold(0, |sum, arg| arg.len().saturating_add(sum).saturating_add(1))
         }
         Call::Shell(text) => text.len(),
-        Call::Nothing => 0,
+        Call::Nothing | Call::Operation { .. } => 0,
     };
     TESTS.saturating_add(TESTS_PER_BYTE.saturating_mul(bytes as u64))
 }
@@ -173,6 +173,15 @@ impl<'j, 't> Judge<'j, 't> {
 
     fn scope_includes(&self, image: &Image<'_>, policy: &PolicyRecord) -> Result<bool, Fault> {
         let caller = &self.request.caller;
+        let is_about = match policy.by {
+            by::AGENT => !self.request.call.is_operation(),
+            by::PROGRAM => self.request.call.is_operation(),
+            by::ANY => true,
+            _ => return Err(Fault::Corrupt),
+        };
+        if !is_about {
+            return Ok(false);
+        }
         for (index, value) in [(policy.agent, caller.agent), (policy.session, caller.session)] {
             if let Some(index) = index.checked_sub(1)
                 && one(image, index, value)? == Tri::No

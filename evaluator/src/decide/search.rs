@@ -98,7 +98,9 @@ impl<'j> Judge<'j, '_> {
     pub fn names(&self, index: usize, command: &Command) -> [Option<&'j [u8]>; 3] {
         let word = self.tree.program(command).map(|(_, text)| file_name(text));
         match self.request.call {
-            Call::Exec { file, .. } if index == 0 && !file.is_empty() => {
+            Call::Exec { file, .. } | Call::Operation { program: file, .. }
+                if index == 0 && !file.is_empty() =>
+            {
                 let resolved = self.request.target.resolved.map(file_name);
                 [word, Some(file_name(file)), resolved]
             }

@@ -16,7 +16,7 @@
 pub const MAGIC: [u8; 8] = *b"RAMPART\0";
 
 /// Version of this format. An image of another version is refused.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Size of [`Header`] plus the section table, in bytes: where the first section may start.
 pub const FIRST_SECTION: usize = Header::SIZE + Section::COUNT * SectionEntry::SIZE;
@@ -116,6 +116,8 @@ pub mod feature {
     /// Holds nothing, and stands for the standard policy that the reader has compiled in: so the
     /// most usual layer need not be mapped once more.
     pub const STANDARD: u16 = 4;
+    /// Rules look at what running programs do themselves ([`Section::Gate`]).
+    pub const OPERATIONS: u16 = 1 << 13;
     /// `rampart run` is to have the kernel put every start to a supervisor, where that can be had.
     pub const ENFORCE_BEST: u16 = 1 << 14;
     /// The same, and nothing is to be started where it cannot be had.
@@ -157,13 +159,16 @@ pub enum Section {
     Exceptions,
     /// [`WebhookRecord`]s, ascending by rule. No verdict looks at them: only whoever asks the service.
     Webhooks,
+    /// Words of [`super::gate`]: what running programs do that a rule may be about. No verdict looks
+    /// at them: only whoever asks for one. Empty if no rule is.
+    Gate,
     /// Bytes of names, messages and patterns.
     Text,
 }
 
 impl Section {
     /// How many there are.
-    pub const COUNT: usize = 11;
+    pub const COUNT: usize = 12;
 }
 
 record! {
@@ -185,6 +190,8 @@ record! {
         rules: u32,
         /// Number of rules.
         rules_len: u32,
+        /// A code of [`by`]: whose calls it is about.
+        by: u32,
     }
 }
 
@@ -255,6 +262,8 @@ record! {
         number: u32,
     }
 }
+
+pub mod by;
 
 pub mod node;
 

@@ -2,6 +2,7 @@
 //! checked when it is used.
 
 pub mod format;
+pub mod gate;
 pub mod gram;
 
 use crate::action::Action;
@@ -226,6 +227,17 @@ impl<'a> Image<'a> {
     pub fn filter(&self) -> Option<&'a [u8]> {
         let count = self.count(Section::Filter);
         self.record(Section::Filter, 0, count as usize)
+    }
+
+    /// What is asked before a verdict on what a program does itself; `None` if it is corrupt.
+    #[must_use]
+    pub fn gate(&self) -> Option<gate::Gate<'a>> {
+        let words = self.count(Section::Gate) as usize;
+        let len = words.checked_mul(gate::WINDOW)?;
+        if len == 0 {
+            return Some(gate::Gate::default());
+        }
+        gate::Gate::of(self.record(Section::Gate, 0, len)?)
     }
 
     /// What `disable` or `lock` says, at `index`.

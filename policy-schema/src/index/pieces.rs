@@ -83,7 +83,7 @@ fn hashes(place: u8, pattern: &Pattern) -> Vec<u32> {
 }
 
 /// The parts of a pattern that stand, as they are, in everything that it matches.
-fn runs(found: &Pattern, where_: u8) -> Vec<String> {
+pub fn runs(found: &Pattern, where_: u8) -> Vec<String> {
     // A home directory, or what is below the working directory, stands before these.
     let is_path = matches!(where_, place::PATH | place::REQUEST_PATH);
     let text = match found.text.strip_prefix('~') {

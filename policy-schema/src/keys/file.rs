@@ -2,7 +2,9 @@
 
 use super::Holds::{self, AnyCase, Choice, Either, Flag, Form, Integer, Items, List, Named, Text};
 use super::{CONDITION, Mapping, PATTERN, key, names, required};
-use crate::read_policy::{ACTIONS, DEFAULTS, ENFORCED, FALLBACKS, NO_APPROVER, PLATFORMS, RECORDS};
+use crate::read_policy::{
+    ACTIONS, BY, DEFAULTS, ENFORCED, FALLBACKS, NO_APPROVER, PLATFORMS, RECORDS,
+};
 use crate::read_rule::SEVERITIES;
 
 const NAME: Holds = Form(r"[\s\S]", "x");
@@ -81,6 +83,7 @@ pub static SCOPE: Mapping = Mapping {
         key("agent", Text, "The agent's name (command glob)."),
         key("session", Text, "The session's label (command glob)."),
         key("tool", Items(&PATTERN, 0), "The tools: exec, read, write, edit, fetch … (command globs)."),
+        key("by", Choice(|| names(BY)), "Whose calls: `agent` (default) what agents ask for, `program` what running programs do themselves, `any` both."),
     ],
     hints: &[],
     needs: &[],
@@ -165,6 +168,7 @@ pub static EXAMPLE: Mapping = Mapping {
         key("tool", Text, "The tool that is called."),
         key("path", Text, "The file that it would touch."),
         key("url", Text, "The address that it would touch."),
+        key("program", Text, "The running program that does it itself, where no tool of an agent does."),
     ],
     hints: &[],
     needs: &["tool", "argv"],

@@ -1,6 +1,7 @@
 //! Findings about a policy, a rule, and what its `when` says as a whole.
 
 use evaluator::Action;
+use evaluator::image::format::by;
 
 use super::{Lint, items, key, member};
 use crate::diagnostic::did_you_mean;
@@ -8,7 +9,10 @@ use crate::document::{Condition, Policy, Rule};
 use crate::yaml::{Kind, Node};
 
 /// The classes of tools that hosts know. Others are allowed: a host may bring its own.
-const TOOLS: [&str; 16] = [
+const TOOLS: [&str; 19] = [
+    "delete",
+    "connect",
+    "listen",
     "exec",
     "read",
     "write",
@@ -38,6 +42,7 @@ impl Lint<'_> {
     pub fn policy(&mut self, policy: &Policy, node: &Node) {
         let name = &policy.name;
         self.policy.clone_from(&name.value);
+        self.by = policy.scope.by;
         if policy.rules.is_empty() && member(node, "rules").is_some() {
             let message = format!("policy `{}` has no rules", name.value);
             self.warn(&name.range, ("empty-policy", message.into(), "add a rule, or remove it"));
@@ -140,6 +145,9 @@ impl Lint<'_> {
                     self.warn(&place, ("never-in-scope", message.into(), help));
                 }
             }
+        }
+        if self.by != by::AGENT {
+            return;
         }
         let looks = rule.condition.any_part(&Condition::looks_at_commands);
         let is_quiet = tools.iter().all(|tool| QUIET.contains(tool));

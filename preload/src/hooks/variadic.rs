@@ -5,11 +5,12 @@
 use core::arch::naked_asm;
 use core::ffi::{c_char, c_int, c_long};
 
-use libc::{AT_FDCWD, SYS_execve, SYS_execveat};
+use libc::{AT_FDCWD, SYS_execve, SYS_execveat, SYS_openat, SYS_openat2};
 
 use crate::act::exec;
 use crate::hooks::{syscall_execve, syscall_execveat, syscall_result};
 use crate::observe::process::environment;
+use crate::operations::{syscall_openat, syscall_openat2};
 use crate::strings::Vector;
 use crate::sys::Strings;
 
@@ -140,8 +141,8 @@ listed!(
     execle, execle_list
 );
 
-/// `syscall(2)`: the two exec calls go the way of the other hooks, everything else straight to
-/// the kernel.
+/// `syscall(2)`: the two exec calls and two opens go the way of the other hooks, everything else
+/// straight to the kernel.
 ///
 /// # Safety
 /// As the function of that name.
@@ -160,6 +161,10 @@ pub unsafe extern "C" fn syscall() -> c_long {
         "mov rcx, r8",
         "cmp eax, {execveat}",
         "je 2f",
+        "cmp eax, {openat}",
+        "je {openat_hook}",
+        "cmp eax, {openat2}",
+        "je {openat2_hook}",
         "mov r10, r8",
         "mov r8, r9",
         "mov r9, qword ptr [rsp + 8]",
@@ -176,12 +181,16 @@ pub unsafe extern "C" fn syscall() -> c_long {
         execveat = const SYS_execveat,
         execve_hook = sym syscall_execve,
         execveat_hook = sym syscall_execveat,
+        openat = const SYS_openat,
+        openat2 = const SYS_openat2,
+        openat_hook = sym syscall_openat,
+        openat2_hook = sym syscall_openat2,
         result = sym syscall_result,
     )
 }
 
-/// `syscall(2)`: the two exec calls go the way of the other hooks, everything else straight to
-/// the kernel.
+/// `syscall(2)`: the two exec calls and two opens go the way of the other hooks, everything else
+/// straight to the kernel.
 ///
 /// # Safety
 /// As the function of that name.
@@ -202,6 +211,10 @@ pub unsafe extern "C" fn syscall() -> c_long {
         "b.eq {execve_hook}",
         "cmp w8, #{execveat}",
         "b.eq {execveat_hook}",
+        "cmp w8, #{openat}",
+        "b.eq {openat_hook}",
+        "cmp w8, #{openat2}",
+        "b.eq {openat2_hook}",
         "svc #0",
         "cmn x0, #4095",
         "b.cs {result}",
@@ -211,6 +224,10 @@ pub unsafe extern "C" fn syscall() -> c_long {
         execveat = const SYS_execveat,
         execve_hook = sym syscall_execve,
         execveat_hook = sym syscall_execveat,
+        openat = const SYS_openat,
+        openat2 = const SYS_openat2,
+        openat_hook = sym syscall_openat,
+        openat2_hook = sym syscall_openat2,
         result = sym syscall_result,
     )
 }

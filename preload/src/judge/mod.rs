@@ -25,9 +25,9 @@ use crate::snapshot::{self, Mode, Snapshot};
 use crate::strings::{AnyPath, Vector};
 use crate::sys::{self, Errno};
 use crate::world::Files;
-use desk::Desk;
-use memory::{Memory, Parts};
-use record::{Record, new_id};
+pub use desk::{Desk, parts as desk_parts};
+pub use memory::{Memory, Parts};
+pub use record::{Record, new_id};
 
 /// Longest working directory with which the small arenas are tried, in bytes.
 const QUICK_CWD: usize = 512;
@@ -273,7 +273,7 @@ fn deliberate(job: &mut Job<'_>, parts: &mut Parts<'_>) -> Option<()> {
     judged.is_repeated = !judged.permitted && is_repeated(snapshot, call);
     let mut record = Record {
         snapshot,
-        call,
+        hook: call.hook,
         request: &request,
         verdict: &verdict,
         settled: &settled,
@@ -284,7 +284,7 @@ fn deliberate(job: &mut Job<'_>, parts: &mut Parts<'_>) -> Option<()> {
         is_fallback: layers.is_fallback,
         is_attempt,
     };
-    let outcome = record.outcome(judged, &layers);
+    let outcome = record.outcome(call.stage, judged, &layers);
     if outcome.is_some() || !judged.permitted {
         record.time_us = sys::wall_time();
         record.id = new_id(record.time_us);
@@ -301,7 +301,7 @@ fn deliberate(job: &mut Job<'_>, parts: &mut Parts<'_>) -> Option<()> {
 /// Asks the evaluator, first with `quick` arenas if there are any. Only an answer that their size
 /// had no part in is taken. `None` if there are no others.
 #[inline(never)]
-fn verdict<'a>(
+pub fn verdict<'a>(
     images: &[Image<'a>],
     request: &Request<'_>,
     world: &Files<'_>,
@@ -354,14 +354,16 @@ fn is_repeated(snapshot: &Snapshot, call: &Call<'_>) -> bool {
 }
 
 /// FNV-1a, 64 bits: short, and good enough to tell two calls apart.
-struct Digest(u64);
+pub struct Digest(pub u64);
 
 impl Digest {
-    const fn new() -> Self {
+    /// Of nothing.
+    pub const fn new() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
     }
 
-    fn add(&mut self, bytes: &[u8]) {
+    /// Adds `bytes`.
+    pub fn add(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }

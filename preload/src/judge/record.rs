@@ -7,7 +7,7 @@ use evaluator::{Action, Verdict};
 
 use super::Judged;
 use crate::images::Layers;
-use crate::observe::Call;
+use crate::observe::Stage;
 use crate::snapshot::Snapshot;
 use crate::spool::{self, Place, Way};
 use crate::sys;
@@ -22,7 +22,8 @@ pub fn new_id(time_us: u64) -> [u8; 26] {
 /// All that an event says.
 pub struct Record<'a> {
     pub snapshot: &'a Snapshot,
-    pub call: &'a Call<'a>,
+    /// The function that was called, or `start`.
+    pub hook: &'static str,
     pub request: &'a Request<'a>,
     pub verdict: &'a Verdict<'a>,
     pub settled: &'a Settled,
@@ -40,14 +41,14 @@ pub struct Record<'a> {
 
 impl Record<'_> {
     /// Whether this verdict is to be recorded here, and as what.
-    pub fn outcome(&self, judged: &Judged, layers: &Layers) -> Option<Outcome> {
+    pub fn outcome(&self, stage: Stage, judged: &Judged, layers: &Layers) -> Option<Outcome> {
         if judged.is_repeated {
             return None;
         }
         if !judged.permitted {
             return Some(Outcome::Denied);
         }
-        let is_confirmed = self.call.stage.is_start();
+        let is_confirmed = stage.is_start();
         if !is_confirmed && (judged.loads_us || self.snapshot.is_supervised) {
             return None;
         }
@@ -86,7 +87,7 @@ impl Record<'_> {
             pid: sys::process_id(),
             ppid: sys::parent_id(),
             uid: sys::real_user(),
-            hook: self.call.hook,
+            hook: self.hook,
             request: self.request,
             verdict: self.verdict,
             outcome,

@@ -11,6 +11,15 @@ use tests::{Guard, Ran, run};
 /// What a run left behind: path below the working directory to mode and content.
 type Tree = BTreeMap<String, (u32, Vec<u8>)>;
 
+/// Rules on all that programs do themselves, which hold for nothing that the cases do.
+const OPERATIONS: &str = "policies:
+  - name: operations
+    match: {tool: [read, write, delete, connect, listen], by: program}
+    rules:
+      - {action: deny, when: {path_matches: ['**/.ssh/id_*', '/etc/shadow-', '~/.no-such/**']}}
+      - {action: deny, when: {domain_matches: [no.such.test]}}
+";
+
 /// Two runs in the same directory, which is emptied in between.
 pub struct Twice {
     /// The policy in force for the second run.
@@ -20,9 +29,14 @@ pub struct Twice {
 }
 
 impl Twice {
-    /// Under `policy` (YAML); the standard one if that is empty.
+    /// Under `policy` (YAML), or under the standard one if that is empty; and under [`OPERATIONS`],
+    /// so that what programs do themselves goes the longer way.
     pub fn new(policy: &str) -> Self {
-        Self { guard: Guard::new(policy), ignored: &[] }
+        let guard = match policy {
+            "" => Guard::on_standard(OPERATIONS),
+            policy => Guard::new(&format!("{policy}{OPERATIONS}")),
+        };
+        Self { guard, ignored: &[] }
     }
 
     /// Runs the program that `command` makes, bare and guarded, with `input`, after `prepare` has

@@ -1,0 +1,182 @@
+//! Whether a path can be one that a rule is about, in as few system calls as possible: for a file
+//! that is opened one, and that is the call that opens it.
+
+use core::ffi::{CStr, c_int};
+use core::sync::atomic::Ordering;
+
+use libc::{AT_FDCWD, O_CREAT, O_NOFOLLOW, O_PATH, O_TMPFILE};
+
+use super::State;
+use crate::strings::{AnyPath, PathBytes};
+use crate::sys::{self, Errno, Fd};
+use crate::world;
+
+/// Room for a directory on the host's stack, in bytes. What is longer is judged in full.
+const ROOM: usize = 1024;
+
+/// A path as a call was given it.
+#[derive(Clone, Copy)]
+pub struct Named<'a> {
+    /// What it is relative to: a descriptor, or `AT_FDCWD`.
+    pub dir: c_int,
+    /// The path.
+    pub path: &'a CStr,
+    /// Whether a symbolic link at its end is followed.
+    pub follows: bool,
+}
+
+impl Named<'_> {
+    /// Whether it does not depend on any directory.
+    fn is_absolute(&self) -> bool {
+        self.path.to_bytes().first() == Some(&b'/')
+    }
+
+    /// The directory that it starts at, as the kernel names it.
+    ///
+    /// # Errors
+    /// If there is none, or no room for it.
+    pub fn base<'b>(&self, out: &'b mut AnyPath) -> Result<&'b [u8], Errno> {
+        if self.dir == AT_FDCWD {
+            return sys::current_dir(out);
+        }
+        let mut link = PathBytes::<40>::new();
+        let number = u32::try_from(self.dir).map_err(|_| Errno(libc::EBADF))?;
+        let named = link.push(b"/proc/self/fd/").and_then(|link| link.push_number(number));
+        named.ok_or(Errno(libc::ENAMETOOLONG))?;
+        sys::read_link(link.as_c_str(), out)
+    }
+}
+
+impl State {
+    /// Whether a rule may hold for the path as it is spelled.
+    pub fn may_hold(&self, kinds: u32, named: &Named<'_>) -> bool {
+        if self.is_open(kinds) || self.may_match(named.path.to_bytes()) {
+            return true;
+        }
+        !named.is_absolute() && self.may_hold_below(named)
+    }
+
+    #[inline(never)]
+    fn may_hold_below(&self, named: &Named<'_>) -> bool {
+        let mut base = PathBytes::<ROOM>::new();
+        match named.base(&mut base) {
+            Ok(base) => self.may_match(base),
+            // Then the call fails, too.
+            Err(Errno(libc::EBADF | libc::ENOENT)) => false,
+            Err(_) => true,
+        }
+    }
+
+    /// Opens a file whose path holds no symbolic link, so that its spelling says all. `None` if it
+    /// holds one, or if that cannot be found out this way.
+    pub fn open_plain(
+        &self,
+        named: &Named<'_>,
+        flags: c_int,
+        mode: libc::mode_t,
+    ) -> Option<Result<c_int, Errno>> {
+        if self.lacks_openat2.load(Ordering::Relaxed) {
+            return None;
+        }
+        // The kernel refuses a mode that is not used, which `open(2)` ignores.
+        let makes = flags & O_CREAT != 0 || flags & O_TMPFILE == O_TMPFILE;
+        let mode = if makes { mode & 0o7777 } else { 0 };
+        match sys::open_without_links(named.dir, named.path, flags, mode) {
+            Err(Errno(libc::ELOOP | libc::EINVAL | libc::EAGAIN)) => None,
+            Err(Errno(libc::ENOSYS | libc::EPERM)) => {
+                // An old kernel, a sandbox that does not know the call, or this file alone.
+                let probe = sys::open_without_links(AT_FDCWD, c"/", O_PATH, 0);
+                match probe {
+                    Ok(fd) => drop(Fd::own(fd)),
+                    Err(_) => self.lacks_openat2.store(true, Ordering::Relaxed),
+                }
+                None
+            }
+            other => Some(other),
+        }
+    }
+
+    /// Whether a rule may hold for what the path leads to. It is asked once its spelling is known
+    /// to match nothing.
+    pub fn may_lead(&self, named: &Named<'_>) -> bool {
+        let bytes = named.path.to_bytes();
+        // A name in a directory that the kernel has named already is what it says.
+        if !named.follows && !bytes.contains(&b'/') {
+            return false;
+        }
+        let flags = if named.follows { O_PATH } else { O_PATH | O_NOFOLLOW };
+        match self.open_plain(named, flags | libc::O_CLOEXEC, 0) {
+            Some(Ok(fd)) => {
+                drop(Fd::own(fd));
+                return false;
+            }
+            // It does not exist, and no link stands before that.
+            Some(Err(_)) => return false,
+            None => {}
+        }
+        self.may_lead_elsewhere(named)
+    }
+
+    #[inline(never)]
+    pub fn may_lead_elsewhere(&self, named: &Named<'_>) -> bool {
+        let mut real = PathBytes::<ROOM>::new();
+        match lead(named, &mut real, None) {
+            Ok(()) => self.may_match(real.as_bytes()),
+            // The call fails likewise, without looking at a file.
+            Err(Errno(libc::ENOENT | libc::ENOTDIR | libc::EACCES | libc::ELOOP)) => false,
+            Err(_) => true,
+        }
+    }
+}
+
+/// Where a path leads, put into `out`: through every link, by the kernel. What does not exist yet is
+/// named by its directory and its own name, a link to such a thing by what it says, for which
+/// `spare` is needed.
+///
+/// # Errors
+/// If it leads nowhere, there is no room for it, or no `spare` where it is needed.
+pub fn lead(
+    named: &Named<'_>,
+    out: &mut AnyPath,
+    spare: Option<&mut AnyPath>,
+) -> Result<(), Errno> {
+    let flags = if named.follows { O_PATH } else { O_PATH | O_NOFOLLOW };
+    match Fd::open(named.dir, named.path, flags, 0) {
+        Ok(fd) => return world::path_of(&fd, out).map(drop).ok_or(Errno(libc::EIO)),
+        Err(Errno(libc::ENOENT)) => {}
+        Err(errno) => return Err(errno),
+    }
+    let is_link = named.follows
+        && sys::stat(named.dir, named.path, libc::AT_SYMLINK_NOFOLLOW)
+            .is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFLNK);
+    if !is_link {
+        return lead_to_new(named, out);
+    }
+    let spare = spare.ok_or(Errno(libc::EAGAIN))?;
+    lead_to_new(&Named { follows: false, ..*named }, out)?;
+    sys::read_link(out.as_c_str(), spare)?;
+    if spare.as_bytes().first() != Some(&b'/') {
+        // It starts where the link lies.
+        let end = out.as_bytes().iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        out.truncate(end);
+        let behind = out.push(b"/").and_then(|out| out.push(spare.as_bytes()));
+        behind.ok_or(Errno(libc::ENAMETOOLONG))?;
+        spare.truncate(0);
+        spare.push(out.as_bytes()).ok_or(Errno(libc::ENAMETOOLONG))?;
+    }
+    lead_to_new(&Named { dir: AT_FDCWD, path: spare.as_c_str(), follows: false }, out)
+}
+
+/// The real directory of a path, and its last name as it is.
+fn lead_to_new(named: &Named<'_>, out: &mut AnyPath) -> Result<(), Errno> {
+    let too_long = Errno(libc::ENAMETOOLONG);
+    let bytes = named.path.to_bytes();
+    let end = bytes.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at.saturating_add(1));
+    let (parent, name) = bytes.split_at_checked(end).unwrap_or((&[], bytes));
+    out.truncate(0);
+    out.push(if parent.is_empty() { b"." } else { parent }).ok_or(too_long)?;
+    let fd = Fd::open(named.dir, out.as_c_str(), O_PATH | libc::O_DIRECTORY, 0)?;
+    out.truncate(0);
+    world::path_of(&fd, out).ok_or(Errno(libc::EIO))?;
+    out.push(b"/").and_then(|out| out.push(name)).map(drop).ok_or(too_long)
+}

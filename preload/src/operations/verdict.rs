@@ -1,0 +1,241 @@
+//! The verdict on what a program does itself: once for its path as it is spelled, once for what that
+//! leads to, and the stricter counts. Few calls come here.
+
+use core::ffi::c_void;
+
+use evaluator::event::Outcome;
+use evaluator::request::{NoParams, Request, Target};
+use evaluator::settle::settle;
+use evaluator::{Action, Call, Caller, Cwd, notice};
+
+use super::State;
+use super::path::{Named, lead};
+use crate::images::Layers;
+use crate::judge::{self, Desk, Digest, Memory, Parts, Record, desk_parts};
+use crate::observe::{Stage, process};
+use crate::on_stack::on_stack;
+use crate::snapshot::Mode;
+use crate::strings::{AnyPath, LongPath, Vector};
+use crate::sys;
+use crate::world::Files;
+
+/// Longest path that the kernel takes.
+const PATH: usize = 4096;
+
+/// Longest path and directory that are tried with the small arenas, in bytes.
+const QUICK: usize = 512;
+
+/// One call to be judged.
+#[derive(Clone, Copy)]
+pub struct Operation<'a> {
+    /// The function that was called.
+    pub hook: &'static str,
+    /// The tool class of rules.
+    pub tool: &'static str,
+    /// The file that it is about.
+    pub named: Option<Named<'a>>,
+    /// The addresses that it is about; the stricter answer counts. Empty ones are none.
+    pub urls: [&'a [u8]; 2],
+}
+
+struct Job<'a> {
+    state: &'a State,
+    operation: &'a Operation<'a>,
+    memory: Option<&'a Memory>,
+    /// `None` until there is a verdict.
+    permitted: Option<bool>,
+}
+
+impl State {
+    /// Whether `operation` may go ahead. What is not permitted was said and recorded.
+    #[inline(never)]
+    pub fn permits(&self, operation: &Operation<'_>) -> bool {
+        let path = operation.named.map_or(0, |named| named.path.to_bytes().len());
+        let input = operation.urls.iter().fold(path, |sum, url| sum.saturating_add(url.len()));
+        let mut job = Job { state: self, operation, memory: None, permitted: None };
+        if let Some(desk) = Desk::take(input, 1) {
+            // SAFETY: the stack is this verdict's alone, 16-byte aligned, and ends where the rest
+            // starts; `run_at` gets the job that it expects and does not unwind.
+            unsafe { on_stack((&raw mut job).cast(), run_at, desk.stack_top()) };
+        }
+        if let Some(permitted) = job.permitted {
+            return permitted;
+        }
+        let rules = self.snapshot.images().iter().map(|slot| slot.rules()).sum();
+        // Where a path leads may be longer than it is.
+        let Ok(memory) = Memory::new(input.saturating_add(2 * PATH), 1, rules, true) else {
+            return self.snapshot.fail_open == Some(true);
+        };
+        job.memory = Some(&memory);
+        // SAFETY: the stack is the memory's own, 16-byte aligned and used by this call only, and
+        // `run` gets the job that it expects and does not unwind.
+        unsafe { on_stack((&raw mut job).cast(), run, memory.stack_top()) };
+        job.permitted.unwrap_or(false)
+    }
+}
+
+extern "C" fn run(job: *mut c_void, _: *mut u8) {
+    // SAFETY: `permits` passes a `Job` that nothing else uses meanwhile.
+    let job = unsafe { &mut *job.cast::<Job<'_>>() };
+    let Some(memory) = job.memory else {
+        return;
+    };
+    // SAFETY: once for each memory.
+    let parts = unsafe { memory.parts() };
+    job.permitted = parts.and_then(|mut parts| deliberate(job, &mut parts));
+}
+
+extern "C" fn run_at(job: *mut c_void, room: *mut u8) {
+    // SAFETY: `permits` passes a `Job` that nothing else uses meanwhile.
+    let job = unsafe { &mut *job.cast::<Job<'_>>() };
+    // SAFETY: so many bytes are ours, and outlive the parts.
+    let parts = unsafe { desk_parts(room) };
+    job.permitted = parts.and_then(|mut parts| deliberate(job, &mut parts));
+}
+
+/// `None` if the memory does not do.
+fn deliberate(job: &Job<'_>, parts: &mut Parts<'_>) -> Option<bool> {
+    let began_us = sys::monotonic_time();
+    let mut layers = Layers::new();
+    layers.load(job.state.snapshot, false)?;
+    let turn = Turn { job, layers: &layers, began_us };
+    let Some(named) = job.operation.named else {
+        let mut permitted = true;
+        for url in job.operation.urls.iter().filter(|url| !url.is_empty()) {
+            permitted = permitted && turn.take(parts, None, Some(url))?;
+        }
+        return Some(permitted);
+    };
+    let path = named.path.to_bytes();
+    let mut spelled = LongPath::new();
+    let is_elsewhere = named.dir != libc::AT_FDCWD && path.first() != Some(&b'/');
+    let text = match is_elsewhere {
+        false => path,
+        true => match named.base(&mut spelled).map(drop) {
+            Ok(()) => spelled.push(b"/").and_then(|it| it.push(path))?.as_bytes(),
+            // There is no such directory: the call fails by itself.
+            Err(_) => return Some(true),
+        },
+    };
+    if !turn.take(parts, Some(text), None)? {
+        return Some(false);
+    }
+    real(&turn, parts, &named, text)
+}
+
+/// The second turn, for where the path leads.
+#[inline(never)]
+fn real(turn: &Turn<'_>, parts: &mut Parts<'_>, named: &Named<'_>, text: &[u8]) -> Option<bool> {
+    let (mut real, mut spare) = (LongPath::new(), LongPath::new());
+    match lead(named, &mut real, Some(&mut spare)) {
+        Ok(()) if real.as_bytes() != text => turn.take(parts, Some(real.as_bytes()), None),
+        // It leads nowhere, or is what it says.
+        _ => Some(true),
+    }
+}
+
+/// What all verdicts on one call share.
+struct Turn<'a> {
+    job: &'a Job<'a>,
+    layers: &'a Layers,
+    began_us: u64,
+}
+
+impl Turn<'_> {
+    /// One verdict; `None` if the memory does not do.
+    #[inline(never)]
+    fn take(&self, parts: &mut Parts<'_>, path: Option<&[u8]>, url: Option<&[u8]>) -> Option<bool> {
+        let Job { state, operation, .. } = self.job;
+        let snapshot = state.snapshot;
+        let Parts { event, notice, quick, full, paths: [cwd, _] } = parts;
+        let is_attempt = full.is_none();
+        let cwd = directory(cwd)?;
+        let room = match cwd {
+            Cwd::Known(cwd) => cwd.len(),
+            Cwd::Unknown => 0,
+        };
+        let is_quick = room.max(path.map_or(0, <[u8]>::len)) <= QUICK;
+        if is_attempt && !is_quick {
+            return None;
+        }
+        // SAFETY: libc's environment.
+        let env = unsafe { Vector::new(process::environment()) };
+        let request = Request {
+            tool: operation.tool.as_bytes(),
+            call: Call::Operation {
+                hook: operation.hook,
+                program: state.program_name().to_bytes(),
+            },
+            cwd,
+            env: &env,
+            target: Target { resolved: state.resolved_program(), ..Target::default() },
+            caller: Caller {
+                agent: snapshot.agent,
+                session: snapshot.session,
+                agent_depth: snapshot.agent_depth,
+            },
+            path,
+            url,
+            params: &NoParams,
+        };
+        let world = Files::at(Stage::Before, snapshot.socket).without_links();
+        let images = self.layers.images();
+        let quick = quick.as_mut().filter(|_| is_quick);
+        let verdict = judge::verdict(images, &request, &world, quick, full.as_mut())?;
+        let settled = settle(&verdict, snapshot.fail_open);
+        let outcome = match (settled.permitted, snapshot.mode) {
+            (false, Mode::Monitor) => Outcome::NotEnforced,
+            (false, _) => Outcome::Denied,
+            (true, _) if verdict.action == Action::Allow => return Some(true),
+            (true, _) => Outcome::Allowed,
+        };
+        if outcome == Outcome::Denied && is_attempt {
+            return None;
+        }
+        let mut digest = Digest::new();
+        digest.add(operation.tool.as_bytes());
+        digest.add(verdict.policy);
+        digest.add(b"/");
+        digest.add(verdict.rule);
+        digest.add(&[verdict.action as u8, verdict.reason as u8]);
+        if !state.quiet.may_speak(digest.0, sys::coarse_time()) {
+            return Some(outcome != Outcome::Denied);
+        }
+        let time_us = sys::wall_time();
+        let mut record = Record {
+            snapshot,
+            hook: operation.hook,
+            request: &request,
+            verdict: &verdict,
+            settled: &settled,
+            word: "",
+            id: judge::new_id(time_us),
+            time_us,
+            began_us: self.began_us,
+            is_fallback: self.layers.is_fallback,
+            is_attempt,
+        };
+        record.write(outcome, event)?;
+        if outcome == Outcome::Denied {
+            let len = notice::denial(notice, &verdict, &request, &settled, &record.id);
+            let _ = sys::write(2, notice.get(..len).unwrap_or(&[]));
+        }
+        Some(outcome != Outcome::Denied)
+    }
+}
+
+/// The working directory; `None` if there is no room for it.
+fn directory(buffer: &mut AnyPath) -> Option<Cwd<'_>> {
+    let is_known = sys::current_dir(buffer).is_ok_and(|path| path.starts_with(b"/"));
+    match is_known {
+        true => Some(Cwd::Known(buffer.as_bytes())),
+        false if buffer.lacked_room() => None,
+        false => Some(Cwd::Unknown),
+    }
+}
+
+impl State {
+    fn resolved_program(&self) -> Option<&[u8]> {
+        Some(self.program.as_bytes()).filter(|path| !path.is_empty())
+    }
+}

@@ -1,0 +1,112 @@
+// One operation by one function of libc: operations FUNCTION PATH [OTHER]. Prints `ok`, or the error
+// that the program saw. OTHER is the second path of the functions that take two.
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct how { unsigned long long flags, mode, resolve; };
+
+#ifdef __GLIBC__
+int __open_2(const char *, int);
+int __open64_2(const char *, int);
+int __openat_2(int, const char *, int);
+int __openat64_2(int, const char *, int);
+int __open(const char *, int, ...);
+int __open64(const char *, int, ...);
+#endif
+
+// Says how it went, and with what a descriptor or a stream gives.
+static int said(int answer) {
+    if (answer < 0) {
+        printf("%s\n", strerror(errno));
+        return 1;
+    }
+    puts("ok");
+    return 0;
+}
+
+static int opened(int fd) {
+    char text[64];
+    ssize_t count = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (count > 0) printf("%.*s", (int)count, text);
+    return said(fd);
+}
+
+static int streamed(FILE *stream) {
+    char text[64];
+    if (stream && fgets(text, sizeof text, stream)) fputs(text, stdout);
+    return said(stream ? 0 : -1);
+}
+
+// The directory of a path as a descriptor, and its last name.
+static int beside(const char *path, const char **name) {
+    char dir[4096];
+    *name = strrchr(path, '/') + 1;
+    snprintf(dir, sizeof dir, "%.*s", (int)(*name - path), path);
+    return open(dir, O_PATH | O_DIRECTORY);
+}
+
+int main(int argc, char **argv) {
+    const char *function = argv[1], *path = argv[2], *other = argc > 3 ? argv[3] : 0, *name;
+    struct how how = {O_RDONLY, 0, 0};
+    int write = O_WRONLY | O_CREAT | O_TRUNC;
+    int dir = strstr(function, "at") && strchr(path, '/') ? beside(path, &name) : -1;
+#define IS(it) if (!strcmp(function, #it))
+    IS(open) return opened(open(path, O_RDONLY));
+    IS(open-write) return said(open(path, write, 0600));
+    IS(open-both) return said(open(path, O_RDWR));
+    IS(open-append) return said(open(path, O_WRONLY | O_APPEND));
+    IS(openat) return opened(openat(dir, name, O_RDONLY));
+    IS(openat-write) return said(openat(dir, name, write, 0600));
+    IS(creat) return said(creat(path, 0600));
+    IS(fopen) return streamed(fopen(path, "r"));
+    IS(fopen-write) return said(fopen(path, "we") ? 0 : -1);
+    IS(freopen) return streamed(freopen(path, "r", stdin));
+    IS(opendir) return said(opendir(path) ? 0 : -1);
+    IS(unlink) return said(unlink(path));
+    IS(unlinkat) return said(unlinkat(dir, name, 0));
+    IS(remove) return said(remove(path));
+    IS(rmdir) return said(rmdir(path));
+    IS(rename) return said(rename(path, other));
+    IS(renameat) return said(renameat(AT_FDCWD, path, AT_FDCWD, other));
+    IS(truncate) return said(truncate(path, 0));
+    IS(chmod) return said(chmod(path, 0777));
+    IS(fchmod) return said(fchmod(open(path, O_RDONLY), 0777));
+    IS(fchmodat) return said(fchmodat(dir, name, 0777, 0));
+    IS(chown) return said(chown(path, getuid(), getgid()));
+    IS(lchown) return said(lchown(path, getuid(), getgid()));
+    IS(fchown) return said(fchown(open(path, O_RDONLY), getuid(), getgid()));
+    IS(fchownat) return said(fchownat(AT_FDCWD, path, getuid(), getgid(), 0));
+    IS(link) return said(link(path, other));
+    IS(linkat) return said(linkat(AT_FDCWD, path, AT_FDCWD, other, 0));
+    IS(symlink) return said(symlink("/nowhere", path));
+    IS(symlinkat) return said(symlinkat("/nowhere", dir, name));
+    IS(mount) return said(mount(0, path, "tmpfs", 0, 0));
+    IS(syscall-openat2) return opened(syscall(437, AT_FDCWD, path, &how, sizeof how));
+    IS(syscall-openat) return opened(syscall(SYS_openat, AT_FDCWD, path, O_RDONLY));
+#ifdef __GLIBC__
+    IS(open64) return opened(open64(path, O_RDONLY));
+    IS(openat64) return opened(openat64(AT_FDCWD, path, O_RDONLY));
+    IS(creat64) return said(creat64(path, 0600));
+    IS(fopen64) return streamed(fopen64(path, "r"));
+    IS(freopen64) return streamed(freopen64(path, "r", stdin));
+    IS(truncate64) return said(truncate64(path, 0));
+    IS(renameat2) return said(renameat2(AT_FDCWD, path, AT_FDCWD, other, 0));
+    IS(__open_2) return opened(__open_2(path, O_RDONLY));
+    IS(__open64_2) return opened(__open64_2(path, O_RDONLY));
+    IS(__openat_2) return opened(__openat_2(AT_FDCWD, path, O_RDONLY));
+    IS(__openat64_2) return opened(__openat64_2(AT_FDCWD, path, O_RDONLY));
+    IS(__open) return opened(__open(path, O_RDONLY));
+    IS(__open64) return opened(__open64(path, O_RDONLY));
+#endif
+    printf("no function %s\n", function);
+    return 2;
+}

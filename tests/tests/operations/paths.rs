@@ -1,0 +1,121 @@
+//! Ways of naming a file: what decides is where the kernel goes.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use tests::{LibC, probe, run};
+
+use crate::place::{CONTENT, Place};
+
+/// A case of `probes/operations.c`, the path, and the directory it starts in.
+const WAYS: &[(&str, &str, &str)] = &[
+    ("open", "vault/secret", ""),
+    ("open", "./vault/../vault//secret", ""),
+    ("open", "secret", "vault"),
+    ("open", "../vault/secret", "open"),
+    ("open", "link-to-secret", ""),
+    ("open", "link-to-vault/secret", ""),
+    ("open", "relative-link/secret", ""),
+    ("open", "chain", ""),
+    ("open", "/proc/self/cwd/vault/secret", ""),
+    ("open", "/proc/self/root@S", ""),
+    ("openat", "@G/link-to-vault/secret", ""),
+    ("fopen", "link-to-vault/secret", ""),
+    ("fopen", "secret", "vault"),
+    ("opendir", "link-to-vault", ""),
+    ("opendir", ".", "vault"),
+    ("open-write", "dangling", ""),
+    ("open-write", "relative-dangling", ""),
+    ("open-write", "link-to-vault/new", ""),
+    ("creat", "link-to-vault/new", ""),
+    ("unlink", "link-to-vault/secret", ""),
+    ("unlink", "secret", "vault"),
+    ("unlinkat", "@G/link-to-vault/secret", ""),
+    ("truncate", "link-to-secret", ""),
+    ("chmod", "link-to-secret", ""),
+];
+
+#[test]
+fn every_way_to_a_file_leads_there() {
+    let place = Place::new();
+    let program = place.guard.path("operations");
+    probe("operations", LibC::Glibc, &program);
+    let at = |name: &str| place.guard.path(name);
+    symlink(place.secret(), at("link-to-secret")).unwrap();
+    symlink(at("vault"), at("link-to-vault")).unwrap();
+    symlink("vault", at("relative-link")).unwrap();
+    symlink("link-to-secret", at("chain")).unwrap();
+    symlink(at("vault/new"), at("dangling")).unwrap();
+    symlink("vault/new", at("relative-dangling")).unwrap();
+    let mut wrong = Vec::new();
+    for (case, path, dir) in WAYS {
+        let tool = match *case {
+            "open" | "openat" | "fopen" | "opendir" => "read",
+            "unlink" | "unlinkat" => "delete",
+            _ => "write",
+        };
+        let path = place.filled(path).replace("@G", &place.guard.dir().to_string_lossy());
+        let mut command = place.guard.command(&program);
+        command.args([case, path.as_str()]).current_dir(at(dir));
+        match place.refused(&mut command, "", tool) {
+            Ok(ran) if ran.stdout == "Permission denied\n" => {}
+            Ok(ran) => wrong.push(format!("{case} {path}: {ran:?}")),
+            Err(problem) => wrong.push(format!("{case} {path}: {problem}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_only_looks_alike_goes_ahead() {
+    let place = Place::new();
+    let program = place.guard.path("operations");
+    probe("operations", LibC::Glibc, &program);
+    fs::create_dir(place.guard.path("vaults")).unwrap();
+    fs::write(place.guard.path("vaults/secret"), CONTENT).unwrap();
+    // A link in an open place that leads into the vault may itself be removed.
+    symlink(place.secret(), place.guard.path("open/link")).unwrap();
+    for (case, path, want) in [
+        ("open", "vaults/secret", format!("{CONTENT}ok\n")),
+        ("open", "vaults/../open/file", "nothing special\nok\n".to_owned()),
+        ("open", "no-such-vault/x", "No such file or directory\n".to_owned()),
+        ("open", "", "No such file or directory\n".to_owned()),
+        ("unlink", "open/link", "ok\n".to_owned()),
+    ] {
+        let ran = run(place.guard.command(&program).args([case, path]), "");
+        assert_eq!(
+            (ran.stdout.as_str(), ran.stderr.as_str()),
+            (want.as_str(), ""),
+            "{case} {path}"
+        );
+    }
+    assert!(place.secret().exists());
+    assert!(place.guard.events().iter().all(|event| event["outcome"] != "denied"));
+}
+
+/// Names longer than what is kept on the stack, and directories that cannot be named at all.
+#[test]
+fn long_names() {
+    let place = Place::new();
+    let program = place.guard.path("operations");
+    probe("operations", LibC::Glibc, &program);
+    let part = "d".repeat(200);
+    let mut deep = place.guard.path("vault");
+    for _ in 0..8 {
+        deep.push(&part);
+    }
+    fs::create_dir_all(&deep).unwrap();
+    fs::write(deep.join("secret"), CONTENT).unwrap();
+    let absolute = deep.join("secret").to_string_lossy().into_owned();
+    for (path, dir) in [(absolute.as_str(), place.guard.dir()), ("secret", deep.as_path())] {
+        for case in ["open", "openat", "unlink", "fopen"] {
+            if case == "openat" && !path.contains('/') {
+                continue;
+            }
+            let mut command = place.guard.command(&program);
+            let ran = run(command.args([case, path]).current_dir(dir), "");
+            assert_eq!(ran.stdout, "Permission denied\n", "{case}: {ran:?}");
+        }
+    }
+    assert!(deep.join("secret").exists());
+}
