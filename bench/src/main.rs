@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 mod cost;
 mod fresh;
+mod hook;
 mod hostile;
 mod inputs;
 mod mcp;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         ["echo", path] => return socket::echo(Path::new(path)),
         ["mcp-server"] => return mcp::server(),
         ["mcp", library] => mcp_only(Path::new(library)),
+        ["hook", library] => hook_only(Path::new(library)),
         ["verdict"] => verdicts_only(),
         ["cost", paths @ ..] => cost::print(paths, hostile::SIZE),
         ["fresh", image] => fresh::sample(Path::new(image)),
@@ -99,6 +101,15 @@ fn mcp_only(library: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// `bench hook LIBRARY`: starts of the command alone.
+fn hook_only(library: &Path) -> Result<(), String> {
+    let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
+    let mut report = Report::default();
+    hook::measure(&library.with_file_name("rampart"), work.path(), &mut report)?;
+    report.print();
+    Ok(())
+}
+
 /// `bench supervised LIBRARY`: the supervisor alone.
 fn supervised_only(library: &Path) -> Result<(), String> {
     let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
@@ -133,6 +144,7 @@ fn run(library: &Path) -> Result<(), String> {
     socket::measure(&program, &setup.work, &mut report)?;
     record::measure(&program, &setup.work, &mut report)?;
     mcp::measure(&program, &setup.work, &mut report)?;
+    hook::measure(&program, &setup.work, &mut report)?;
     hostile::measure(&mut report, 5)?;
     report.print();
     Ok(())

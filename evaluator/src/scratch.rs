@@ -38,6 +38,14 @@ pub struct ScratchLen {
     pub matches: usize,
 }
 
+impl ScratchLen {
+    /// Enough for almost every call, and small enough to lie on a few neighbouring pages, each of which
+    /// costs more than a microsecond when it is first touched. For a first attempt, whose answer counts
+    /// unless [`crate::Verdict::lacked_memory`].
+    pub const QUICK: Self =
+        Self { text: 8192, words: 128, commands: 16, redirects: 16, vars: 16, matches: 32 };
+}
+
 /// The sizes that suffice for a request of `input` bytes (all arguments, or the shell text) and
 /// `args` arguments, against images that hold `rules` rules in all. Larger is never needed;
 /// smaller may end in "too complex". Only memory that is used is touched, so a lazily backed

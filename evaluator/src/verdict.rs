@@ -1,7 +1,7 @@
 //! What comes out: the action and why, as data, so that explaining needs no second evaluation.
 
 use crate::action::Action;
-use crate::command::Tree;
+use crate::command::{Outcome, Tree};
 
 /// The answer to one request.
 #[must_use]
@@ -29,6 +29,16 @@ pub struct Verdict<'a> {
     /// Whether the deciding rule only counts as a match, because something cannot be known here
     /// ([`crate::Answer::Unavailable`]). A second party may know it.
     pub unsure: bool,
+}
+
+impl Verdict<'_> {
+    /// Whether more memory could have made another verdict of it.
+    #[must_use]
+    pub fn lacked_memory(&self) -> bool {
+        self.tree.outcome == Outcome::TooComplex
+            || self.tree.is_cut
+            || matches!(self.reason, Reason::TooComplex | Reason::NoMemory)
+    }
 }
 
 /// Why a verdict is what it is.

@@ -96,9 +96,9 @@ pub trait World {
         false
     }
 
-    /// Whether what the tool put out matches the regular expression `regex`. `Absent` where there
-    /// is no output yet.
-    fn output_matches(&self, _regex: &[u8]) -> Answer<bool> {
+    /// Whether what the tool put out matches the regular expression `regex`, which cannot be where it
+    /// does not meet `needs` (`policy_schema::needs`). `Absent` where there is no output yet.
+    fn output_matches(&self, _regex: &[u8], _needs: &[u8]) -> Answer<bool> {
         Answer::Absent
     }
 }

@@ -8,6 +8,7 @@ use evaluator::request::{NoEnv, NoParams};
 use evaluator::world::{Answer, World};
 use evaluator::{Action, Call, Caller, Cwd, Image, Request, Target, decide_response};
 use policy_schema::OwnedScratch;
+use policy_schema::needs::Text;
 use regex::bytes::Regex;
 
 /// A world in which a call has put something out.
@@ -22,9 +23,12 @@ impl World for Output {
         Answer::Absent
     }
 
-    fn output_matches(&self, regex: &[u8]) -> Answer<bool> {
+    fn output_matches(&self, regex: &[u8], needs: &[u8]) -> Answer<bool> {
         let regex = Regex::new(std::str::from_utf8(regex).unwrap()).unwrap();
-        Answer::Value(regex.is_match(&self.0))
+        let is_found = regex.is_match(&self.0);
+        assert!(!needs.is_empty(), "this is built for every output: {regex}");
+        assert!(Text::new(&self.0).meets(needs) || !is_found, "{regex}");
+        Answer::Value(is_found)
     }
 }
 

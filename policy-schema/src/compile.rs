@@ -23,7 +23,7 @@ use crate::examples::{self, Placed};
 use crate::index::{Frequencies, Index, alternatives, placement};
 use crate::locked::only_locked;
 use crate::sections::{Sections, write_image};
-use crate::{Layer, Options, checks, read_policy};
+use crate::{Layer, Options, checks, needs, read_policy};
 use header::header;
 
 /// A compiled layer and what it was made from.
@@ -323,12 +323,12 @@ impl Builder {
         let first = self.reserve(3);
         let (some, not, none) = (first, first + 1, first + 2);
         let mut regexes = |at: u32, texts: &[String]| {
-            let regex = |text: &String| Pattern {
-                class: format::pattern::REGEX,
-                fold_case: false,
-                text: text.clone(),
+            let of = |class, text| Pattern { class, fold_case: false, text };
+            let with_needs = |text: &String| {
+                let needs = of(format::pattern::SUBSTRING, needs::of(text));
+                [of(format::pattern::REGEX, text.clone()), needs]
             };
-            let patterns: Vec<Pattern> = texts.iter().map(regex).collect();
+            let patterns: Vec<Pattern> = texts.iter().flat_map(with_needs).collect();
             let record = NodeRecord {
                 first: self.patterns(&patterns),
                 count: count(patterns.len()),

@@ -26,6 +26,7 @@ pub mod keys;
 pub mod limits;
 pub mod lint;
 pub mod locked;
+pub mod needs;
 mod read_condition;
 mod read_exceptions;
 mod read_lists;

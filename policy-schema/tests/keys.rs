@@ -344,9 +344,11 @@ impl World for Table<'_> {
     fn now(&self) -> Answer<u64> {
         Answer::Value(1_800_000_000)
     }
-    fn output_matches(&self, regex: &[u8]) -> Answer<bool> {
+    fn output_matches(&self, regex: &[u8], needs: &[u8]) -> Answer<bool> {
         let regex = regex::bytes::Regex::new(std::str::from_utf8(regex).unwrap()).unwrap();
-        self.output
-            .map_or(Answer::Unavailable, |text| Answer::Value(regex.is_match(text.as_bytes())))
+        let Some(text) = self.output.map(str::as_bytes) else {
+            return Answer::Unavailable;
+        };
+        Answer::Value(policy_schema::needs::Text::new(text).meets(needs) && regex.is_match(text))
     }
 }

@@ -81,9 +81,10 @@ impl<'j> Judge<'j, '_> {
     /// Whether what the tool put out matches some pattern.
     fn output(&self, image: &Image<'_>, record: &NodeRecord) -> Result<Tri, Fault> {
         let mut any = Tri::No;
-        for index in record.first..record.first.saturating_add(record.count) {
+        for index in (record.first..record.first.saturating_add(record.count)).step_by(2) {
             let (_, regex) = image.pattern(index).ok_or(Fault::Corrupt)?;
-            any = any.or(match self.world.output_matches(regex) {
+            let (_, needs) = image.pattern(index.saturating_add(1)).ok_or(Fault::Corrupt)?;
+            any = any.or(match self.world.output_matches(regex, needs) {
                 Answer::Value(found) => Tri::from(found),
                 Answer::Absent => Tri::No,
                 Answer::Unavailable => Tri::Unknown,

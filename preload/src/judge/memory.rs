@@ -23,10 +23,8 @@ const PAGE: usize = 4096;
 /// of the host program may come on top.
 pub const STACK: usize = 768 * 1024;
 
-/// The arenas of a first attempt, small enough to lie on a few neighbouring pages: each page that
-/// is touched costs more than a microsecond, and almost every call is small.
-pub const QUICK: ScratchLen =
-    ScratchLen { text: 8192, words: 128, commands: 16, redirects: 16, vars: 16, matches: 32 };
+/// The arenas of a first attempt.
+pub const QUICK: ScratchLen = ScratchLen::QUICK;
 
 /// Longest call that is tried with the small arenas, in bytes and in arguments.
 const QUICK_INPUT: (usize, usize) = (512, 32);

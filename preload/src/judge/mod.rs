@@ -12,9 +12,7 @@ use core::ffi::{CStr, c_void};
 
 use evaluator::request::{NoParams, Request};
 use evaluator::settle::settle;
-use evaluator::{
-    Action, Caller, Cwd, Image, Reason, Scratch, TargetKinds, Verdict, command, decide, notice,
-};
+use evaluator::{Action, Caller, Cwd, Image, Scratch, TargetKinds, Verdict, decide, notice};
 
 use crate::escalate::{self, Covered, Word};
 use crate::images::Layers;
@@ -310,11 +308,7 @@ pub fn verdict<'a>(
 ) -> Option<Verdict<'a>> {
     if let Some(quick) = quick {
         let verdict = decide(images, request, world, quick);
-        let is_final = verdict.tree.outcome != command::Outcome::TooComplex
-            && !verdict.tree.is_cut
-            && !matches!(verdict.reason, Reason::TooComplex | Reason::NoMemory)
-            && !world.lacked_room();
-        if is_final {
+        if !verdict.lacked_memory() && !world.lacked_room() {
             return Some(verdict);
         }
     }

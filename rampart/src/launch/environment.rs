@@ -3,8 +3,13 @@
 use super::library;
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
+
+/// An environment that is read at once, in bytes; longer ones take several reads.
+const USUAL: usize = 16 * 1024;
 
 /// A copy of an environment, as whole entries in their order, so that nothing that a program
 /// could see gets lost: std would not show an entry without `=`.
@@ -16,8 +21,12 @@ pub struct Environment {
 impl Environment {
     /// The environment that this process was started with (it never changes its own).
     pub fn own() -> Self {
-        match std::fs::read("/proc/self/environ") {
-            Ok(bytes) if !bytes.is_empty() => Self::from_block(&bytes),
+        // A file of proc(5) states no length; std would begin with 32 bytes.
+        let mut bytes = Vec::with_capacity(USUAL);
+        let read =
+            File::open("/proc/self/environ").and_then(|mut file| file.read_to_end(&mut bytes));
+        match read {
+            Ok(1..) => Self::from_block(&bytes),
             _ => {
                 Self { entries: env::vars_os().map(|(name, value)| entry(&name, &value)).collect() }
             }

@@ -33,9 +33,15 @@ impl<'p> Judge<'p> {
         world: &dyn World,
         tell: impl FnOnce(&Verdict<'_>, &[Image<'p>]) -> R,
     ) -> R {
+        let images: Vec<Image<'_>> = self.images.clone();
+        if let Some(mut scratch) = self.scratch.quick(request) {
+            let verdict = decide(&images, request, world, &mut scratch);
+            if !verdict.lacked_memory() {
+                return tell(&verdict, &self.images);
+            }
+        }
         self.scratch.fit(request, self.rules);
         let mut scratch = self.scratch.borrow();
-        let images: Vec<Image<'_>> = self.images.clone();
         let verdict = decide(&images, request, world, &mut scratch);
         tell(&verdict, &self.images)
     }

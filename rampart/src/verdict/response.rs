@@ -5,8 +5,7 @@
 
 use super::world::FileSystem;
 use evaluator::{Action, Answer, Image, Request, Verdict, World, decide_response};
-use policy_schema::OwnedScratch;
-use policy_schema::limits;
+use policy_schema::{OwnedScratch, limits, needs};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -16,7 +15,7 @@ pub const LONGEST_OUTPUT: usize = 1024 * 1024;
 
 /// What a tool put out, and what there is beside it.
 struct Output<'a> {
-    bytes: &'a [u8],
+    text: needs::Text<'a>,
     files: &'a FileSystem,
     patterns: &'a Patterns,
 }
@@ -46,16 +45,19 @@ impl World for Output<'_> {
         self.files.now()
     }
 
-    fn output_matches(&self, regex: &[u8]) -> Answer<bool> {
-        if self.bytes.len() > LONGEST_OUTPUT {
+    fn output_matches(&self, regex: &[u8], needs: &[u8]) -> Answer<bool> {
+        if self.text.bytes().len() > LONGEST_OUTPUT {
             return Answer::Unavailable;
+        }
+        if !self.text.meets(needs) {
+            return Answer::Value(false);
         }
         let mut compiled = self.patterns.0.borrow_mut();
         let regex = compiled.entry(regex.to_vec()).or_insert_with(|| {
             std::str::from_utf8(regex).ok().and_then(|text| limits::regex(text).ok())
         });
         match regex {
-            Some(regex) => Answer::Value(regex.is_match(self.bytes)),
+            Some(regex) => Answer::Value(regex.is_match(self.text.bytes())),
             None => Answer::Unavailable,
         }
     }
@@ -71,16 +73,26 @@ pub fn judge<R>(
     (files, patterns): (&FileSystem, &Patterns),
     tell: impl FnOnce(&Verdict<'_>) -> R,
 ) -> R {
+    let world = Output { text: needs::Text::new(output), files, patterns };
+    let is_long = output.len() > LONGEST_OUTPUT;
+    if let Some(mut scratch) = scratch.quick(request) {
+        let verdict = decide_response(images, request, &world, &mut scratch);
+        if !verdict.lacked_memory() {
+            return told(verdict, is_long, tell);
+        }
+    }
     scratch.fit(request, rules);
     let mut scratch = scratch.borrow();
-    let world = Output { bytes: output, files, patterns };
-    let mut verdict = decide_response(images, request, &world, &mut scratch);
+    told(decide_response(images, request, &world, &mut scratch), is_long, tell)
+}
+
+fn told<R>(verdict: Verdict<'_>, is_long: bool, tell: impl FnOnce(&Verdict<'_>) -> R) -> R {
     let long = format!(
         "the output exceeds {LONGEST_OUTPUT} bytes and was not searched for what this rule is \
          about; produce less at a time"
     );
-    if verdict.action == Action::Deny && output.len() > LONGEST_OUTPUT {
-        verdict.message = long.as_bytes();
+    match verdict.action == Action::Deny && is_long {
+        true => tell(&Verdict { message: long.as_bytes(), ..verdict }),
+        false => tell(&verdict),
     }
-    tell(&verdict)
 }
