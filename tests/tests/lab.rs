@@ -45,10 +45,8 @@ fn lab(
     command.args(ways.iter().flat_map(|way| ["--way", way]));
     // Codex makes no home for itself below the directory of temporary files. This is inside of a repository, as
     // work usually is, so that the agents ask git about it: none of that may wait for a person.
-    // OpenCode's `git config core.fsmonitor false` in its own snapshots still does: it gets a place outside.
     let name = format!("rampart-lab-{}", program.display()).replace('/', "-");
-    let base = if agent == "opencode" { "/var/tmp" } else { env!("CARGO_TARGET_TMPDIR") };
-    let cache = Path::new(base).join(name);
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     command.env("RAMPART_LIB", tests::library()).env("XDG_CACHE_HOME", &cache);
     let ran = run(&mut command, "");
     assert_eq!(ran.status, 0, "{ran:?}");
@@ -103,6 +101,20 @@ fn a_small_agent() {
     expected.extend([("interposer", STATIC, true), ("kernel", STATIC, false)]);
     check(&all, &expected);
     assert_eq!(all[&("kernel".to_owned(), STATIC.to_owned())]["stopped_by"][0], "seccomp");
+
+    // One that waits for what somebody would have to approve.
+    fs::write(
+        &program,
+        "#!/bin/sh\ntest \"$1\" = --version || git -C none config core.hooksPath x\n",
+    )
+    .unwrap();
+    let mut command = guard.bare(rampart());
+    command.args(["lab", "codex", "--way", "interposer", "--timeout", "4", "--program"]);
+    command.arg(&program).env("RAMPART_LIB", tests::library());
+    command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
+    let ran = run(&mut command, "");
+    assert!(ran.status == 1 && ran.stderr.contains("these wait for a person"), "{ran:?}");
+    assert!(ran.stderr.contains("[persistence/startup-files]"), "{ran:?}");
 
     // One that does not talk to the model at all.
     fs::write(&program, "#!/bin/sh\necho 'nothing to do'\n").unwrap();

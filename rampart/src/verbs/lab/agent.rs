@@ -96,7 +96,7 @@ impl Agent {
         let mut command = self.command(setting, setting.program.as_os_str());
         command.arg("--version").stdin(Stdio::null()).stderr(Stdio::null());
         command.stdout(File::create(&said).map_err(failed)?);
-        wait(command, setting)?;
+        wait(command, setting, None)?;
         let said = std::fs::read(&said).map_err(failed)?;
         let text = String::from_utf8_lossy(&said);
         // "2.1.197 (Claude Code)", "codex-cli 0.171.0", "0.61.0"
@@ -146,7 +146,9 @@ impl Agent {
         let (out, err) = log.map_err(|error| cannot_start(setting.program, &error))?;
         let mut command = self.command(setting, first);
         command.args(rest).stdin(Stdio::null()).stdout(out).stderr(err);
-        wait(command, setting)
+        let mut pending = self.command(setting, own.as_os_str());
+        pending.arg("pending").stdin(Stdio::null()).stderr(Stdio::null());
+        wait(command, setting, Some(pending))
     }
 
     /// `program` in the agent's home and directory of work.
@@ -248,8 +250,13 @@ fn cannot_start(program: &Path, error: &std::io::Error) -> Failure {
     Failure::other(format!("cannot start `{}`: {}", program.display(), reason(error)))
 }
 
-/// Waits for the end; one that does not come is made, and so is that of everything below.
-fn wait(mut command: Command, setting: &Setting<'_>) -> Result<(), Failure> {
+/// Waits for the end; one that does not come is made, and so is that of everything below. `pending` lists
+/// what waits for a person, which may be why.
+fn wait(
+    mut command: Command,
+    setting: &Setting<'_>,
+    pending: Option<Command>,
+) -> Result<(), Failure> {
     let failed = |error: std::io::Error| cannot_start(setting.program, &error);
     let mut child = command.spawn().map_err(failed)?;
     let end = Instant::now() + Duration::from_secs(setting.seconds);
@@ -262,7 +269,13 @@ fn wait(mut command: Command, setting: &Setting<'_>) -> Result<(), Failure> {
         }
         if Instant::now() > end {
             let seconds = setting.seconds;
-            break Some(format!("the agent did not end within {seconds} s (--timeout)"));
+            let waits = pending.and_then(|mut command| command.output().ok());
+            let waits = waits.map(|listed| String::from_utf8_lossy(&listed.stdout).into_owned());
+            let waits = waits.filter(|listed| !listed.trim().is_empty()).map_or_else(
+                || "nothing waits for a person".to_owned(),
+                |listed| format!("these wait for a person, who would have to approve:\n{listed}"),
+            );
+            break Some(format!("the agent did not end within {seconds} s (--timeout); {waits}"));
         }
         std::thread::sleep(left::PAUSE);
     };
