@@ -7,7 +7,7 @@ use crate::verbs::{
     audit_tail, audit_verify, check, doctor, hook, init, lab, mcp, policy_compile, policy_lint,
     policy_reload, policy_schema, policy_show, policy_test, report, rules, run, score,
 };
-use crate::verbs::{approvals, pause, ps, report_fp, serve, setup, status, stub, token};
+use crate::verbs::{approvals, pause, ps, report_fp, serve, setup, status, stub, token, wrap};
 use clap::{Parser, Subcommand};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -24,6 +24,7 @@ struct CommandLine {
 #[derive(Subcommand, Debug)]
 enum Verb {
     Run(run::Arguments),
+    Wrap(wrap::Arguments),
     Serve(serve::Arguments),
     Pending(approvals::Pending),
     Approve(approvals::Approve),
@@ -104,6 +105,9 @@ fn explained(said: &clap::Error) -> ExitCode {
 
 /// Reads the command line and runs its verb. Wrong usage ends here with exit status 2.
 pub fn run() -> ExitCode {
+    if let Some(name) = wrap::called_as() {
+        return wrap::shell(name).map_or_else(|failure| failure.report(), ExitCode::from);
+    }
     let words: Vec<_> = std::env::args_os().skip(1).collect();
     if let Some((verb, rest)) = words.split_first()
         && verb == stub::VERB
@@ -128,6 +132,7 @@ pub fn run() -> ExitCode {
     };
     let result: Result<u8, Failure> = match verb {
         Verb::Run(arguments) => run::run(&arguments),
+        Verb::Wrap(arguments) => wrap::run(arguments),
         Verb::Serve(arguments) => serve::run(&arguments),
         Verb::Mcp(arguments) => mcp::run(&arguments),
         Verb::Pending(arguments) => arguments.run().map(done),

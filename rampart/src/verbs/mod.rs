@@ -35,3 +35,4 @@ pub mod setup;
 pub mod status;
 pub mod stub;
 pub mod token;
+pub mod wrap;

@@ -1,10 +1,12 @@
 //! `rampart run`: a command under the interposer. Where a daemon is up, in this process's place; else
 //! this process stays its parent and asks people itself.
 
+mod unfollowed;
+
+use super::wrap;
 use crate::audit::config::Config;
 use crate::audit::record;
 use crate::audit::recorder::Speaker;
-use crate::cases::{Call, Case};
 use crate::channel::Connection;
 use crate::directories::Directories;
 use crate::failure::{Failure, reason, status};
@@ -21,14 +23,10 @@ use crate::serve::reload::Source;
 use crate::serve::requests::Desk;
 use crate::serve::server::Server;
 use crate::supervise::{self, Link, Plan, Side};
-use crate::verdict::ask::Surroundings;
-use crate::verdict::judge::Judge;
-use crate::verdict::world::FileSystem;
 use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 /// Runs a command, and everything that it starts, under the policy
 ///
@@ -51,6 +49,16 @@ pub struct Arguments {
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+    /// Whether shells of ours are put in its way.
+    #[arg(skip)]
+    wraps: bool,
+}
+
+impl Arguments {
+    /// Those of `rampart wrap`.
+    pub const fn wrapping(choice: Choice, mode: Option<Mode>, command: Vec<OsString>) -> Self {
+        Self { choice, mode, enforce: None, command, wraps: true }
+    }
 }
 
 /// What `run --help` says of the environment.
@@ -71,7 +79,7 @@ Environment, read at the root of a guarded tree:
 
 /// What is done with verdicts.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+pub enum Mode {
     /// What the policy denies does not run
     Enforce,
     /// Everything runs; what would have been stopped is recorded
@@ -313,6 +321,9 @@ fn prepared(arguments: &Arguments) -> Result<Prepared, Failure> {
     let name = arguments.command.first().map_or(OsStr::new(""), OsString::as_os_str);
     let file = program::find(Path::new("."), name, environment.value("PATH"));
     let file = file.map_err(|missing| not_runnable(name, missing))?;
+    if arguments.wraps {
+        wrap::put_shells(&mut environment)?;
+    }
     if is_guarded {
         let enforce = enforced(arguments, None);
         return Ok(Prepared { file, environment, layers: None, enforce });
@@ -327,12 +338,10 @@ fn prepared(arguments: &Arguments) -> Result<Prepared, Failure> {
     let why = program::unfollowed(program::loaded(&file).1.kinds);
     // Its supervisor judges it, too.
     if let Some(why) = why.filter(|_| enforce != Enforce::Kernel) {
-        complain!(
-            "rampart: warning: `{}` {why}, so librampart.so is not loaded into it: what it starts \
-             is judged only where it passes its environment on",
-            file.display()
-        );
-        judge_here(&arguments.command, &layers, environment.clone())?;
+        if !arguments.wraps {
+            unfollowed::warn(&file, why);
+        }
+        unfollowed::judge(&arguments.command, &layers, environment.clone())?;
     }
     Ok(Prepared { file, environment, layers: Some(layers), enforce })
 }
@@ -353,35 +362,4 @@ fn not_runnable(name: &OsStr, missing: Missing) -> Failure {
             format!("cannot execute `{shown}`: it is no executable file, or permission is denied"),
         ),
     }
-}
-
-/// Judges a command that the library will not judge, because it cannot be loaded into it.
-fn judge_here(
-    command: &[OsString],
-    layers: &Layers,
-    mut environment: Environment,
-) -> Result<(), Failure> {
-    let mode = environment.value("RAMPART_MODE").map(OsStr::to_owned);
-    if mode.as_deref() == Some(OsStr::new(Mode::Disabled.name())) {
-        return Ok(());
-    }
-    let is_enforced = mode.as_deref() != Some(OsStr::new(Mode::Monitor.name()));
-    if let Ok(daemon) = listen::daemon() {
-        // The evaluator that records it, if there is one.
-        environment.set("RAMPART_SOCKET", daemon.as_os_str());
-    }
-    let surroundings = Surroundings::with(environment);
-    let case = Case {
-        tool: b"exec".to_vec(),
-        call: Call::Argv(command.iter().map(|word| word.as_bytes().to_vec()).collect()),
-        ..Case::default()
-    };
-    let mut judge = Judge::new(layers)?;
-    let began = Instant::now();
-    surroundings.ask(&case, |request| {
-        judge.judge(request, &FileSystem::default(), |verdict, _| {
-            let how = (is_enforced, began.elapsed());
-            record::conclude(request, verdict, &surroundings.environment, how)
-        })
-    })
 }

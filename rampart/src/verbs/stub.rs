@@ -59,7 +59,10 @@ pub fn run(words: Vec<OsString>) -> Failure {
 }
 
 /// Decides, and records what the program itself will not.
-fn decided(asked: &Asked) -> Result<Facts, Failure> {
+///
+/// # Errors
+/// If it must not be executed: what is to be said.
+pub fn decided(asked: &Asked) -> Result<Facts, Failure> {
     let layers = Choice::default().load(&asked.environment)?;
     let mut judge = Judge::new(&layers)?;
     let began = Instant::now();
@@ -170,7 +173,7 @@ fn conclude(
 }
 
 /// Executes the program. Returns only if that failed.
-fn become_program(asked: &Asked, facts: &Facts) -> Failure {
+pub fn become_program(asked: &Asked, facts: &Facts) -> Failure {
     let mut environment = asked.environment.clone();
     if facts.kinds.intersects(evaluator::TargetKinds::OTHER_ARCH) {
         // Its loader would only print an error.

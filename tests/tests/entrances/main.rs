@@ -11,6 +11,8 @@
     reason = "test code: a case that cannot be set up fails the test, naming it"
 )]
 
+mod wrap;
+
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -89,6 +91,8 @@ enum Entrance {
     Http,
     Hook(&'static str, &'static str),
     Mcp,
+    /// A static program that starts its shell without an environment.
+    Wrap,
 }
 
 impl Entrance {
@@ -139,6 +143,8 @@ impl Drop for Scene {
 
 fn stubbed() -> Guard {
     let guard = Guard::new(POLICY);
+    fs::write(guard.path("agent.c"), wrap::AGENT).unwrap();
+    tests::cc("cc", &guard.path("agent.c"), &guard.path("agent"), &["-static"]);
     let _ = fs::create_dir_all(guard.path("bin"));
     for name in ["x-fine", "x-deny", "x-ask", "x-watch"] {
         fs::copy("/bin/true", guard.path("bin").join(name)).unwrap();
@@ -191,6 +197,7 @@ impl Scene {
             Entrance::Http => self.http(text),
             Entrance::Hook(host, tool) => self.hook(host, tool, text),
             Entrance::Mcp => self.mcp(text),
+            Entrance::Wrap => ended(wrap::wrapped(&self.guard, &["sh", "-c", text])),
         }
     }
 
@@ -291,6 +298,7 @@ fn every_entrance_says_the_same() {
     let scene = Scene::new();
     let mut entrances =
         vec![Entrance::Check, Entrance::Library, Entrance::Socket, Entrance::Http, Entrance::Mcp];
+    entrances.push(Entrance::Wrap);
     entrances.extend(HOSTS.map(|(host, tool)| Entrance::Hook(host, tool)));
     let mut wrong = Vec::new();
     for entrance in &entrances {
