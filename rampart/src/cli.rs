@@ -4,10 +4,12 @@ use crate::failure::{self, Failure};
 use crate::output;
 use crate::verbs::{
     allow, audit_export, audit_forward, audit_prune, audit_replay, audit_search, audit_stats,
-    audit_tail, audit_verify, check, doctor, hook, init, lab, mcp, policy_compile, policy_lint,
-    policy_reload, policy_schema, policy_show, policy_test, report, rules, run, score,
+    audit_tail, audit_verify, check, doctor, hook, init, install, lab, mcp, policy_compile,
+    policy_lint, policy_reload, policy_schema, policy_show, policy_test, report, rules, run, score,
 };
-use crate::verbs::{approvals, pause, ps, report_fp, serve, setup, status, stub, token, wrap};
+use crate::verbs::{
+    approvals, pause, ps, report_fp, serve, setup, status, stub, token, uninstall, wrap,
+};
 use clap::{Parser, Subcommand};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -56,6 +58,8 @@ enum Verb {
     Ps(ps::Arguments),
     Doctor(doctor::Arguments),
     Lab(lab::Arguments),
+    Install(install::Arguments),
+    Uninstall(uninstall::Arguments),
 }
 
 #[derive(Subcommand, Debug)]
@@ -178,6 +182,8 @@ pub fn run() -> ExitCode {
         Verb::Ps(arguments) => ps::run(&arguments).map(done),
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Lab(arguments) => arguments.run(),
+        Verb::Install(arguments) => install::run(&arguments).map(done),
+        Verb::Uninstall(arguments) => uninstall::run(&arguments).map(done),
     };
     match result {
         Ok(status) => ExitCode::from(status),

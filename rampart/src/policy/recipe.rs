@@ -124,7 +124,7 @@ impl Recipe {
 }
 
 /// The images one behind the other. The standard policy is only referred to: the library has it.
-fn joined(layers: &Layers) -> Vec<u8> {
+pub fn joined(layers: &Layers) -> Vec<u8> {
     let standard = Origin::Profile("standard".to_owned());
     let mut bytes = Vec::new();
     for layer in &layers.all {

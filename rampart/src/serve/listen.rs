@@ -130,11 +130,19 @@ impl Listener {
         });
         let failed =
             |why: &str| Failure::other(format!("cannot listen at `{}`: {why}", path.display()));
-        let locked = lock(&path).map_err(|error| failed(&reason(&error)))?;
-        if rustix::fs::flock(&locked, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let locked = match lock(&path) {
+            Ok(locked) => Some(locked),
+            // The directory is the service manager's, which starts one evaluator for its socket.
+            Err(error) if is_closed(&error) => None,
+            Err(error) => return Err(failed(&reason(&error))),
+        };
+        let taken = locked
+            .as_ref()
+            .map(|file| rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive));
+        if taken.is_some_and(|taken| taken.is_err()) {
             return Err(failed("another evaluator is running there"));
         }
-        Ok(Self { socket, path, is_own: false, _locked: Some(locked) })
+        Ok(Self { socket, path, is_own: false, _locked: locked })
     }
 
     /// Listens at a path of its own in [`directory`], for one tree.
@@ -182,6 +190,11 @@ fn lock(path: &Path) -> std::io::Result<File> {
         .mode(0o600)
         .custom_flags(libc::O_NOFOLLOW)
         .open(path.with_extension("lock"))
+}
+
+/// Whether nothing can be created there by this user.
+fn is_closed(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }
 
 fn bind(path: &Path) -> rustix::io::Result<OwnedFd> {

@@ -53,6 +53,8 @@ pub struct Desk {
     pub passed: Passed,
     /// The process below which there is nothing but a guarded tree.
     pub host: Option<u32>,
+    /// Whether root alone answers for others.
+    pub root_answers: bool,
     /// Where this evaluator listens, for `status`.
     pub name: String,
     /// When it started, in milliseconds since the epoch.
@@ -81,6 +83,7 @@ impl Desk {
             approvals,
             passed: Passed::default(),
             host,
+            root_answers: false,
             name,
             started: now(),
             answered: 0,
@@ -229,6 +232,9 @@ impl Desk {
                 "this process may not answer for others: {why}; a person can, from a terminal \
                  outside of it"
             )));
+        }
+        if self.root_answers && peer.uid != 0 {
+            return Handled::Now(refused("only root answers here; use sudo"));
         }
         let scope = match body.one(Tag::Scope) {
             Some(b"once") => Some(Scope::Once),

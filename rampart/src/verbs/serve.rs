@@ -45,6 +45,12 @@ pub struct Arguments {
     /// Socket to listen at in place of the usual one
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
+    /// Take events in from here, too: a directory where processes of other users leave them
+    #[arg(long, value_name = "DIR")]
+    spool: Option<PathBuf>,
+    /// Approvals are root's alone to give, also to commands of the user who asks
+    #[arg(long)]
+    root_answers: bool,
     /// Serve the HTTP API, too, at this address: 127.0.0.1:9090 (`rampart token create` says who may use it)
     #[arg(long, value_name = "ADDRESS")]
     http: Option<SocketAddr>,
@@ -78,14 +84,17 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let (listener, is_shared) = listening(&path)?;
     let directories = Directories::from_environment();
     directories.make_audit()?;
-    let places = audit::places(&directories)?;
+    let mut places = audit::places(&directories)?;
+    places.extend(arguments.spool.clone());
     let (state, uses) = (directories.state()?, directories.uses()?);
     make_private(&state)?;
     let state = state.join("evaluator");
     make_private(&state)?;
     let (journal, kept) = Journal::open(&state.join(journal_name(&path)))?;
     let approvals = Approvals::restored(kept.approvals, kept.same_boot);
-    let desk = Desk::new(policy, (approvals, Uses::at(uses)), path.display().to_string(), None);
+    let name = path.display().to_string();
+    let mut desk = Desk::new(policy, (approvals, Uses::at(uses)), name, None);
+    desk.root_answers = arguments.root_answers;
     let mut server = Server::new(desk, listener, Some(journal), is_shared)?;
     let speaker = recorded(&mut server, places)?;
     let main = directories.audit()?;
@@ -105,11 +114,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         server.follow(reloader).map_err(waits)?;
     }
     if let Some(address) = arguments.http {
-        let tls = arguments.http_cert.clone().zip(arguments.http_key.clone());
-        let (front, inbox) = front::pair()?;
-        server.take_work(inbox).map_err(waits)?;
-        let bound = http::start(&http::Place { address, tls }, front, main)?;
-        complain!("rampart: HTTP API listening at `{bound}`");
+        over_http(arguments, address, &mut server, main)?;
     }
     complain!("rampart: evaluator listening at `{}`", path.display());
     notify("READY=1\nSTATUS=Listening");
@@ -126,14 +131,30 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// Serves the HTTP API at `address`, too, about the log in `main`.
+fn over_http(
+    arguments: &Arguments,
+    address: SocketAddr,
+    server: &mut Server,
+    main: PathBuf,
+) -> Result<(), Failure> {
+    let tls = arguments.http_cert.clone().zip(arguments.http_key.clone());
+    let (front, inbox) = front::pair()?;
+    server.take_work(inbox).map_err(waits)?;
+    let bound = http::start(&http::Place { address, tls }, front, main)?;
+    complain!("rampart: HTTP API listening at `{bound}`");
+    Ok(())
+}
+
 /// The socket at `path`, or that of systemd, and whether it is everybody's.
 fn listening(path: &std::path::Path) -> Result<(Listener, bool), Failure> {
-    let is_shared = rustix::process::geteuid().is_root() && path.starts_with("/run/rampart");
-    let listener = match service::inherited()? {
-        Some(socket) => Listener::given(socket, path)?,
-        None => Listener::new(path, is_shared)?,
-    };
-    Ok((listener, is_shared))
+    let is_machines = path.starts_with("/run/rampart");
+    let is_shared = is_machines && rustix::process::geteuid().is_root();
+    match service::inherited()? {
+        // What root's service manager opened there is everybody's, whoever serves it.
+        Some(socket) => Ok((Listener::given(socket, path)?, is_machines)),
+        None => Ok((Listener::new(path, is_shared)?, is_shared)),
+    }
 }
 
 /// Has the log kept by `server`. What the service says of itself goes by what is returned.

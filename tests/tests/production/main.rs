@@ -13,3 +13,4 @@
 )]
 
 mod attack;
+mod systemd;
