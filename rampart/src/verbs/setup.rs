@@ -163,6 +163,9 @@ fn added(host: Host, part: &Part, now: Option<&str>) -> Result<String, Failure> 
             Err(failed("is not Rampart's; move it out of the way".into()))
         }
         (Content::Whole(text, _), _) => Ok(text.clone()),
+        (Content::Preload(path), now) => {
+            setup::toml::with(now.unwrap_or_default(), path).map_err(failed)
+        }
         (Content::Entries(entries), _) => {
             let mut text = now.unwrap_or_default().to_owned();
             for (way, entry) in entries {
@@ -207,6 +210,7 @@ fn removed(host: Host, part: &Part, now: Option<&str>) -> Result<Option<String>,
     match &part.content {
         Content::Whole(..) if now.contains(&setup::mark(host)) => Ok(None),
         Content::Whole(..) => Ok(Some(now.to_owned())),
+        Content::Preload(_) => Ok(Some(setup::toml::without(now))),
         Content::Entries(entries) => {
             let mut text = now.to_owned();
             for (way, _) in entries.iter().rev() {
@@ -316,6 +320,7 @@ fn verify(host: Host, output: &mut Output) -> Result<(), Failure> {
                 entries.iter().all(|(way, entry)| holds(&text, way, entry))
             }
             Content::Whole(wanted, _) => text == *wanted,
+            Content::Preload(path) => setup::toml::holds(&text, path),
         };
         if !is_there {
             return Err(Failure::other(format!(

@@ -62,6 +62,27 @@ fn files_come_back_byte_for_byte() {
     }
 }
 
+/// Codex hands on what its `shell_environment_policy` says: the library is among it, whatever else is.
+#[test]
+fn codex_keeps_the_library() {
+    let text = "model = \"o5\"\n\n[shell_environment_policy]\ninherit = \"core\"\n# mine\n\n[tui]\nnotifications = true";
+    let user = User::new();
+    let path = user.write(".codex/config.toml", text);
+    let library = user.library();
+    let setup = |words: &[&str]| {
+        let done = user.command(words).env("RAMPART_LIB", &library).output().unwrap();
+        assert!(done.status.success(), "{words:?}: {done:?}");
+    };
+    setup(&["setup", "codex"]);
+    let now = fs::read_to_string(&path).unwrap();
+    assert!(now.starts_with(text) && now.contains("[shell_environment_policy.set]"), "{now}");
+    assert!(now.contains(&format!("LD_PRELOAD = \"{}\"", library.display())), "{now}");
+    setup(&["setup", "codex", "--verify"]);
+    setup(&["setup", "codex", "--remove"]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    assert!(!user.path(".codex/hooks.json").exists());
+}
+
 #[test]
 fn files_that_were_not_there_go() {
     let all = [

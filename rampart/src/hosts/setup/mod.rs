@@ -5,10 +5,12 @@
 //! out is exactly what was put in.
 
 pub mod text;
+pub mod toml;
 
 use super::Host;
 use crate::failure::Failure;
 use crate::launch::environment::Environment;
+use crate::launch::library;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +21,9 @@ pub enum Content {
     Entries(Vec<(Vec<&'static str>, Value)>),
     /// The whole file, which is ours, and whether it can be executed.
     Whole(String, bool),
+    /// A line in Codex's `config.toml` that keeps the library at this path in what it starts; empty if there
+    /// is none to be kept.
+    Preload(String),
 }
 
 /// A file of a host's configuration.
@@ -78,17 +83,27 @@ pub fn parts(host: Host, environment: &Environment, program: &Path) -> Result<Ve
                     .into(),
             ),
         ),
-        Host::Codex => one(
-            place("CODEX_HOME", ".codex")?.join("hooks.json"),
-            Content::Entries(
+        Host::Codex => {
+            let home = place("CODEX_HOME", ".codex")?;
+            let hooks = Content::Entries(
                 ["PreToolUse", "PostToolUse"]
                     .map(|event| {
                         let hook = json!({"type": "command", "command": command, "timeout": 330});
                         (vec!["hooks", event], json!({"matcher": "*", "hooks": [hook]}))
                     })
                     .into(),
-            ),
-        ),
+            );
+            let mut all = vec![Part { path: home.join("hooks.json"), content: hooks }];
+            let config = home.join("config.toml");
+            let has_ours = || std::fs::read_to_string(&config).is_ok_and(|text| text.contains(toml::MARK));
+            let library = library::find().ok().and_then(|path| path.into_os_string().into_string().ok());
+            let library = library.filter(|path| !path.contains(['"', '\\', '\n']));
+            if library.is_some() || has_ours() {
+                let content = Content::Preload(library.unwrap_or_default());
+                all.push(Part { path: config, content });
+            }
+            Ok(all)
+        }
         Host::Gemini => one(
             place("GEMINI_CLI_HOME", "")?.join(".gemini/settings.json"),
             Content::Entries(

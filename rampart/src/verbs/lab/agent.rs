@@ -127,6 +127,10 @@ impl Agent {
                 let why = String::from_utf8_lossy(&said.stderr);
                 return Err(Failure::other(format!("the hooks were not set up: {}", why.trim())));
             }
+            if setting.way == Way::Hooks && self == Self::Codex {
+                // This is what the hooks do alone, without the library; if it is not there, all the better.
+                let _ = std::fs::remove_file(setting.root.join("home/.codex/config.toml"));
+            }
         }
         let mut words: Vec<OsString> = Vec::new();
         if setting.way != Way::Hooks {
