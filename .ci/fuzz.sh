@@ -26,4 +26,5 @@ if ! cargo fuzz --version >/dev/null 2>&1; then
     echo "fuzz: installing cargo-fuzz"
     cargo install --quiet --locked cargo-fuzz >/dev/null 2>&1 || missing "cargo-fuzz could not be installed"
 fi
-exec fuzz/run.sh "$seconds" "${targets[@]}"
+fuzz/run.sh "$seconds" "${targets[@]}"
+exec fuzz/run.sh $((seconds / 4)) mcp

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Runs every fuzz target for SECONDS each (default 60) and keeps what it finds under
-# fuzz/regressions/TARGET, where evaluator/tests/regressions.rs replays it. Needs nightly and
+# fuzz/regressions/TARGET, where evaluator/tests/regressions.rs replays it (that of `mcp`: rampart/src/mcp/message). Needs nightly and
 # cargo-fuzz (`cargo install cargo-fuzz`). Usage: fuzz/run.sh [SECONDS [TARGET…]]
 set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(shell_text argv decode wrap image policy_yaml glob redact wire)
+[ ${#targets[@]} -gt 0 ] || targets=(shell_text argv decode wrap image policy_yaml glob redact wire mcp)
 work=${CARGO_TARGET_DIR:-$PWD/target}/corpus
 
 # Starting points for the targets that read commands: the labelled commands of tests/corpus.
@@ -15,6 +15,12 @@ seeds() { # target
     case $1 in
     shell_text | argv | decode | wrap) ;;
     policy_yaml) cp ../policies/*.yaml "$work/$1" && return ;;
+    mcp)
+        printf '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"b":["c",{"d":null}]}}}' >"$work/$1/call"
+        printf '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"x"}}' >"$work/$1/told"
+        printf '{"jsonrpc":"2.0","id":"x","result":{"content":[{"type":"text","text":"\\u017f"}]}}' >"$work/$1/answer"
+        return
+        ;;
     *) return 0 ;;
     esac
     python3 - "$1" "$work/$1" <<'PY'

@@ -1,4 +1,5 @@
 use super::*;
+use std::path::Path;
 
 fn from_client(line: &str) -> Result<Message, Refused> {
     parse(line.as_bytes(), From::Client)
@@ -182,5 +183,43 @@ fn bytes_at_random_never_make_it_fail() {
                 &params
             );
         }
+    }
+}
+
+#[path = "../../../../fuzz/src/checks/mcp.rs"]
+mod check;
+
+/// Inputs that the fuzz target kept, and lines that are changed at random, the same ones each time.
+#[test]
+fn what_fuzzing_found() {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/regressions/mcp");
+    for entry in std::fs::read_dir(kept).into_iter().flatten() {
+        check::mcp(&std::fs::read(entry.unwrap().path()).unwrap());
+    }
+    let lines = [
+        r#"{"jsonrpc":"2.0","id":1,"method":"a/b","params":{"name":"a","c":[{"d":-1.5e3}]}}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/x","params":{"Name":null,"\u017f":true}}"#,
+        r#"{"jsonrpc":"2.0","id":"x","result":{"content":[{"text":"a"},{"Text":"b"}]}}"#,
+    ];
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = |limit: usize| {
+        // Marsaglia's xorshift64.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % limit as u64).unwrap()
+    };
+    for _ in 0..3000 {
+        let mut line = lines[below(lines.len())].as_bytes().to_vec();
+        for _ in 0..=below(3) {
+            let (from, to) = (below(line.len()), below(line.len()));
+            match below(4) {
+                0 => line[from] = b"\"{}[]:,0aA\\ "[below(12)],
+                1 => drop(line.remove(from)),
+                2 => line.insert(from, line[to]),
+                _ => line.swap(from, to),
+            }
+        }
+        check::mcp(&line);
     }
 }

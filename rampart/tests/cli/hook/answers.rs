@@ -12,7 +12,7 @@ fn events(user: &User) -> Vec<Value> {
 }
 
 /// A payload of `host` after the call.
-fn after(host: &str, name: &str, input: &Value, output: &Value) -> Value {
+pub fn after(host: &str, name: &str, input: &Value, output: &Value) -> Value {
     let mut payload = before(host, name, input);
     let members = payload.as_object_mut().unwrap();
     let (event, value, output_name) = match host {

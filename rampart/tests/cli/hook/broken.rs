@@ -1,5 +1,6 @@
 //! Payloads that are none, and surroundings that are broken: a host takes silence for "go on".
 
+use super::answers::after;
 use super::payloads::before;
 use super::{HOSTS, answer, denied, is_nothing, user};
 use serde_json::json;
@@ -51,6 +52,44 @@ fn whatever_comes_is_answered_in_the_hosts_form() {
             let reason =
                 denied(host, &answer).unwrap_or_else(|| panic!("{host}, {what}: {answer}"));
             assert!(reason.starts_with("rampart: denied: "), "{host}, {what}: {reason}");
+        }
+    }
+}
+
+/// After a call the output is there already: it is held back in the host's own form, never passed on.
+#[test]
+fn whatever_comes_after_a_call_is_answered_in_the_hosts_form() {
+    let user = user();
+    for host in HOSTS {
+        let tool = if host == "claude-code" { "Bash" } else { "bash" };
+        let (input, secret) = (json!({"command": "ls"}), json!("KEY-654321"));
+        let good = after(host, tool, &input, &secret).to_string();
+        let long = after(host, tool, &input, &json!("x".repeat(5 << 20))).to_string();
+        let nul = good.replacen("KEY-", "KEY\0-", 1).into_bytes();
+        let twice = good.replacen('{', "{\"cwd\":\"/a\",\"cwd\":\"/b\",", 1);
+        let payloads: [(&str, Vec<u8>); 8] = [
+            ("half", good.as_bytes()[..good.len() - 4].to_vec()),
+            ("5 MiB", long.into_bytes()),
+            ("a NUL byte", nul),
+            ("two", format!("{good}{good}").into_bytes()),
+            ("a name twice", twice.into_bytes()),
+            ("an array", format!("[{good}]").into_bytes()),
+            ("an input of text", after(host, tool, &json!("ls"), &secret).to_string().into_bytes()),
+            ("no tool", after(host, "", &input, &secret).to_string().into_bytes()),
+        ];
+        for (what, payload) in payloads {
+            let answer = answer(&user, host, &payload);
+            let place = match host {
+                "claude-code" | "copilot" => "/decision",
+                "codex" | "gemini" => "/reason",
+                "cursor" => "/permission",
+                "cline" => "/errorMessage",
+                _ => "/output",
+            };
+            assert!(answer.pointer(place).is_some(), "{host}, {what}: {answer}");
+            let text = answer.to_string();
+            assert!(text.contains("rampart: denied: "), "{host}, {what}: {answer}");
+            assert!(!text.contains("654321"), "{host}, {what}: {answer}");
         }
     }
 }
