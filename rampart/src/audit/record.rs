@@ -87,7 +87,7 @@ pub fn event(
     environment: &Environment,
     told: &Told,
 ) -> [u8; 26] {
-    of_call(request, verdict, environment, told, "")
+    of_call(request, verdict, environment, told, ("", None))
 }
 
 /// The same for what may not happen without a record.
@@ -108,18 +108,21 @@ pub fn kept(
 }
 
 /// The same for a call that its host names `call` (letters, digits, `_`, `-` and `.`; empty if it has no
-/// name).
+/// name), and that executes a script of whose write there is the event `wrote`.
 pub fn of_call(
     request: &Request<'_>,
     verdict: &Verdict<'_>,
     environment: &Environment,
     told: &Told,
-    call: &str,
+    (call, wrote): (&str, Option<&str>),
 ) -> [u8; 26] {
     let (id, mut line) = line(&Whose::own(environment), request, verdict, environment, told);
-    if !call.is_empty() && line.ends_with(b"}\n") {
-        line.truncate(line.len() - 2);
-        line.extend_from_slice(format!(",\"call\":\"{call}\"}}\n").as_bytes());
+    let call = Some(call).filter(|call| !call.is_empty());
+    for (name, value) in [("call", call), ("wrote", wrote)] {
+        if let Some(value) = value.filter(|_| line.ends_with(b"}\n")) {
+            line.truncate(line.len() - 2);
+            line.extend_from_slice(format!(",\"{name}\":\"{value}\"}}\n").as_bytes());
+        }
     }
     put(environment, &line);
     id

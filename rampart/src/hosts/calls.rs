@@ -16,7 +16,8 @@ pub struct Refused(pub String);
 const COMMAND: &[&str] = &["command", "cmd", "script", "chars"];
 const CODE: &[&str] = &["code", "command", "script"];
 const DIRECTORY: &[&str] = &["workdir", "cwd", "working_directory", "directory", "dir_path"];
-const PATH: &[&str] = &[
+/// Names of the file that a tool touches.
+pub const PATH: &[&str] = &[
     "file_path",
     "filePath",
     "path",

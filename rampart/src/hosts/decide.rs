@@ -5,7 +5,7 @@
 
 use super::answer::Answer;
 use super::payload::Payload;
-use super::{Host, calls};
+use super::{Host, calls, scripts};
 use crate::answer::with_reason;
 use crate::asked::Asked;
 use crate::audit::record::{self, Told};
@@ -26,6 +26,7 @@ use evaluator::event::Outcome;
 use evaluator::settle::{Settled, settle};
 use evaluator::{Action, Reason, Request, Verdict};
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -112,6 +113,9 @@ impl<'p> Desk<'p> {
         for (_, case) in cases.iter().enumerate().filter(|(at, _)| *at != worst) {
             self.record(case, payload, if is_stopped { Outcome::Denied } else { Outcome::Allowed });
         }
+        if !is_stopped {
+            self.written(payload, true);
+        }
         answer
     }
 
@@ -185,7 +189,7 @@ impl<'p> Desk<'p> {
             judge.judge(request, files, |verdict, _| {
                 let took = started.elapsed();
                 let told = Told { hook: host.entrance().0, outcome, answered_by: "", took };
-                record::of_call(request, verdict, environment, &told, &payload.call);
+                record::of_call(request, verdict, environment, &told, (&payload.call, None));
             })
         });
     }
@@ -208,7 +212,7 @@ impl<'p> Desk<'p> {
             let outcome = if is_enforced { Outcome::Denied } else { Outcome::NotEnforced };
             let told =
                 Told { hook: host.entrance().0, outcome, answered_by: "", took: Duration::ZERO };
-            let id = record::of_call(request, &verdict, environment, &told, &payload.call);
+            let id = record::of_call(request, &verdict, environment, &told, (&payload.call, None));
             let settled = Settled { permitted: false, answered_by: "" };
             match is_enforced {
                 true => Answer::Deny(record::denial(request, &verdict, &settled, &id).to_string()),
@@ -273,9 +277,14 @@ fn conclude(
     let mut said = String::new();
     let needs_consent = matches!(verdict.action, Action::Ask | Action::Webhook)
         || verdict.action == Action::Deny && verdict.unsure;
+    let cwd = match request.cwd {
+        evaluator::Cwd::Known(cwd) => Some(Path::new(OsStr::from_bytes(cwd))),
+        evaluator::Cwd::Unknown => None,
+    };
+    let wrote = scripts::written(case, cwd);
     let record = |verdict: &Verdict<'_>, outcome, by| {
         let told = Told { hook: host.entrance().0, outcome, answered_by: by, took };
-        record::of_call(request, verdict, environment, &told, &payload.call)
+        record::of_call(request, verdict, environment, &told, (&payload.call, wrote.as_deref()))
     };
     if needs_consent && is_enforced {
         if host.asks() && verdict.action == Action::Ask {

@@ -14,6 +14,7 @@ pub mod mcp;
 pub mod patch;
 pub mod payload;
 pub mod scan;
+pub mod scripts;
 pub mod setup;
 pub mod tools;
 

@@ -32,7 +32,13 @@ impl Desk<'_> {
     pub fn after(&mut self, payload: &Payload) -> Answer {
         let answer = self.seen(payload);
         let output = payload.output.as_ref().map(text_of).unwrap_or_default();
-        match (answer, denials::during(self.environment(), payload, &output)) {
+        let denied = denials::during(self.environment(), payload, &output);
+        let written = match payload.event {
+            Event::After => self.written(payload, false),
+            _ => None,
+        };
+        let more: Vec<String> = denied.into_iter().chain(written).collect();
+        match (answer, (!more.is_empty()).then(|| more.join("\n"))) {
             (Answer::Nothing, Some(more)) => Answer::Add(more),
             (Answer::HoldBack(why, shown), Some(more)) => {
                 Answer::HoldBack(format!("{why}\n{more}"), shown)
@@ -104,7 +110,7 @@ impl Desk<'_> {
                 let id = payload.map(|payload| {
                     let took = started.elapsed();
                     let told = Told { hook: host.entrance().1, outcome, answered_by: "", took };
-                    record::of_call(request, verdict, &environment, &told, &payload.call)
+                    record::of_call(request, verdict, &environment, &told, (&payload.call, None))
                 });
                 let only_denies = verdict.matched.iter().all(|found| {
                     let action = u8::try_from(found.action).ok().and_then(Action::from_code);

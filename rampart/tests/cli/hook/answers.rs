@@ -278,3 +278,40 @@ fn questions_wait_in_the_list() {
     serve.kill().unwrap();
     serve.wait().unwrap();
 }
+
+/// A script is judged when it is written, which stops nothing, and by its content when it is executed; the
+/// record of that names the event of the write.
+#[test]
+fn written_then_executed() {
+    let user = user();
+    let path = user.path("build.sh");
+    let ask = |payload: Value| answer(&user, "claude-code", payload.to_string().as_bytes());
+    let call = |name: &str, input: Value, id: &str| {
+        let mut payload = before("claude-code", name, &input);
+        payload["tool_use_id"] = json!(id);
+        payload
+    };
+    let write = json!({"file_path": path, "content": "#!/bin/sh\nx-fine\nx-deny\n"});
+    let said = ask(call("Write", write.clone(), "w1"));
+    assert!(super::is_nothing("claude-code", &said), "{said}");
+    user.write("build.sh", "#!/bin/sh\nx-fine\nx-deny\n");
+    let said = ask(after("claude-code", "Write", &write, &json!("written")));
+    let told = said["hookSpecificOutput"]["additionalContext"].as_str().unwrap();
+    assert!(told.contains("build.sh") && told.contains("[test/no]"), "{told}");
+    let command = json!({"command": format!("cd / && sh {}", path.display())});
+    let said = ask(call("Bash", command, "e1"));
+    assert!(denied("claude-code", &said).unwrap().contains("[test/no]"), "{said}");
+    let events = events(&user);
+    let find = |call: &str, tool: &str| {
+        let is_it = |event: &&Value| event["call"] == call && event["tool"] == tool;
+        events.iter().find(is_it).unwrap_or_else(|| panic!("{call}, {tool}: {events:?}"))
+    };
+    let (write, script, run) = (find("w1", "write"), find("w1", "exec"), find("e1", "exec"));
+    assert_eq!(write["outcome"], "allowed", "{write}");
+    assert_eq!(
+        (&script["outcome"], &script["rule"]),
+        (&json!("not-enforced"), &json!("no")),
+        "{script}"
+    );
+    assert_eq!((&run["outcome"], &run["wrote"]), (&json!("denied"), &script["id"]), "{run}");
+}
