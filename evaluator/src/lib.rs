@@ -24,6 +24,7 @@ pub mod action;
 pub mod bell;
 pub mod command;
 pub mod decide;
+pub mod effects;
 pub mod escape;
 pub mod event;
 pub mod glob;

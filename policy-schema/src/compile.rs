@@ -306,6 +306,7 @@ impl Builder {
             Condition::Inside(set) => NodeRecord { number: *set, ..plain(node::INSIDE) },
             Condition::Target(set) => NodeRecord { number: set.0, ..plain(node::TARGET) },
             Condition::Fact(set) => NodeRecord { number: set.0, ..plain(node::COMMAND_FACT) },
+            Condition::Effects(set) => NodeRecord { number: *set, ..plain(node::EFFECTS) },
             Condition::Sql(set) => NodeRecord { number: *set, ..plain(node::SQL) },
             Condition::AgentDepth { compare, depth } => {
                 NodeRecord { flags: *compare, number: *depth, ..plain(node::AGENT_DEPTH) }

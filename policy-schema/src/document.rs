@@ -280,6 +280,8 @@ pub enum Condition {
     Fact(CommandFlags),
     /// SQL that the command gets does one of these (`evaluator::sql::effect`).
     Sql(u32),
+    /// The command has one of these effects (`evaluator::effects::Kinds`).
+    Effects(u32),
     /// The agent depth compares.
     AgentDepth {
         /// 1 for at least, 2 for at most, 3 for equal.
@@ -351,6 +353,7 @@ impl Condition {
                 each * patterns.len()
             }
             Self::Sql(_) => 64,
+            Self::Effects(_) => 128,
             Self::Response { .. } => 1024,
             // Last of all: being asked for a count means that all else holds.
             Self::CallCount { .. } => 1 << 20,
@@ -378,7 +381,7 @@ impl Condition {
                     | node::EXE_SHA256
                     | node::CONTEXT
             ),
-            Self::Inside(_) | Self::Fact(_) | Self::Sql(_) => true,
+            Self::Inside(_) | Self::Fact(_) | Self::Sql(_) | Self::Effects(_) => true,
             _ => false,
         }
     }

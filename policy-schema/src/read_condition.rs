@@ -3,6 +3,7 @@
 
 use evaluator::TargetKinds;
 use evaluator::command::{CommandFlags, Via};
+use evaluator::effects::Kind;
 use evaluator::image::format::{node, pattern};
 use evaluator::sql::effect;
 
@@ -123,7 +124,7 @@ fn flags(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>)
     }
 }
 
-/// Conditions that are a set of fixed names: `inside`, `target`, `fact`, `sql`.
+/// Conditions that are a set of fixed names: `inside`, `target`, `fact`, `sql`, `effects`.
 fn sets(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>) {
     let inside: Vec<(&str, u32)> =
         Via::ALL.iter().map(|via| (via.name(), 1 << (*via as u8))).collect();
@@ -140,7 +141,8 @@ fn sets(reader: &mut Reader<'_>, fields: &Fields<'_>, all: &mut Vec<Condition>) 
     let target = bits("target", &target).map(|set| Condition::Target(TargetKinds(set)));
     let fact = bits("fact", FACTS).map(|set| Condition::Fact(CommandFlags(set)));
     let sql = bits("sql", &effect::NAMES).map(Condition::Sql);
-    all.extend([inside, target, fact, sql].into_iter().flatten());
+    let effects = bits("effects", &Kind::names()).map(Condition::Effects);
+    all.extend([inside, target, fact, sql, effects].into_iter().flatten());
 }
 
 /// `agent_depth` and `call_count`.

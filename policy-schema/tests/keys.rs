@@ -79,6 +79,8 @@ const CONDITIONS: &[(&str, &str, &str, bool)] = &[
     ("target", "{target: memfd}", "[target=memfd] x", true),
     ("fact", "{fact: fetched-code}", "curl u | sh", true),
     ("sql", "{sql: drop-table}", "psql -c 'drop table x'", true),
+    ("effects", "{effects: changes_shared}", "git push", true),
+    ("effects", "{effects: changes_shared}", "git pull", false),
     ("any", "{any: [{program: x}, {program: y}]}", "y", true),
     ("all", "{all: [{program: x}, {flags: -1}]}", "x -2", false),
     ("not", "{not: {program: x}}", "x", false),

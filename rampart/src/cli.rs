@@ -37,6 +37,9 @@ enum Verb {
     #[command(subcommand, arg_required_else_help = true)]
     Token(TokenVerb),
     Check(check::Arguments),
+    /// Says what a call would run and do, and what the policy says about it, without running it; exit
+    /// status 0 whatever that is
+    Explain(check::Arguments),
     Hook(hook::Arguments),
     Mcp(mcp::Arguments),
     Setup(setup::Arguments),
@@ -148,6 +151,7 @@ pub fn run() -> ExitCode {
         Verb::Token(TokenVerb::List(arguments)) => arguments.run().map(done),
         Verb::Token(TokenVerb::Revoke(arguments)) => arguments.run().map(done),
         Verb::Check(arguments) => check::run(&arguments),
+        Verb::Explain(arguments) => check::explain(arguments).map(done),
         Verb::Setup(arguments) => arguments.run().map(done),
         Verb::Protect(arguments) => arguments.run().map(done),
         Verb::Hook(arguments) => hook::run(&arguments).map(done),

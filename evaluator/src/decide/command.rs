@@ -45,6 +45,7 @@ impl<'j> Judge<'j, '_> {
             node::INSIDE => Ok(Tri::from(u32::from(command.inside) & record.number != 0)),
             node::ENV_ASSIGNS => self.assigns(image, record, command),
             node::SQL => Ok(Tri::from(self.sql(command)? & record.number != 0)),
+            node::EFFECTS => Ok(Tri::from(self.effects(at)? & record.number != 0)),
             node::COMMAND_FACT => Ok(Tri::from(command.flags.0 & record.number != 0)),
             _ => Err(Fault::Corrupt),
         }

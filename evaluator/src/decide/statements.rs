@@ -1,9 +1,9 @@
-//! The SQL that a command is given, as an argument or as input.
+//! What a command does: the SQL that it is given, as an argument or as input, and its effects.
 
 use crate::command::{Command, RedirectOp};
-use crate::sql;
+use crate::{effects, sql};
 
-use super::condition::Judge;
+use super::condition::{At, Judge};
 use super::found::Fault;
 
 impl Judge<'_, '_> {
@@ -22,6 +22,22 @@ impl Judge<'_, '_> {
                 Ok(found | sql::effects(text))
             },
         )
+    }
+}
+
+impl<'j> Judge<'j, '_> {
+    /// What a command does (`effects::Kinds`).
+    pub fn effects(&self, (index, command): At<'j>) -> Result<u32, Fault> {
+        // Every word is compared with some hundred names and patterns.
+        let words = self.tree.words(command.words).iter();
+        let bytes = words.fold(0, |sum, word| (word.text.len as usize).saturating_add(sum));
+        self.spend_on(64, bytes)?;
+        let mut found = effects::Kinds::default();
+        let around = effects::Around::of(self.request);
+        effects::of_command(self.tree, &around, (index, command), &mut |effect| {
+            found = found.with(effect.kind);
+        });
+        Ok(found.0)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use evaluator::TargetKinds;
 use evaluator::command::Via;
+use evaluator::effects::Kind;
 use evaluator::image::format::context;
 use evaluator::sql::effect;
 
@@ -70,6 +71,7 @@ pub static CONDITION: Mapping = Mapping {
         key("target", set!(TargetKinds::NAMES.iter().map(|(_, name)| *name).collect()), "What kind of file is executed."),
         key("fact", set!(super::names(FACTS)), "What the code that it runs is."),
         key("sql", set!(super::names(&effect::NAMES)), "What SQL that it is given does."),
+        key("effects", set!(super::names(&Kind::names())), "What it would do (`rampart explain`)."),
         key("any", List(&SUB, 1), "One of these conditions holds."),
         key("all", List(&SUB, 1), "All of these conditions hold."),
         key("not", Holds::Mapping(&CONDITION), "These conditions do not all hold."),

@@ -63,7 +63,7 @@ fn shadows(earlier: &Rule, later: &Rule, steps: &mut u32) -> bool {
 
 /// Whether `earlier` surely holds where `later` does. Past the budget nothing is sure.
 fn implies(later: &Condition, earlier: &Condition, steps: &mut u32) -> bool {
-    use Condition::{Always, Fact, Inside, Matches, Sql, Target};
+    use Condition::{Always, Effects, Fact, Inside, Matches, Sql, Target};
     match steps.checked_sub(1) {
         Some(left) => *steps = left,
         None => return false,
@@ -91,7 +91,9 @@ fn implies(later: &Condition, earlier: &Condition, steps: &mut u32) -> bool {
                             covers.iter().any(|cover| takes_in(cover, one))
                         }))
         }
-        (Inside(some), Inside(all)) | (Sql(some), Sql(all)) => some & !all == 0,
+        (Inside(some), Inside(all)) | (Sql(some), Sql(all)) | (Effects(some), Effects(all)) => {
+            some & !all == 0
+        }
         (Target(some), Target(all)) => some.0 & !all.0 == 0,
         (Fact(some), Fact(all)) => some.0 & !all.0 == 0,
         _ => later == earlier,

@@ -14,10 +14,12 @@ use crate::serve::counters::{self, Counting, Shared};
 use crate::serve::once;
 use crate::serve::requests::now;
 use crate::verdict::ask::Surroundings;
+use crate::verdict::effects;
 use crate::verdict::judge::Judge;
 use crate::verdict::names;
 use crate::verdict::world::FileSystem;
 use crate::webhook::{self, Address, Client, Question};
+use evaluator::effects::Around;
 use evaluator::event::Outcome;
 use evaluator::{Action, Image, Request, Verdict};
 use serde_json::{Map, Value, json};
@@ -272,7 +274,7 @@ impl Work<'_> {
                 Ok(end)
             }
             _ if !asks => Ok(plain(false, "on_no_approver")),
-            _ => self.person(verdict),
+            _ => self.person(request, verdict),
         }
     }
 
@@ -297,6 +299,7 @@ impl Work<'_> {
             session: text(request.caller.session),
             policy: text(verdict.policy),
             rule: text(verdict.rule),
+            effects: effects::told(&verdict.tree, &Around::of(request)),
         };
         let client =
             self.context.services.get_or_init(|| Client::new().map_err(|failure| failure.message));
@@ -307,7 +310,7 @@ impl Work<'_> {
         answer.settle(to.fail_open)
     }
 
-    fn person(&self, verdict: &Verdict<'_>) -> Result<End, Problem> {
+    fn person(&self, request: &Request<'_>, verdict: &Verdict<'_>) -> Result<End, Problem> {
         let text = crate::bytes::visible;
         let mut masked = Vec::new();
         let line = shown(self.case);
@@ -320,6 +323,7 @@ impl Work<'_> {
             uid: rustix::process::geteuid().as_raw(),
             agent: text(&self.case.agent),
             session: text(&self.case.session),
+            effects: effects::lines(&verdict.tree, &Around::of(request)),
             ..About::default()
         };
         // A yes is for this very call, of this client, by this policy.

@@ -107,8 +107,9 @@ fn question(approval: &Approval) -> String {
     let about = &approval.about;
     let message =
         if about.message.is_empty() { String::new() } else { format!("\r\n  {}", about.message) };
+    let effects: String = about.effects.iter().map(|line| format!("\r\n  it {line}")).collect();
     format!(
-        "\r\nrampart: a command needs your approval [{}]\r\n  {}\r\n  in {}{message}\r\nLet it \
+        "\r\nrampart: a command needs your approval [{}]\r\n  {}\r\n  in {}{message}{effects}\r\nLet it \
          run, once? [y/N] ",
         about.rule, about.command, about.cwd
     )

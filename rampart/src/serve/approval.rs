@@ -115,6 +115,9 @@ pub struct About {
     pub agent: String,
     /// Which session.
     pub session: String,
+    /// What it would do, a line for each kind of effect; escaped and masked.
+    #[serde(default)]
+    pub effects: Vec<String>,
 }
 
 impl Approval {

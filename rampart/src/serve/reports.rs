@@ -96,6 +96,7 @@ pub fn listed(approval: &Approval) -> Value {
         "uid": about.uid,
         "agent": about.agent,
         "session": about.session,
+        "effects": about.effects,
         "created_at": time(approval.created),
         "expires_at": time(approval.expires),
         "waiting": approval.waiting.len(),

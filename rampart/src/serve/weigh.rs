@@ -14,7 +14,9 @@ use crate::asked::Asked;
 use crate::channel::Fields;
 use crate::launch::program::Facts;
 use crate::process::{Process, guardian};
+use crate::verdict::effects;
 use crate::webhook::{Address, Question};
+use evaluator::effects::Around;
 use evaluator::wire::{Body, Kind, Tag};
 use evaluator::{Action, Request, Verdict};
 use std::time::Duration;
@@ -139,7 +141,7 @@ fn ask(
         });
         is_free
     });
-    let ((coverage, action, rule, vouches, service), counts) =
+    let ((coverage, action, rule, vouches, (service, effects)), counts) =
         brain.judge(policy, (&asked, &facts), peer.asker(), |verdict, request| {
             let vouches = (is_same || is_put) && verdict.action.permits() && !verdict.unsure;
             let service = Address::of(&images, verdict)
@@ -149,7 +151,7 @@ fn ask(
                 verdict.action,
                 rule(verdict),
                 vouches,
-                service,
+                (service, effects::lines(&verdict.tree, &Around::of(request))),
             )
         });
     let timeout = body.number(Tag::Timeout).unwrap_or(TIMEOUT.0).clamp(1, TIMEOUT.1);
@@ -188,6 +190,7 @@ fn ask(
             uid: peer.uid,
             agent: named("RAMPART_AGENT"),
             session: named("RAMPART_SESSION"),
+            effects,
         },
         timeout: u64::from(timeout) * 1000,
         fallback: body.one(Tag::Action) == Some(&[Action::Allow as u8]),
@@ -207,6 +210,7 @@ fn question(asked: &Asked, request: &Request<'_>, verdict: &Verdict<'_>) -> Ques
         session: text(request.caller.session),
         policy: text(verdict.policy),
         rule: text(verdict.rule),
+        effects: effects::told(&verdict.tree, &Around::of(request)),
     }
 }
 

@@ -173,6 +173,9 @@ impl Why {
                 lines.push(format!("  {label:<9} {value}"));
             }
         }
+        let effects = found.get("effects").and_then(Value::as_array);
+        let effects = effects.into_iter().flatten().filter_map(Value::as_str);
+        lines.extend(effects.map(|line| format!("  it {line}")));
         say(&lines.join("\n"))
     }
 

@@ -10,6 +10,7 @@ use crate::verdict::judge::Judge;
 use crate::verdict::response::LONGEST_OUTPUT;
 use crate::verdict::text;
 use crate::verdict::world::FileSystem;
+use evaluator::effects::Around;
 use evaluator::{Action, Image, Verdict};
 use std::ffi::OsString;
 use std::fs::File;
@@ -118,21 +119,26 @@ fn judged(
     let origins: Vec<String> = layers.all.iter().map(|layer| layer.origin.to_string()).collect();
     let fail_open = surroundings.environment.fail_open();
     let mut judge = Judge::new(layers)?;
-    let tell = |verdict: &Verdict<'_>, images: &[Image<'_>]| {
+    let told = |verdict: &Verdict<'_>, images: &[Image<'_>], around: &Around<'_>| {
+        let seen = (verdict, around);
         let text = match form {
             Form::Json => {
-                let explanation = Explanation::of(verdict, images, origins, fail_open);
+                let explanation = Explanation::of(seen, images, origins, fail_open);
                 crate::policy::json(&explanation)?
             }
-            Form::Words => text::explain(verdict, images, &origins, fail_open),
-            Form::Explanation => text::explain_fully(verdict, images, &origins, fail_open),
+            Form::Words => text::explain(seen, images, &origins, fail_open),
+            Form::Explanation => text::explain_fully(seen, images, &origins, fail_open),
         };
         Ok((text, verdict.action))
     };
     let files = FileSystem::default();
-    surroundings.ask(case, |request| match &case.response {
-        Some(output) => judge.judge_output((request, output), &files, tell),
-        None => judge.judge(request, &files, tell),
+    surroundings.ask(case, |request| {
+        let around = Around::of(request);
+        let tell = |verdict: &Verdict<'_>, images: &[Image<'_>]| told(verdict, images, &around);
+        match &case.response {
+            Some(output) => judge.judge_output((request, output), &files, tell),
+            None => judge.judge(request, &files, tell),
+        }
     })
 }
 

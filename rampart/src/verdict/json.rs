@@ -1,9 +1,11 @@
 //! A verdict as one JSON object: for programs, and the same for one check and for many.
 
+use super::effects::{self, Told};
 use super::names::{self, Named};
 use crate::bytes::Text;
 use crate::cases::Refusal;
 use evaluator::command::{CommandFlags, Outcome, RedirectOp, Tree, UNKNOWN, Via, Word, WordFlags};
+use evaluator::effects::Around;
 use evaluator::settle::{Settled, settle};
 use evaluator::{Image, Verdict};
 use serde::Serialize;
@@ -46,6 +48,8 @@ pub struct Explanation<'a> {
     /// How far the call was understood.
     understood: &'static str,
     commands: Vec<Simple<'a>>,
+    /// What it would do.
+    effects: Vec<Told>,
     /// Where the policy came from, lowest layer first.
     layers: Vec<String>,
 }
@@ -142,7 +146,7 @@ impl<'a> Match<'a> {
 impl<'a> Explanation<'a> {
     /// The explanation of `verdict`, made by these layers.
     pub fn of(
-        verdict: &Verdict<'a>,
+        (verdict, around): (&Verdict<'a>, &Around<'_>),
         images: &[Image<'a>],
         layers: Vec<String>,
         fail_open: Option<bool>,
@@ -161,6 +165,7 @@ impl<'a> Explanation<'a> {
                 Outcome::TooComplex => "too-complex",
             },
             commands: (0..tree.commands.len()).filter_map(|at| simple(&tree, at)).collect(),
+            effects: effects::told(&tree, around),
             layers,
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod digests;
+pub mod effects;
 pub mod json;
 pub mod judge;
 pub mod names;

@@ -4,6 +4,7 @@ use super::json::operator;
 use super::names::{self, Named};
 use crate::bytes;
 use evaluator::command::{Command, CommandFlags, Outcome, Redirect, RedirectOp, Tree, Via};
+use evaluator::effects::Around;
 use evaluator::settle::settle;
 use evaluator::{Action, Image, Reason, Verdict};
 
@@ -16,12 +17,12 @@ const WIDTH: usize = 200;
 /// The explanation of `verdict`, several lines without the last newline. `fail_open` is the
 /// user's `RAMPART_FAIL_OPEN`.
 pub fn explain(
-    verdict: &Verdict<'_>,
+    (verdict, around): (&Verdict<'_>, &Around<'_>),
     images: &[Image<'_>],
     layers: &[String],
     fail_open: Option<bool>,
 ) -> String {
-    let mut lines = body(verdict, images, fail_open);
+    let mut lines = body((verdict, around), images, fail_open);
     lines.push(String::new());
     lines.push(format!("policy: {}", layers.join(" < ")));
     lines.join("\n")
@@ -29,18 +30,22 @@ pub fn explain(
 
 /// The same with the layer and the message of each rule, and how the answer came about.
 pub fn explain_fully(
-    verdict: &Verdict<'_>,
+    (verdict, around): (&Verdict<'_>, &Around<'_>),
     images: &[Image<'_>],
     layers: &[String],
     fail_open: Option<bool>,
 ) -> String {
-    let mut lines = body(verdict, images, fail_open);
+    let mut lines = body((verdict, around), images, fail_open);
     lines.push(String::new());
     lines.extend(super::steps::steps(verdict, images, layers));
     lines.join("\n")
 }
 
-fn body(verdict: &Verdict<'_>, images: &[Image<'_>], fail_open: Option<bool>) -> Vec<String> {
+fn body(
+    (verdict, around): (&Verdict<'_>, &Around<'_>),
+    images: &[Image<'_>],
+    fail_open: Option<bool>,
+) -> Vec<String> {
     let matched = names::matched(verdict, images);
     let mut lines = vec![headline(verdict)];
     if !verdict.message.is_empty() {
@@ -52,6 +57,12 @@ fn body(verdict: &Verdict<'_>, images: &[Image<'_>], fail_open: Option<bool>) ->
         lines.push(String::new());
         lines.push("what it would run:".to_owned());
         lines.extend(commands);
+    }
+    let effects = super::effects::lines(&verdict.tree, around);
+    if !effects.is_empty() {
+        lines.push(String::new());
+        lines.push("what it would do:".to_owned());
+        lines.extend(effects.iter().map(|line| format!("  {line}")));
     }
     if !matched.is_empty() {
         lines.push(String::new());

@@ -118,6 +118,7 @@ impl Client {
             "session": question.session,
             "policy": question.policy,
             "rule": question.rule,
+            "effects": question.effects,
         })
         .to_string()
     }

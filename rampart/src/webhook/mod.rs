@@ -14,6 +14,7 @@ mod settings;
 pub use client::Client;
 pub use pool::{Asking, Pool};
 
+use crate::verdict::effects::Told;
 use evaluator::image::format::level;
 use evaluator::{Action, Image, Verdict};
 use std::time::Duration;
@@ -83,6 +84,8 @@ pub struct Question {
     pub policy: String,
     /// The rule.
     pub rule: String,
+    /// What the call would do.
+    pub effects: Vec<Told>,
 }
 
 /// What came of asking.

@@ -60,6 +60,8 @@ pub const SUBCOMMAND: u8 = 25;
 /// *command*: SQL among its arguments or in what flows into it does something in `number`
 /// (`sql::effect`).
 pub const SQL: u8 = 26;
+/// *command*: it has an effect in `number` (`effects::Kinds`).
+pub const EFFECTS: u8 = 59;
 /// What the tool put out matches a regular expression: patterns alternate its source and what it
 /// needs (`policy_schema::needs`). Only `decide::response` knows.
 pub const RESPONSE: u8 = 60;
