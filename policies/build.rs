@@ -19,8 +19,8 @@ const STANDARD: [&str; 6] = [
 ];
 
 /// Packs: policies on top of a profile, without defaults of their own.
-const PACKS: [&str; 7] =
-    ["cloud", "containers", "databases", "git", "packages", "secrets", "network"];
+const PACKS: [&str; 8] =
+    ["cloud", "containers", "databases", "git", "packages", "secrets", "network", "programs"];
 
 /// A shipped profile or pack.
 struct Policy {
@@ -52,10 +52,12 @@ impl Policy {
 fn profiles() -> Vec<Policy> {
     let mut ci = Policy::new("standard", true).asking_nobody();
     ci.name = "ci";
+    let mut paranoid = Policy::new("paranoid", true).asking_nobody();
+    paranoid.files.push("packs/programs".to_owned());
     vec![
         Policy::new("standard", true),
         ci,
-        Policy::new("paranoid", true).asking_nobody(),
+        paranoid,
         Policy::new("research-agent", true).asking_nobody(),
         Policy::new("mcp-server", true),
         Policy::new("guard", true),

@@ -170,6 +170,11 @@ fn conditions_on_requests() {
     let cases = [
         ("{path_matches: ['**/.env']}", path("/a/.env"), true),
         ("{path_matches: ['**/.env']}", path("sub/.env"), true),
+        ("{path_matches: ['./**']}", path("sub/a/b"), true),
+        ("{path_matches: ['./**']}", path("/etc/a"), false),
+        ("{path_matches: ['./sub/long/name']}", path("sub/long/name"), true),
+        ("{path_not_matches: ['./**']}", path("sub/a"), false),
+        ("{path_not_matches: ['./**']}", path("../a"), true),
         ("{path_matches: ['sub/**']}", path("sub/a/b"), true),
         ("{path_matches: ['sub/**']}", path("/etc/sub/a"), false),
         ("{path_matches: ['/etc/*']}", path("/etc/a/b"), false),

@@ -4,13 +4,19 @@
 use core::cell::Cell;
 use core::ffi::CStr;
 
+use evaluator::world::Counted;
 use evaluator::{Answer, Once, World};
 use libc::{AT_FDCWD, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY};
 
 use crate::escalate;
+use crate::judge::Digest;
 use crate::observe::Stage;
+use crate::operations::counts::Counts;
 use crate::strings::{AnyPath, LongPath, PathBytes};
 use crate::sys::{self, Errno, Fd};
+
+/// Digests of the rules that counted a call, the last first. More than four are counted again.
+pub type CountedBy = [u64; 4];
 
 /// The file system as this process sees it.
 pub struct Files<'s> {
@@ -20,6 +26,8 @@ pub struct Files<'s> {
     was_told: Cell<bool>,
     is_start: bool,
     resolves: bool,
+    /// Where calls are counted, and the rules that have counted this one.
+    counts: Option<(&'s Counts, &'s Cell<CountedBy>)>,
     /// Where the evaluator listens; empty if nobody does.
     socket: &'s [u8],
 }
@@ -34,13 +42,15 @@ impl<'s> Files<'s> {
             was_told: Cell::new(false),
             is_start: stage.is_start(),
             resolves: true,
+            counts: None,
             socket,
         }
     }
 
-    /// The same, where whoever asks has looked at what paths lead to.
-    pub const fn without_links(self) -> Self {
-        Self { resolves: false, ..self }
+    /// The same for what a program does itself: whoever asks has looked at what paths lead to, and
+    /// counts calls in `counts`; by each rule once, which `by` remembers.
+    pub const fn of_operation(self, counts: &'s Counts, by: &'s Cell<CountedBy>) -> Self {
+        Self { resolves: false, counts: Some((counts, by)), ..self }
     }
 
     /// Whether something that holds once would let the call go ahead, if a second party says so.
@@ -151,6 +161,24 @@ impl World for Files<'_> {
             Some(may) => self.was_told.set(self.was_told() || may),
         }
         said == Some(true)
+    }
+
+    fn calls(&self, counted: &Counted<'_>) -> Answer<u32> {
+        let Some((counts, by)) = self.counts else {
+            return Answer::Unavailable;
+        };
+        let mut rule = Digest::new();
+        rule.add(counted.policy);
+        rule.add(b"/");
+        rule.add(counted.rule);
+        let known = by.get();
+        let [first, second, third, _] = known;
+        let is_new = !known.contains(&rule.0);
+        if is_new {
+            by.set([rule.0, first, second, third]);
+        }
+        let window_ms = counted.window.saturating_mul(1000);
+        Answer::Value(counts.count(rule.0, window_ms, sys::coarse_time(), is_new))
     }
 
     fn user(&self) -> Answer<u32> {

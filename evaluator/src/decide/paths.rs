@@ -340,7 +340,11 @@ fn run(
                 home
             }
             (View::Whole, text) => fits(text, value)?,
-            (View::Below, text) => fits(text, below_cwd.unwrap_or(value))?,
+            (View::Below, text) => match (text.strip_prefix(b"./"), below_cwd) {
+                (Some(tail), Some(rest)) => fits(tail, rest)?,
+                (Some(_), None) => Tri::No,
+                (None, _) => fits(text, below_cwd.unwrap_or(value))?,
+            },
         });
         if any == Tri::Yes {
             break;

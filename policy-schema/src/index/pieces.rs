@@ -88,6 +88,7 @@ pub fn runs(found: &Pattern, where_: u8) -> Vec<String> {
     let is_path = matches!(where_, place::PATH | place::REQUEST_PATH);
     let text = match found.text.strip_prefix('~') {
         Some(rest) if is_path && (rest.is_empty() || rest.starts_with('/')) => rest,
+        _ if where_ == place::REQUEST_PATH => found.text.strip_prefix("./").unwrap_or(&found.text),
         _ => &found.text,
     };
     if !matches!(found.class, pattern::GLOB | pattern::PATH_GLOB) {

@@ -11,6 +11,7 @@ use super::verdict::Operation;
 use super::{State, refuse, state};
 use crate::act::set_errno;
 use crate::strings::PathBytes;
+use crate::sys::Fd;
 
 type Path = *const c_char;
 type Open = unsafe extern "C" fn(Path, c_int, ...) -> c_int;
@@ -49,34 +50,60 @@ impl State {
         })
     }
 
-    /// Opens, if it may be. `None`: libc's function is to be called.
+    /// Opens, if it may be; `next` is libc's function.
     fn open(
         &self,
         hook: &'static str,
         named: Option<Named<'_>>,
         flags: c_int,
         mode: c_uint,
-    ) -> Option<c_int> {
+        next: impl Fn() -> c_int,
+    ) -> c_int {
         let kinds = kinds_of(flags);
         // A descriptor for a path alone reads nothing; what is done with it comes here again.
-        let named = named.filter(|named| flags & O_PATH == 0 && !named.path.is_empty())?;
-        if !self.is_about(kinds) {
-            return None;
-        }
+        let named = named.filter(|named| flags & O_PATH == 0 && !named.path.is_empty());
+        let Some(named) = named.filter(|_| self.is_about(kinds)) else {
+            return next();
+        };
         if !self.may_hold(kinds, &named) {
             self.cancellation_point();
             match self.open_plain(&named, flags, mode) {
-                Some(Ok(fd)) => return Some(fd),
+                Some(Ok(fd)) => return fd,
                 Some(Err(errno)) => {
                     set_errno(errno);
-                    return Some(-1);
+                    return -1;
                 }
-                None if !self.may_lead_elsewhere(&named) => return None,
+                None if kinds == READ => return self.judge_opened(hook, next()),
+                None if !self.may_lead_elsewhere(&named) => return next(),
                 None => {}
             }
         }
-        (!self.all_permit(hook, kinds, named)).then(refuse)
+        if self.all_permit(hook, kinds, named) { next() } else { refuse() }
     }
+
+    /// A file that was opened for reading by a path with a link in it: what was opened is what is
+    /// judged, whatever becomes of the link, and nobody has read it yet.
+    #[inline(never)]
+    fn judge_opened(&self, hook: &'static str, fd: c_int) -> c_int {
+        if fd < 0 || !self.may_lie(fd) {
+            return fd;
+        }
+        let mut link = PathBytes::<40>::new();
+        match behind(fd, &mut link) {
+            Some(named) if !self.all_permit(hook, READ, named) => {
+                drop(Fd::own(fd));
+                refuse()
+            }
+            _ => fd,
+        }
+    }
+}
+
+/// The file behind a descriptor, as a path that leads there. `None` if it is none.
+fn behind(fd: c_int, link: &mut PathBytes<40>) -> Option<Named<'_>> {
+    let number = u32::try_from(fd).ok()?;
+    let path = link.push(b"/proc/self/fd/")?.push_number(number)?.as_c_str();
+    Some(Named { dir: AT_FDCWD, path, follows: true })
 }
 
 /// What an open with these flags is about.
@@ -100,11 +127,10 @@ macro_rules! opens {
                 };
                 // SAFETY: the caller's promise.
                 let named = unsafe { named(AT_FDCWD, path, flags & O_NOFOLLOW == 0) };
-                match state.open(stringify!($name), named, flags, mode) {
-                    Some(answer) => answer,
+                state.open(stringify!($name), named, flags, mode, || {
                     // SAFETY: the caller's promise.
-                    None => unsafe { next!(state, $name as Open)(path, flags, mode) },
-                }
+                    unsafe { next!(state, $name as Open)(path, flags, mode) }
+                })
             }
         )*
     };
@@ -129,11 +155,10 @@ macro_rules! opens_at {
                 };
                 // SAFETY: the caller's promise.
                 let named = unsafe { named(dir, path, flags & O_NOFOLLOW == 0) };
-                match state.open(stringify!($name), named, flags, mode) {
-                    Some(answer) => answer,
+                state.open(stringify!($name), named, flags, mode, || {
                     // SAFETY: the caller's promise.
-                    None => unsafe { next!(state, $name as OpenAt)(dir, path, flags, mode) },
-                }
+                    unsafe { next!(state, $name as OpenAt)(dir, path, flags, mode) }
+                })
             }
         )*
     };
@@ -260,15 +285,9 @@ fn may_change(state: &State, hook: &'static str, fd: c_int) -> bool {
         return true;
     }
     let mut link = PathBytes::<40>::new();
-    let Ok(number) = u32::try_from(fd) else {
-        return true;
-    };
-    let made = link.push(b"/proc/self/fd/").and_then(|link| link.push_number(number));
-    made.is_none() || {
-        let named = Named { dir: AT_FDCWD, path: link.as_c_str(), follows: true };
-        !state.is_open(WRITE) && !state.may_lead_elsewhere(&named)
-            || state.all_permit(hook, WRITE, named)
-    }
+    behind(fd, &mut link).is_none_or(|named| {
+        !state.is_open(WRITE) && !state.may_lie(fd) || state.all_permit(hook, WRITE, named)
+    })
 }
 
 /// `fchmod(2)`, judged.

@@ -21,6 +21,7 @@ macro_rules! next {
     };
 }
 
+pub mod counts;
 pub mod entries;
 mod files;
 mod hosts;
@@ -31,7 +32,7 @@ mod system_call;
 mod verdict;
 
 use core::ffi::{CStr, c_int};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use evaluator::image::gate::Gate;
 
@@ -40,6 +41,7 @@ use crate::observe::process;
 use crate::snapshot::{MAX_IMAGES, Mode, Snapshot};
 use crate::strings::PathBytes;
 use crate::sys::{self, Errno};
+use counts::Counts;
 use hosts::Hosts;
 use quiet::Quiet;
 pub use system_call::{syscall_openat, syscall_openat2};
@@ -57,6 +59,9 @@ pub struct State {
     test_cancel: AtomicUsize,
     /// Whether `openat2(2)` is known to be refused here.
     lacks_openat2: AtomicBool,
+    /// Directories in which no rule may hold.
+    clear: [AtomicU64; path::CLEAR],
+    counts: Counts,
     quiet: Quiet,
     hosts: Hosts,
 }

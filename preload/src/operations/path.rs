@@ -2,7 +2,7 @@
 //! that is opened one, and that is the call that opens it.
 
 use core::ffi::{CStr, c_int};
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use libc::{AT_FDCWD, O_CREAT, O_NOFOLLOW, O_PATH, O_TMPFILE};
 
@@ -13,6 +13,15 @@ use crate::world;
 
 /// Room for a directory on the host's stack, in bytes. What is longer is judged in full.
 const ROOM: usize = 1024;
+
+/// Directories that are remembered as clear; a power of two.
+pub const CLEAR: usize = 64;
+
+/// A directory as it is compared: its inode mixed with its device, never 0.
+fn identity(stat: &libc::stat) -> u64 {
+    let mixed = stat.st_dev.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29) ^ stat.st_ino;
+    mixed | 1 << 63
+}
 
 /// A path as a call was given it.
 #[derive(Clone, Copy)]
@@ -58,13 +67,38 @@ impl State {
 
     #[inline(never)]
     fn may_hold_below(&self, named: &Named<'_>) -> bool {
+        let known = match named.dir {
+            AT_FDCWD => None,
+            // A walk through a tree asks for the same directory again and again, and its path costs
+            // six times as much as its identity.
+            dir => sys::stat(dir, c"", libc::AT_EMPTY_PATH).ok().map(|stat| identity(&stat)),
+        };
+        if known.is_some_and(|known| self.is_clear(known)) {
+            return false;
+        }
         let mut base = PathBytes::<ROOM>::new();
         match named.base(&mut base) {
-            Ok(base) => self.may_match(base),
+            Ok(base) if self.may_match(base) => true,
+            Ok(_) => {
+                if let (Some(known), Some(slot)) = (known, known.and_then(|it| self.slot(it))) {
+                    slot.store(known, Ordering::Relaxed);
+                }
+                false
+            }
             // Then the call fails, too.
             Err(Errno(libc::EBADF | libc::ENOENT)) => false,
             Err(_) => true,
         }
+    }
+
+    /// Whether a directory is known to lie where no rule may hold. One that somebody moves into such a
+    /// place meanwhile is not noticed: a process in the tree would need a rule's permission for that.
+    fn is_clear(&self, directory: u64) -> bool {
+        self.slot(directory).is_some_and(|slot| slot.load(Ordering::Relaxed) == directory)
+    }
+
+    fn slot(&self, directory: u64) -> Option<&AtomicU64> {
+        self.clear.get(directory as usize & (CLEAR - 1))
     }
 
     /// Opens a file whose path holds no symbolic link, so that its spelling says all. `None` if it
@@ -115,6 +149,16 @@ impl State {
             None => {}
         }
         self.may_lead_elsewhere(named)
+    }
+
+    /// Whether a rule may hold for the file behind a descriptor.
+    #[inline(never)]
+    pub fn may_lie(&self, fd: c_int) -> bool {
+        let mut real = PathBytes::<ROOM>::new();
+        match (Named { dir: fd, path: c"", follows: true }).base(&mut real) {
+            Ok(path) => self.may_match(path),
+            Err(_) => true,
+        }
     }
 
     #[inline(never)]

@@ -1,6 +1,7 @@
 //! The verdict on what a program does itself: once for its path as it is spelled, once for what that
 //! leads to, and the stricter counts. Few calls come here.
 
+use core::cell::Cell;
 use core::ffi::c_void;
 
 use evaluator::event::Outcome;
@@ -17,7 +18,7 @@ use crate::on_stack::on_stack;
 use crate::snapshot::Mode;
 use crate::strings::{AnyPath, LongPath, Vector};
 use crate::sys;
-use crate::world::Files;
+use crate::world::{CountedBy, Files};
 
 /// Longest path that the kernel takes.
 const PATH: usize = 4096;
@@ -44,6 +45,8 @@ struct Job<'a> {
     memory: Option<&'a Memory>,
     /// `None` until there is a verdict.
     permitted: Option<bool>,
+    /// The rules that have counted it.
+    counted: Cell<CountedBy>,
 }
 
 impl State {
@@ -52,7 +55,8 @@ impl State {
     pub fn permits(&self, operation: &Operation<'_>) -> bool {
         let path = operation.named.map_or(0, |named| named.path.to_bytes().len());
         let input = operation.urls.iter().fold(path, |sum, url| sum.saturating_add(url.len()));
-        let mut job = Job { state: self, operation, memory: None, permitted: None };
+        let counted = Cell::new([0; 4]);
+        let mut job = Job { state: self, operation, memory: None, permitted: None, counted };
         if let Some(desk) = Desk::take(input, 1) {
             // SAFETY: the stack is this verdict's alone, 16-byte aligned, and ends where the rest
             // starts; `run_at` gets the job that it expects and does not unwind.
@@ -178,7 +182,8 @@ impl Turn<'_> {
             url,
             params: &NoParams,
         };
-        let world = Files::at(Stage::Before, snapshot.socket).without_links();
+        let world = Files::at(Stage::Before, snapshot.socket)
+            .of_operation(&state.counts, &self.job.counted);
         let images = self.layers.images();
         let quick = quick.as_mut().filter(|_| is_quick);
         let verdict = judge::verdict(images, &request, &world, quick, full.as_mut())?;

@@ -13,6 +13,7 @@ mod functions;
 mod gaps;
 mod interpreters;
 mod network;
+mod pack;
 mod paths;
 mod place;
 mod rules;

@@ -88,6 +88,53 @@ fn what_is_refused_a_thousand_times_is_said_a_few_times() {
     assert_eq!(denied, lines);
 }
 
+/// A runaway removal outside of the working directory is stopped after some files.
+#[test]
+fn a_removal_of_many_files_is_stopped() {
+    let policy = "version: '1'\ndefault_action: allow\npolicies:
+  - name: bulk
+    match: {tool: [delete], by: program}
+    rules:
+      - name: many
+        action: deny
+        message: So many files are not removed without a person.
+        when: {path_not_matches: ['./**', '/tmp/rampart-*/home/**'], call_count: {gte: 11, window: 1h}}
+";
+    for (program, arguments, left) in [
+        ("rm", "-rf\n@", 90),
+        ("python3", "-c\nimport shutil; shutil.rmtree('@', ignore_errors=True)", 90),
+        (
+            "node",
+            "-e\nfor (const n of require('fs').readdirSync('@')) try { require('fs').unlinkSync('@/' + n) } catch {}",
+            90,
+        ),
+        ("find", "@\n-type\nf\n-delete", 90),
+    ] {
+        let Some(path) = find(program) else {
+            println!("skipped: {program} is not installed");
+            continue;
+        };
+        let place = Place::under(policy);
+        let work = place.guard.path("work");
+        for dir in ["work", "many"] {
+            fs::create_dir(place.guard.path(dir)).unwrap();
+            for number in 0..100 {
+                fs::write(place.guard.path(&format!("{dir}/{number}")), "").unwrap();
+            }
+        }
+        let count = |dir: &str| fs::read_dir(place.guard.path(dir)).map_or(0, Iterator::count);
+        for (dir, want) in [("many", left), ("work", 0)] {
+            let target = place.guard.path(dir).to_string_lossy().into_owned();
+            let arguments = arguments.split('\n').map(|text| text.replace('@', &target));
+            let mut command = place.guard.command(&path);
+            let ran = run(command.args(arguments).current_dir(&work), "");
+            let is_told = ran.stderr.contains("[bulk/many] So many files");
+            let remained = count(dir);
+            assert_eq!((remained, is_told), (want, want > 0), "{program}, {dir}: {ran:?}");
+        }
+    }
+}
+
 #[test]
 fn what_is_quoted_is_escaped() {
     let place = Place::new();
