@@ -13,6 +13,7 @@ mod hostile;
 mod inputs;
 mod mcp;
 mod memory;
+mod operations;
 mod record;
 mod report;
 mod socket;
@@ -46,6 +47,8 @@ fn main() -> ExitCode {
         ["cost", paths @ ..] => cost::print(paths, hostile::SIZE),
         ["fresh", image] => fresh::sample(Path::new(image)),
         ["first"] => first_only(),
+        ["opens"] => return operations::opens(),
+        ["operations", library] => operations_only(Path::new(library)),
         ["socket", library] => socket_only(Path::new(library)),
         ["supervised", library] => supervised_only(Path::new(library)),
         [library] => run(Path::new(library)),
@@ -110,6 +113,15 @@ fn hook_only(library: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// `bench operations LIBRARY`: rules on running programs alone.
+fn operations_only(library: &Path) -> Result<(), String> {
+    let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
+    let mut report = Report::default();
+    operations::measure(&setup(library, work.path())?, &mut report)?;
+    report.print();
+    Ok(())
+}
+
 /// `bench supervised LIBRARY`: the supervisor alone.
 fn supervised_only(library: &Path) -> Result<(), String> {
     let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
@@ -137,6 +149,7 @@ fn run(library: &Path) -> Result<(), String> {
     let mut report = Report::default();
     spawn::measure(&setup, &mut report)?;
     supervised::measure(&setup, &mut report)?;
+    operations::measure(&setup, &mut report)?;
     memory::measure(&setup, &mut report)?;
     verdict::measure(&mut report)?;
     fresh::measure(&setup.work, &mut report)?;

@@ -1,0 +1,142 @@
+//! What rules on running programs cost: a single open in three spellings, and ordinary work, bare,
+//! under a policy without such rules, and under the pack `programs`.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use crate::Setup;
+use crate::report::{Report, quantile};
+use crate::spawn::{Variant, interleaved};
+
+/// Calls of each kind in one process.
+const CALLS: usize = 4000;
+
+/// Processes of each variant, in turns.
+const TURNS: usize = 15;
+
+/// The paths of `bench opens`, below its working directory, and their budgets in microseconds over bare.
+const KINDS: [(&str, f64); 3] =
+    [("an absolute path", 0.5), ("a relative path", 1.0), ("a path through a link", 6.0)];
+
+/// `bench opens`: prints the median of each kind of open, in nanoseconds.
+pub fn opens() -> ExitCode {
+    let Ok(here) = std::env::current_dir() else {
+        return ExitCode::FAILURE;
+    };
+    let paths = [here.join("tree/d1/7"), "tree/d1/7".into(), here.join("link/d1/7")];
+    for path in paths {
+        let mut samples: Vec<f64> = Vec::with_capacity(CALLS);
+        for _ in 0..CALLS {
+            let start = Instant::now();
+            let file = File::open(&path);
+            samples.push(start.elapsed().as_nanos() as f64);
+            if file.is_err() {
+                return ExitCode::FAILURE;
+            }
+        }
+        println!("{}", quantile(&mut samples, 0.5));
+    }
+    ExitCode::SUCCESS
+}
+
+/// A tree of 100 directories with 100 files each, as a repository whose index is up to date.
+fn tree(at: &Path) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", at.display());
+    for dir in 0..100 {
+        let dir = at.join(format!("d{dir}"));
+        fs::create_dir_all(&dir).map_err(failed)?;
+        for file in 0..100 {
+            fs::write(dir.join(file.to_string()), "x\n").map_err(failed)?;
+        }
+    }
+    let git =
+        "git init -q . && git add . && git -c user.name=a -c user.email=a@b.test commit -qm a";
+    let done = Command::new("sh").args(["-c", git]).current_dir(at).status().map_err(failed)?;
+    if done.success() { Ok(()) } else { Err(format!("git: {done}")) }
+}
+
+fn variants(setup: &Setup) -> Result<Vec<Variant>, String> {
+    let pack = policies::pack("programs").ok_or("no pack `programs`")?;
+    let layers = [policy_schema::stand_in(), pack.to_vec()].concat();
+    let image = setup.work.join("programs.img");
+    fs::write(&image, layers).map_err(|error| format!("{}: {error}", image.display()))?;
+    let path = |path: &Path| path.display().to_string();
+    let guarded = || {
+        let audit = ("RAMPART_AUDIT_DIR", path(&setup.work.join("operations")));
+        vec![("LD_PRELOAD", path(&setup.library)), audit]
+    };
+    let mut with_rules = guarded();
+    with_rules.push(("RAMPART_IMAGE", path(&image)));
+    let all = [("bare", Vec::new()), ("no rules", guarded()), ("rules", with_rules)];
+    Ok(all.into_iter().map(|(name, env)| Variant { name, prefix: Vec::new(), env }).collect())
+}
+
+/// Measures all of it.
+pub fn measure(setup: &Setup, report: &mut Report) -> Result<(), String> {
+    let at = setup.work.join("tree");
+    tree(&at)?;
+    std::os::unix::fs::symlink(&at, setup.work.join("link")).map_err(|error| error.to_string())?;
+    single(setup, report)?;
+    let place = at.display();
+    let status = format!("cd {place} && git status >/dev/null");
+    let find = "find /usr >/dev/null";
+    let import = "python3 -c 'import json, http.client, ssl, asyncio, unittest, decimal'";
+    let build = format!(
+        "cd {place} && printf 'int main(void) {{ return 0; }}' > a.c && cc -o a a.c && rm a a.c"
+    );
+    for (what, script, rounds) in [
+        ("git status, 10,000 files", status.as_str(), 40),
+        ("find /usr", find, 15),
+        ("python3, six imports", import, 40),
+        ("cc of a small file", build.as_str(), 40),
+    ] {
+        let figures = interleaved(variants(setup)?, &["/bin/sh", "-c", script], rounds)?;
+        let Some(((_, bare), others)) = figures.split_first() else {
+            continue;
+        };
+        for (name, figure) in others {
+            let budget = (name == "rules").then_some(1.10);
+            report.ratio(&format!("{what}, {name}"), *figure, *bare, "µs", budget);
+        }
+    }
+    Ok(())
+}
+
+/// The single opens.
+fn single(setup: &Setup, report: &mut Report) -> Result<(), String> {
+    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut samples: Vec<[Vec<f64>; 3]> = Vec::new();
+    for _ in 0..TURNS {
+        for (index, variant) in variants(setup)?.into_iter().enumerate() {
+            let mut command = Command::new(&own);
+            command.arg("opens").current_dir(&setup.work).env_remove("LD_PRELOAD");
+            let done = command.envs(variant.env).output().map_err(|error| error.to_string())?;
+            let text = String::from_utf8_lossy(&done.stdout);
+            if samples.len() <= index {
+                samples.push([Vec::new(), Vec::new(), Vec::new()]);
+            }
+            for (line, kind) in text.lines().zip(samples.get_mut(index).into_iter().flatten()) {
+                kind.extend(line.parse::<f64>().ok());
+            }
+        }
+    }
+    let median = |index: usize, kind: usize, samples: &mut Vec<[Vec<f64>; 3]>| {
+        let all = samples.get_mut(index).and_then(|all| all.get_mut(kind));
+        all.map_or(0.0, |all| quantile(all, 0.5) / 1000.0)
+    };
+    for (kind, (what, budget)) in KINDS.into_iter().enumerate() {
+        let bare = median(0, kind, &mut samples);
+        for (index, name, budget) in [(1, "no rules", 0.05), (2, "rules", budget)] {
+            let more = median(index, kind, &mut samples) - bare;
+            report.absolute(
+                &format!("open of {what}, {name}: over bare"),
+                more,
+                "µs",
+                Some(budget),
+            );
+        }
+    }
+    Ok(())
+}
