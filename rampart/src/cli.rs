@@ -11,6 +11,7 @@ use crate::verbs::{
     approvals, pause, ps, report_fp, serve, setup, status, stub, token, uninstall, wrap,
 };
 use clap::{Parser, Subcommand};
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
@@ -110,6 +111,25 @@ fn explained(said: &clap::Error) -> ExitCode {
     }
 }
 
+/// The command line, if its verb is one that is called often and nothing is wrong with the rest: describing
+/// all other verbs to the parser takes longer than what those do.
+fn frequent(words: &[OsString]) -> Option<CommandLine> {
+    fn of<A: clap::Args>(words: &[OsString]) -> Option<A> {
+        let line = A::augment_args(clap::Command::new("rampart")).no_binary_name(true);
+        A::from_arg_matches(&line.try_get_matches_from(words).ok()?).ok()
+    }
+    let (verb, rest) = words.split_first()?;
+    let verb = match verb.to_str()? {
+        "check" => Verb::Check(of(rest)?),
+        "hook" => Verb::Hook(of(rest)?),
+        "mcp" => Verb::Mcp(of(rest)?),
+        "run" => Verb::Run(of(rest)?),
+        "wrap" => Verb::Wrap(of(rest)?),
+        _ => return None,
+    };
+    Some(CommandLine { verb })
+}
+
 /// Reads the command line and runs its verb. Wrong usage ends here with exit status 2.
 pub fn run() -> ExitCode {
     if let Some(name) = wrap::called_as() {
@@ -133,7 +153,7 @@ pub fn run() -> ExitCode {
         return hook::run(&arguments)
             .map_or_else(|failure| failure.report(), |()| ExitCode::SUCCESS);
     }
-    let verb = match CommandLine::try_parse() {
+    let verb = match frequent(&words).map_or_else(CommandLine::try_parse, Ok) {
         Ok(line) => line.verb,
         Err(said) => return explained(&said),
     };

@@ -85,7 +85,11 @@ impl Process {
 
     /// A file of its directory in `/proc`; `None` if it may not be read.
     pub fn read(self, name: &str) -> Option<Vec<u8>> {
-        fs::read(format!("/proc/{}/{name}", self.pid)).ok()
+        // Such a file states no length, and std would begin with 32 bytes.
+        let mut found = Vec::with_capacity(16 * 1024);
+        let mut file = fs::File::open(format!("/proc/{}/{name}", self.pid)).ok()?;
+        file.read_to_end(&mut found).ok()?;
+        Some(found)
     }
 
     /// Whether that file holds more than `limit` bytes, which reading it would show at some cost.

@@ -41,7 +41,8 @@ fn lab(
     ways: &[&str],
 ) -> HashMap<(String, String), Value> {
     let mut command = guard.bare(rampart());
-    command.args(["lab", agent, "--json", "--program"]).arg(program);
+    // The machine may be busy; a run has a limit of its own.
+    command.args(["lab", agent, "--json", "--timeout", "500", "--program"]).arg(program);
     command.args(ways.iter().flat_map(|way| ["--way", way]));
     // Codex makes no home for itself below the directory of temporary files. This is inside of a repository, as
     // work usually is, so that the agents ask git about it: none of that may wait for a person.
