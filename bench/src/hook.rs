@@ -22,6 +22,7 @@ const AFTER: &str = r#"{"session_id":"s","cwd":"/tmp","hook_event_name":"PostToo
 /// If a program cannot be started, or fails.
 pub fn measure(program: &Path, work: &Path, report: &mut Report) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", work.display());
+    let program = &program.canonicalize().map_err(failed)?;
     let (before, after) = (work.join("before.json"), work.join("after.json"));
     std::fs::write(&before, BEFORE).and_then(|()| std::fs::write(&after, AFTER)).map_err(failed)?;
     let (null, bare) = (Path::new("/dev/null"), Path::new("/bin/true"));

@@ -11,13 +11,15 @@ mod bytes {
         String::from_utf8_lossy(&shown).into_owned()
     }
 }
+#[path = "."]
 mod cases {
-    #[path = "../../../rampart/src/cases/strict.rs"]
+    #[path = "../../rampart/src/cases/strict.rs"]
     pub mod strict;
 }
+#[path = "."]
 mod mcp {
     #[allow(dead_code, reason = "not all of it is fuzzed")]
-    #[path = "../../../rampart/src/mcp/message.rs"]
+    #[path = "../../rampart/src/mcp/message.rs"]
     pub mod message;
 }
 #[path = "checks/mcp.rs"]
