@@ -3,7 +3,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIB := $(TARGET)/release/librampart.so
 BIN := $(TARGET)/release/rampart
 
-.PHONY: build run test check score bench fuzz clean help
+.PHONY: build run test check score bench fuzz deb tarball sbom reproducible clean help
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -44,6 +44,24 @@ bench: build ## ratios against a bare run of the same minute
 
 fuzz: ## fuzz targets, 10 minutes each (needs nightly and cargo-fuzz)
 	fuzz/run.sh 600
+
+deb: build ## target/package/rampart_*.deb
+	@mkdir -p $(TARGET)/package
+	packaging/deb.sh $(BIN) $(LIB) $(TARGET)/package
+
+STATIC := $(shell uname -m)-unknown-linux-musl
+tarball: build ## target/package/rampart-*.tar.xz: a static rampart and the library (needs musl-gcc)
+	rustup target add $(STATIC)
+	CC_$(subst -,_,$(STATIC))=musl-gcc cargo build --release -p rampart --target $(STATIC)
+	@mkdir -p $(TARGET)/package
+	packaging/tarball.sh $(TARGET)/$(STATIC)/release/rampart $(LIB) $(TARGET)/package
+
+sbom: ## target/package/rampart.cdx.json: all crates, CycloneDX
+	@mkdir -p $(TARGET)/package
+	python3 packaging/sbom.py >$(TARGET)/package/rampart.cdx.json
+
+reproducible: ## builds the library twice and compares
+	packaging/reproducible.sh
 
 clean: ## remove what was built
 	cargo clean

@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 need=(gcc:gcc make:make python3:python3 git:git dash:dash bash:bash zsh:zsh busybox:busybox-static
     musl-gcc:musl-tools perl:perl sqlite3:sqlite3 strace:strace gdb:gdb readelf:binutils valgrind:valgrind
     unshare:util-linux node:nodejs npm:npm tclsh:tcl lua:lua5.4 ruby:ruby tmux:tmux awk:mawk php:php-cli xxd:xxd
-    rsyslogd:rsyslog openssl:openssl javac:default-jdk-headless go:golang-go sudo:sudo bwrap:bubblewrap chromium:chromium bzip2:bzip2 rsync:rsync curl:curl setcap:libcap2-bin systemctl:systemd
+    rsyslogd:rsyslog openssl:openssl javac:default-jdk-headless go:golang-go sudo:sudo bwrap:bubblewrap chromium:chromium bzip2:bzip2 rsync:rsync curl:curl setcap:libcap2-bin systemctl:systemd runc:runc
     aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu qemu-aarch64:qemu-user)
 missing=()
 for pair in "${need[@]}"; do

@@ -4,13 +4,14 @@ use crate::failure::{self, Failure};
 use crate::output;
 use crate::verbs::{
     allow, audit_export, audit_forward, audit_prune, audit_replay, audit_search, audit_stats,
-    audit_tail, audit_verify, check, doctor, hook, init, install, lab, mcp, policy_compile,
-    policy_lint, policy_reload, policy_schema, policy_show, policy_test, report, rules, run, score,
+    audit_tail, audit_verify, check, doctor, hook, init, inject, install, lab, manual, mcp,
+    policy_compile, policy_lint, policy_reload, policy_schema, policy_show, policy_test, report,
+    rules, run, score,
 };
 use crate::verbs::{
     approvals, pause, ps, report_fp, serve, setup, status, stub, token, uninstall, wrap,
 };
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -63,6 +64,10 @@ enum Verb {
     Doctor(doctor::Arguments),
     Lab(lab::Arguments),
     Install(install::Arguments),
+    Inject(inject::Arguments),
+    Completions(manual::Completions),
+    #[command(hide = true)]
+    Manual(manual::Manual),
     Uninstall(uninstall::Arguments),
 }
 
@@ -207,6 +212,9 @@ pub fn run() -> ExitCode {
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Lab(arguments) => arguments.run(),
         Verb::Install(arguments) => install::run(&arguments).map(done),
+        Verb::Inject(arguments) => inject::run(&arguments).map(done),
+        Verb::Completions(arguments) => arguments.run(CommandLine::command()).map(done),
+        Verb::Manual(arguments) => arguments.run(CommandLine::command()).map(done),
         Verb::Uninstall(arguments) => uninstall::run(&arguments).map(done),
     };
     match result {
@@ -218,7 +226,6 @@ pub fn run() -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -3,6 +3,7 @@
 
 pub mod attack;
 mod canary;
+mod installed;
 mod kernel;
 
 use crate::directories::{Directories, make_private};
@@ -25,6 +26,9 @@ pub struct Arguments {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Put right what can be: as root, the machine's image is made again from its policy files
+    #[arg(long, conflicts_with = "attack")]
+    fix: bool,
     /// Instead: try every way of starting a program on this machine, against a harmless one that is denied
     #[arg(long)]
     attack: bool,
@@ -103,6 +107,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         directories.make_audit().and_then(writable).map_err(|f| f.message),
     ));
     checks.extend(switches(&environment));
+    checks.extend(installed::checks(arguments.fix));
     checks.extend(kernel::checks());
     match (&library, environment.is_guarded()) {
         (Ok(library), false) => checks.extend(canary::checks(library, &environment)),

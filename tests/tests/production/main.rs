@@ -13,4 +13,6 @@
 )]
 
 mod attack;
+mod container;
+mod package;
 mod systemd;

@@ -122,7 +122,11 @@ impl<'o> Change<'o> {
     }
 }
 
-fn replaced(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
+/// Writes `content` beside `path` and renames it there; missing directories are made.
+///
+/// # Errors
+/// What the system says; then what was there is there still.
+pub fn replaced(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(directory)?;
     let mut random = [0u8; 8];

@@ -1,7 +1,7 @@
 //! `rampart install --separate`: daemon, audit log and approvals belong to a user `rampart`; the policy is root's,
 //! readable by all and writable by none, so that verdicts go on in every process while the daemon is down.
 
-use super::places::{Change, Places};
+use super::places::{self, Change, Places};
 use crate::failure::{Failure, reason};
 use crate::launch::environment::Environment;
 use crate::policy::recipe::joined;
@@ -54,21 +54,38 @@ pub fn run(places: &Places, change: &mut Change<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Compiles the machine's layers to [`IMAGE`].
-fn policy(places: &Places, change: &mut Change<'_>) -> Result<(), Failure> {
+/// The machine's layers, compiled.
+///
+/// # Errors
+/// If a file of `/etc/rampart/policy.d` does not compile.
+pub fn image() -> Result<Vec<u8>, Failure> {
     // Not root's own layer, nor that of the project that this happens to stand in.
     let mut environment = Environment::default();
     for (name, value) in [("HOME", "/nonexistent"), ("RAMPART_NO_PROJECT_POLICY", "1")] {
         environment.set(name, value.as_ref());
     }
-    let layers = Choice::default().load(&environment)?;
+    Ok(joined(&Choice::default().load(&environment)?))
+}
+
+/// Makes [`IMAGE`] again.
+///
+/// # Errors
+/// If the policy does not compile, or the file cannot be written.
+pub fn renew() -> Result<(), Failure> {
+    places::replaced(Path::new(IMAGE), &image()?, 0o644)
+        .map_err(|error| Failure::other(format!("cannot write `{IMAGE}`: {}", reason(&error))))
+}
+
+/// Puts the machine's layers, compiled, where they belong.
+fn policy(places: &Places, change: &mut Change<'_>) -> Result<(), Failure> {
+    let bytes = image()?;
     let directory = places.at(installed::SYSTEM);
     if !directory.exists() && !change.is_dry() {
         std::fs::create_dir_all(&directory).map_err(|error| {
             Failure::other(format!("cannot make `{}`: {}", directory.display(), reason(&error)))
         })?;
     }
-    change.file(&places.at(IMAGE), &joined(&layers), 0o644)
+    change.file(&places.at(IMAGE), &bytes, 0o644)
 }
 
 /// Makes the user, if there is none.
