@@ -19,7 +19,7 @@ use place::{Attempt, Place};
 use serde::Serialize;
 use std::path::Path;
 use table::cases::Case;
-use table::{Cell, cases, languages, musl, routes, tools};
+use table::{Cell, cases, languages, musl, operations, routes, tools};
 
 /// How a row ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -81,6 +81,7 @@ pub fn run(only: &[String], json: bool) -> Result<u8, Failure> {
         only.is_empty() || only.iter().any(|text| group == text || name == text)
     };
     functions(&place, &wanted, &mut rows);
+    themselves(&place, &wanted, &mut rows);
     let groups = [
         ("shells", cases::SHELLS),
         ("musl", musl::CASES),
@@ -141,6 +142,32 @@ fn functions(place: &Place, wanted: &dyn Fn(&str, &str) -> bool, rows: &mut Vec<
             }
             rows.push(row);
         }
+    }
+}
+
+/// What programs do themselves: files of a directory that a rule seals, addresses that another one does.
+fn themselves(place: &Place, wanted: &dyn Fn(&str, &str) -> bool, rows: &mut Vec<Row>) {
+    let files = operations::FILES.iter().map(|(name, ..)| (*name, "file", "vault", "plain"));
+    let addresses = operations::ADDRESSES.iter().map(|name| match *name {
+        "getaddrinfo" => (*name, "address", "localhost", "127.0.0.3"),
+        name => (name, "address", "127.0.0.2", "127.0.0.3"),
+    });
+    for (name, kind, sealed, free) in files.chain(addresses) {
+        if !wanted("operations", name) {
+            continue;
+        }
+        let mut row = new("operations", name, kind, Cell::Denied);
+        // Nothing is mounted where that would be allowed.
+        let permitted = (name != "mount").then(|| place.operation(kind, name, free));
+        match permitted {
+            _ if cfg!(target_feature = "crt-static") => {
+                "this rampart is linked statically".clone_into(&mut row.why);
+            }
+            Some(Ok(permitted)) if !permitted.ran => idle(&mut row, Ok(permitted)),
+            Some(Err(why)) => idle(&mut row, Err(why)),
+            _ => judge(&mut row, place.operation(kind, name, sealed), true),
+        }
+        rows.push(row);
     }
 }
 

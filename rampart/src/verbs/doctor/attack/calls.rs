@@ -7,6 +7,7 @@
 
 #![allow(unsafe_code, reason = "calls the functions themselves: exec, spawn and their kin")]
 
+mod operations;
 mod spawn;
 
 use std::ffi::{CStr, CString, OsString, c_char, c_int, c_long, c_void};
@@ -77,6 +78,9 @@ pub fn run(words: Vec<OsString>) -> ExitCode {
     if context.is_some() {
         words.remove(0);
     }
+    if let Some(code) = operation(&words) {
+        return code;
+    }
     let Some(call) = Call::new(words) else {
         return ExitCode::from(crate::failure::status::USAGE);
     };
@@ -92,6 +96,23 @@ pub fn run(words: Vec<OsString>) -> ExitCode {
             None => absent(),
         },
         Some(context) => in_child(&call, context == "-v"),
+    }
+}
+
+/// What a program does itself; `None` if `words` are about a start.
+fn operation(words: &[OsString]) -> Option<ExitCode> {
+    let (kind, rest) =
+        words.split_first().filter(|(kind, _)| *kind == "file" || *kind == "address")?;
+    let rest = rest.iter().map(|word| CString::new(word.clone().into_vec()).ok());
+    let rest: Vec<CString> = rest.collect::<Option<_>>()?;
+    let (name, rest) = rest.split_first()?;
+    let name = name.to_str().ok()?;
+    if cfg!(target_feature = "crt-static") {
+        return Some(absent());
+    }
+    match rest {
+        [address] if kind == "address" => Some(operations::address(name, address)),
+        paths => Some(operations::file(name, paths)),
     }
 }
 

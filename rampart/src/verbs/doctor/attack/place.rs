@@ -8,6 +8,7 @@ use super::{TARGETS, calls, target};
 use crate::audit::event::Event;
 use crate::failure::reason;
 use crate::launch::environment::Environment;
+use policy_schema::{Options, Source, compile};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
@@ -17,6 +18,22 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 pub use canary::{ALLOWED, DENIED};
+
+/// What is denied here, to everybody: the canary, a directory `vault`, an address and a name.
+const POLICY: &str = "version: '1'\ndefault_action: allow\npolicies:
+  - name: doctor
+    rules:
+      - {name: canary, action: deny, when: {program: [rampart-canary-denied]}}
+  - name: doctor-files
+    match: {tool: [read, write, delete], by: program}
+    rules:
+      - {name: sealed, action: deny, when: {path_matches: ['**/vault', '**/vault/**']}}
+  - name: doctor-addresses
+    match: {tool: [connect, listen], by: program}
+    rules:
+      - {name: address, action: deny, when: {url_matches: ['socket://127.0.0.2:*']}}
+      - {name: name, action: deny, when: {domain_matches: [localhost]}}
+";
 
 /// How long one attempt may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,6 +62,12 @@ impl Place {
     pub fn new(library: &Path, environment: &Environment) -> Result<Self, String> {
         let trial = Trial::with_plain_path()?;
         canary::prepare(&trial)?;
+        let source = Source { name: "attack", text: POLICY.as_bytes() };
+        let image = compile(&[source], &Options::default()).map_err(|found| {
+            let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+            lines.join("\n")
+        })?;
+        written(&trial.path("canary.img"), &image, 0o600)?;
         for name in ["audit", "home"] {
             make(&trial.path(name))?;
         }
@@ -105,6 +128,26 @@ impl Place {
         }
         command.arg(route).arg(self.trial.path(target).join(name)).arg(self.mark());
         self.attempt(command, target, "", false)
+    }
+
+    /// A function by which a program does something itself: to files below the directory `about`, or to this address.
+    pub fn operation(&self, kind: &str, name: &str, about: &str) -> Result<Attempt, String> {
+        let own = std::env::current_exe().map_err(|error| reason(&error))?;
+        let mut command = Command::new(own);
+        command.args([calls::VERB, kind, name]);
+        let directory = self.trial.path(about);
+        if kind == "file" {
+            let _ = fs::remove_dir_all(&directory);
+            make(&directory)?;
+            make(&directory.join("empty"))?;
+            written(&directory.join("secret"), b"nothing\n", 0o600)?;
+            command.args(["secret", "other", "empty"].map(|entry| directory.join(entry)));
+        } else {
+            command.arg(about);
+        }
+        let mut attempt = self.attempt(command, "dynamic", "", false)?;
+        attempt.ran = attempt.told.lines().any(|line| line == "ok");
+        Ok(attempt)
     }
 
     /// A runtime's way.

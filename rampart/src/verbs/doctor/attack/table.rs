@@ -7,6 +7,7 @@
 pub mod cases;
 pub mod languages;
 pub mod musl;
+pub mod operations;
 pub mod routes;
 pub mod tools;
 
