@@ -137,6 +137,13 @@ pub fn open_how_raw(
     unsafe { call(libc::SYS_openat2, [int(dir), path as usize, how as usize, size, 0, 0]) }
 }
 
+/// `seccomp(2)` as it is. The kernel checks the pointer itself (`EFAULT`).
+pub fn seccomp(operation: u64, flags: u64, arguments: *const u8) -> Result<usize, Errno> {
+    let args = [operation as usize, flags as usize, arguments as usize, 0, 0, 0];
+    // SAFETY: what the host program asked for, with its own arguments.
+    unsafe { call(libc::SYS_seccomp, args) }
+}
+
 impl Fd {
     /// Takes over a descriptor that is ours.
     pub const fn own(number: c_int) -> Self {

@@ -5,12 +5,12 @@
 use core::arch::naked_asm;
 use core::ffi::{c_char, c_int, c_long};
 
-use libc::{AT_FDCWD, SYS_execve, SYS_execveat, SYS_openat, SYS_openat2};
+use libc::{AT_FDCWD, SYS_execve, SYS_execveat, SYS_openat, SYS_openat2, SYS_seccomp};
 
 use crate::act::exec;
 use crate::hooks::{syscall_execve, syscall_execveat, syscall_result};
 use crate::observe::process::environment;
-use crate::operations::{syscall_openat, syscall_openat2};
+use crate::operations::{syscall_openat, syscall_openat2, syscall_seccomp};
 use crate::strings::Vector;
 use crate::sys::Strings;
 
@@ -141,8 +141,8 @@ listed!(
     execle, execle_list
 );
 
-/// `syscall(2)`: the two exec calls and two opens go the way of the other hooks, everything else
-/// straight to the kernel.
+/// `syscall(2)`: the exec calls, two opens and seccomp go the way of the other hooks, everything
+/// else straight to the kernel.
 ///
 /// # Safety
 /// As the function of that name.
@@ -165,6 +165,8 @@ pub unsafe extern "C" fn syscall() -> c_long {
         "je {openat_hook}",
         "cmp eax, {openat2}",
         "je {openat2_hook}",
+        "cmp eax, {seccomp}",
+        "je {seccomp_hook}",
         "mov r10, r8",
         "mov r8, r9",
         "mov r9, qword ptr [rsp + 8]",
@@ -184,13 +186,15 @@ pub unsafe extern "C" fn syscall() -> c_long {
         openat = const SYS_openat,
         openat2 = const SYS_openat2,
         openat_hook = sym syscall_openat,
+        seccomp = const SYS_seccomp,
+        seccomp_hook = sym syscall_seccomp,
         openat2_hook = sym syscall_openat2,
         result = sym syscall_result,
     )
 }
 
-/// `syscall(2)`: the two exec calls and two opens go the way of the other hooks, everything else
-/// straight to the kernel.
+/// `syscall(2)`: the exec calls, two opens and seccomp go the way of the other hooks, everything
+/// else straight to the kernel.
 ///
 /// # Safety
 /// As the function of that name.
@@ -215,6 +219,8 @@ pub unsafe extern "C" fn syscall() -> c_long {
         "b.eq {openat_hook}",
         "cmp w8, #{openat2}",
         "b.eq {openat2_hook}",
+        "cmp w8, #{seccomp}",
+        "b.eq {seccomp_hook}",
         "svc #0",
         "cmn x0, #4095",
         "b.cs {result}",
@@ -227,6 +233,8 @@ pub unsafe extern "C" fn syscall() -> c_long {
         openat = const SYS_openat,
         openat2 = const SYS_openat2,
         openat_hook = sym syscall_openat,
+        seccomp = const SYS_seccomp,
+        seccomp_hook = sym syscall_seccomp,
         openat2_hook = sym syscall_openat2,
         result = sym syscall_result,
     )

@@ -8,7 +8,7 @@ use core::arch::naked_asm;
 use core::ffi::{CStr, c_int};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Activation, activate, files, network};
+use super::{Activation, activate, confined, files, network};
 use crate::act::set_errno;
 use crate::observe::process;
 use crate::start;
@@ -136,6 +136,7 @@ entries! {
     sendmmsg => network::sendmmsg,
     bind => network::bind,
     getaddrinfo => network::getaddrinfo,
+    prctl => confined::prctl,
 }
 
 /// Where each entry jumps; 0 before its first use.

@@ -21,6 +21,7 @@ macro_rules! next {
     };
 }
 
+mod confined;
 pub mod counts;
 pub mod entries;
 mod files;
@@ -41,6 +42,7 @@ use crate::observe::process;
 use crate::snapshot::{MAX_IMAGES, Mode, Snapshot};
 use crate::strings::PathBytes;
 use crate::sys::{self, Errno};
+pub use confined::syscall_seccomp;
 use counts::Counts;
 use hosts::Hosts;
 use quiet::Quiet;
@@ -59,6 +61,8 @@ pub struct State {
     test_cancel: AtomicUsize,
     /// Whether `openat2(2)` is known to be refused here.
     lacks_openat2: AtomicBool,
+    /// Whether this program has taken system calls away from itself.
+    confined: AtomicBool,
     /// Directories in which no rule may hold.
     clear: [AtomicU64; path::CLEAR],
     counts: Counts,

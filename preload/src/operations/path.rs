@@ -62,7 +62,7 @@ impl State {
         if self.is_open(kinds) || self.may_match(named.path.to_bytes()) {
             return true;
         }
-        !named.is_absolute() && self.may_hold_below(named)
+        !named.is_absolute() && !self.is_confined() && self.may_hold_below(named)
     }
 
     #[inline(never)]
@@ -135,7 +135,7 @@ impl State {
     pub fn may_lead(&self, named: &Named<'_>) -> bool {
         let bytes = named.path.to_bytes();
         // A name in a directory that the kernel has named already is what it says.
-        if !named.follows && !bytes.contains(&b'/') {
+        if self.is_confined() || (!named.follows && !bytes.contains(&b'/')) {
             return false;
         }
         let flags = if named.follows { O_PATH } else { O_PATH | O_NOFOLLOW };
@@ -154,6 +154,9 @@ impl State {
     /// Whether a rule may hold for the file behind a descriptor.
     #[inline(never)]
     pub fn may_lie(&self, fd: c_int) -> bool {
+        if self.is_confined() {
+            return false;
+        }
         let mut real = PathBytes::<ROOM>::new();
         match (Named { dir: fd, path: c"", follows: true }).base(&mut real) {
             Ok(path) => self.may_match(path),
@@ -163,6 +166,9 @@ impl State {
 
     #[inline(never)]
     pub fn may_lead_elsewhere(&self, named: &Named<'_>) -> bool {
+        if self.is_confined() {
+            return false;
+        }
         let mut real = PathBytes::<ROOM>::new();
         match lead(named, &mut real, None) {
             Ok(()) => self.may_match(real.as_bytes()),

@@ -15,7 +15,7 @@ use crate::sys::{self, Errno};
 const IN_ROOT: u64 = 0x10;
 
 /// The state of a process with rules; `Err` is the end of the call.
-fn state() -> Result<Option<&'static State>, c_long> {
+pub fn state() -> Result<Option<&'static State>, c_long> {
     match start::state().map(activate) {
         None | Some(Activation::NoRules) => Ok(None),
         Some(Activation::Judged(state)) => Ok(Some(state)),
@@ -45,7 +45,7 @@ unsafe fn may(
     Ok(flags & libc::O_PATH != 0 || state.may(hook, super::files::kinds_of(flags), Some(named)))
 }
 
-fn done(result: Result<usize, Errno>) -> c_long {
+pub fn done(result: Result<usize, Errno>) -> c_long {
     match result {
         Ok(fd) => fd as c_long,
         Err(errno) => {

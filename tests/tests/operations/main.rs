@@ -9,6 +9,7 @@
     reason = "a test stops where it fails"
 )]
 
+mod confined;
 mod functions;
 mod gaps;
 mod interpreters;
