@@ -14,5 +14,6 @@
 
 mod attack;
 mod container;
+mod install;
 mod package;
 mod systemd;
