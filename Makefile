@@ -3,7 +3,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIB := $(TARGET)/release/librampart.so
 BIN := $(TARGET)/release/rampart
 
-.PHONY: build run test check score bench fuzz deb tarball sbom reproducible clean help
+.PHONY: build run test check score bench fuzz deb tarball sbom reproducible clean help lint
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -17,10 +17,12 @@ build: ## target/release/rampart and target/release/librampart.so
 run: build ## the main job: a small agent under Rampart, what ran and what was denied
 	tests/demo/run.sh $(BIN) $(LIB)
 
-check: ## fast inner loop: format, lints, unit tests, dependency direction
+lint: ## format, lints, dependency direction
 	.ci/format.sh
 	.ci/dependencies.sh
 	cargo clippy --workspace --all-targets -- -D warnings
+
+check: lint ## fast inner loop: lint and unit tests
 	cargo test -p evaluator -p policy-schema -p policies --quiet
 
 test: ## everything: installs what the tests need, builds, runs all tests and gates

@@ -40,14 +40,35 @@ for path in glob.glob("../tests/corpus/*.jsonl"):
 PY
 }
 
-status=0
+# Each for its time, as many at once as there are processors: what each says comes in one piece.
+one() { # target
+    local status=0
+    cargo +nightly fuzz run --fuzz-dir . "$1" "$work/$1" "regressions/$1" -- \
+        -max_total_time="$seconds" -timeout=10 -rss_limit_mb=4096 -max_len=8192 \
+        -artifact_prefix="regressions/$1/" -dict=shell.dict -print_final_stats=1 >"$work/$1.log" 2>&1 || status=1
+    echo "== $1: $seconds s"
+    cat "$work/$1.log"
+    [ $status -eq 0 ] || echo "$1: found something, see fuzz/regressions/$1" >&2
+    return $status
+}
+
 for target in "${targets[@]}"; do
     mkdir -p "$work/$target" "regressions/$target"
     seeds "$target"
-    echo "== $target: $seconds s"
-    cargo +nightly fuzz run --fuzz-dir . "$target" "$work/$target" "regressions/$target" -- \
-        -max_total_time="$seconds" -timeout=10 -rss_limit_mb=4096 -max_len=8192 \
-        -artifact_prefix="regressions/$target/" -dict=shell.dict -print_final_stats=1 ||
-        { echo "$target: found something, see fuzz/regressions/$target" >&2 && status=1; }
+    cargo +nightly fuzz build --fuzz-dir . "$target"
+done
+status=0
+running=0
+for target in "${targets[@]}"; do
+    if [ "$running" -ge "$(nproc)" ]; then
+        wait -n || status=1
+        running=$((running - 1))
+    fi
+    one "$target" &
+    running=$((running + 1))
+done
+while [ "$running" -gt 0 ]; do
+    wait -n || status=1
+    running=$((running - 1))
 done
 exit $status
