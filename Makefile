@@ -3,7 +3,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIB := $(TARGET)/release/librampart.so
 BIN := $(TARGET)/release/rampart
 
-.PHONY: build run test check score bench fuzz deb tarball sbom reproducible clean help lint
+.PHONY: build run test check score bench fuzz deb tarball sbom reproducible clean help lint scale peers
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -43,6 +43,12 @@ score: ## what the shipped policies catch: tests/corpus, and ../shared/corpora w
 
 bench: build ## ratios against a bare run of the same minute
 	cargo run --release --quiet -p bench -- $(LIB)
+
+scale: build ## how costs grow with rules, length, processes and clients
+	cargo run --release --quiet -p bench -- scale $(LIB)
+
+peers: build ## what others cost here: snoopy, strace, PEER_SO=path
+	cargo run --release --quiet -p bench -- peers $(LIB)
 
 fuzz: ## fuzz targets, 10 minutes each (needs nightly and cargo-fuzz)
 	fuzz/run.sh 600

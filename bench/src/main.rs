@@ -14,8 +14,10 @@ mod inputs;
 mod mcp;
 mod memory;
 mod operations;
+mod peers;
 mod record;
 mod report;
+mod scale;
 mod socket;
 mod spawn;
 mod supervised;
@@ -50,6 +52,8 @@ fn main() -> ExitCode {
         ["opens"] => return operations::opens(),
         ["operations", library] => operations_only(Path::new(library)),
         ["socket", library] => socket_only(Path::new(library)),
+        ["scale", library] => scale_only(Path::new(library)),
+        ["peers", library] => peers_only(Path::new(library)),
         ["supervised", library] => supervised_only(Path::new(library)),
         [library] => run(Path::new(library)),
         _ => {
@@ -127,6 +131,21 @@ fn supervised_only(library: &Path) -> Result<(), String> {
     let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
     let mut report = Report::default();
     supervised::measure(&setup(library, work.path())?, &mut report)?;
+    report.print();
+    Ok(())
+}
+
+/// `bench scale LIBRARY`: how costs grow.
+fn scale_only(library: &Path) -> Result<(), String> {
+    let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
+    scale::print(&setup(library, work.path())?)
+}
+
+/// `bench peers LIBRARY`: what others cost.
+fn peers_only(library: &Path) -> Result<(), String> {
+    let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
+    let mut report = Report::default();
+    peers::measure(&setup(library, work.path())?, &mut report)?;
     report.print();
     Ok(())
 }

@@ -140,7 +140,8 @@ fn up(daemon: Daemon) -> Result<Daemon, String> {
 }
 
 /// An everyday call, as a packet.
-fn call() -> Vec<u8> {
+/// The packet that asks about `git status --short`.
+pub fn call() -> Vec<u8> {
     let mut body = Vec::new();
     let fields: [(Tag, &[u8]); 6] = [
         (Tag::File, b"/usr/bin/git"),
@@ -170,7 +171,7 @@ pub fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
 }
 
 /// The time of one call in microseconds: connect, ask, answer, close.
-fn once(path: &Path, call: &[u8]) -> Result<f64, String> {
+pub fn once(path: &Path, call: &[u8]) -> Result<f64, String> {
     let mut answer = [0; 1024];
     let started = Instant::now();
     let length = open(path).and_then(|socket| {

@@ -129,7 +129,7 @@ const KINDS: [(&str, &str); 7] = [
 ];
 
 /// A layer of `count` rules with the condition `when`, in files of 1,000.
-fn generated(count: usize, when: &str) -> Result<Vec<u8>, String> {
+pub fn generated(count: usize, when: &str) -> Result<Vec<u8>, String> {
     let mut files = Vec::new();
     for file in 0..count.div_ceil(1000) {
         let mut yaml = format!(
