@@ -69,7 +69,9 @@ fn any_hook_that_is_missing_is_found_out() {
     let dir = tempfile::tempdir().unwrap();
     let exports = Path::new(env!("CARGO_MANIFEST_DIR")).join("../preload/exports.txt");
     let exports = fs::read_to_string(exports).unwrap();
-    for name in exports.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    // It stops nothing: it takes note of a program's own sandbox (`tests/tests/operations/confined.rs`).
+    let is_one = |line: &&str| !line.is_empty() && !line.starts_with('#') && *line != "prctl";
+    for name in exports.lines().filter(is_one) {
         let row = if name == "syscall" { "syscall(SYS_execve)" } else { name };
         let (status, report) = attack(&without(name, dir.path()), &[row]);
         assert_eq!((status, &report["healthy"]), (1, &Value::Bool(false)), "{name}: {report}");
