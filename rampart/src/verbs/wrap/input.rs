@@ -85,21 +85,22 @@ fn piped(asked: &Asked, facts: &Facts, input: File) -> Result<u8, Failure> {
     };
     drop(theirs);
     let asked = asked.clone();
-    let relay = std::thread::spawn(move || handed_on(&asked, input, File::from(ours)));
+    let (said, denied) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let ours = File::from(ours);
+        if let Err(failure) = handed_on(&asked, input, &ours) {
+            // Before the pipe goes, which ends the shell. Nobody hears it only if that has ended already.
+            let _ = said.send(failure);
+        }
+        drop(ours);
+    });
     let ended = host::attend(child);
-    match (relay.is_finished(), ended) {
-        // What was denied was never run, whatever the shell says of what came before it.
-        (true, ended) => match relay.join() {
-            Ok(Err(failure)) => Err(failure),
-            _ => ended,
-        },
-        // It has ended without wanting the rest.
-        (false, ended) => ended,
-    }
+    // What was denied was never run, whatever the shell says of what came before it.
+    denied.try_recv().map_or(ended, Err)
 }
 
 /// Hands on what was judged, until the end of it.
-fn handed_on(asked: &Asked, mut input: File, mut output: File) -> Result<(), Failure> {
+fn handed_on(asked: &Asked, mut input: File, mut output: &File) -> Result<(), Failure> {
     let failed = |what: &str| Failure::with(status::NOT_EXECUTABLE, what.to_owned());
     let (mut all, mut waiting) = (Vec::new(), 0);
     let mut piece = vec![0; 64 * 1024];
