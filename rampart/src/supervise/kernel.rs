@@ -175,7 +175,13 @@ pub fn go_on(process: u32, signal: i32) {
     let _ = ptrace(libc::PTRACE_CONT, process, usize::try_from(signal).unwrap_or_default());
 }
 
-fn ptrace(request: libc::c_uint, process: u32, data: usize) -> io::Result<()> {
+/// What each C library takes a request of ptrace(2) for.
+#[cfg(target_env = "musl")]
+type Request = libc::c_int;
+#[cfg(not(target_env = "musl"))]
+type Request = libc::c_uint;
+
+fn ptrace(request: Request, process: u32, data: usize) -> io::Result<()> {
     // SAFETY: none of the requests used here takes an address of ours.
     let result = unsafe {
         libc::ptrace(
