@@ -15,10 +15,10 @@ pub(super) const FUEL_PER_BYTE: u32 = 12;
 /// Steps of grammar that any text may take on what stands in it for the first time, besides those for
 /// its length. A step is about a tenth of a microsecond; a command takes four. What people and their
 /// tools write has a command for some 20 bytes; a text of nothing but `a;` ends here.
-pub(super) const BASE_STEPS: u32 = 1000;
+pub(super) const BASE_STEPS: u32 = 1600;
 
 /// Bytes of text that allow one step more.
-pub(super) const BYTES_PER_STEP: u32 = 8;
+pub(super) const BYTES_PER_STEP: u32 = 4;
 
 /// Why understanding stopped short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
