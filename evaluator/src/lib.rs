@@ -11,7 +11,7 @@
 //! | 3 understand | [`command`] | [`Request`] → [`command::Tree`] |
 //! | 4 decide | [`mod@decide`] | `Tree` × [`Image`]s → [`Verdict`] |
 //!
-//! [`glob`], [`path`] and [`image`] serve stage 4; [`redact`], [`escape`], [`notice`] and [`event`]
+//! [`effects`] says what a tree would do, for rules and for people; [`glob`], [`path`] and [`image`] serve stage 4; [`redact`], [`escape`], [`notice`] and [`event`]
 //! turn a verdict into what people, models and logs read, the same from every entrance.
 
 #![no_std]

@@ -135,10 +135,13 @@ fn open_in(dir: &mut AnyPath, user: u32) -> Result<Fd, Errno> {
     let path = named.ok_or(Errno(libc::ENAMETOOLONG))?;
     let flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK;
     // It is there but for the first time, and opening without O_CREAT takes no lock.
-    match Fd::open(AT_FDCWD, path.as_c_str(), flags, 0) {
+    let file = match Fd::open(AT_FDCWD, path.as_c_str(), flags, 0) {
         Err(Errno(libc::ENOENT)) => Fd::open(AT_FDCWD, path.as_c_str(), flags | O_CREAT, 0o600),
         other => other,
-    }
+    }?;
+    // In a directory for all users somebody else may have been there first.
+    let owner = file.stat()?.st_uid;
+    if owner == user || owner == 0 { Ok(file) } else { Err(Errno(libc::EEXIST)) }
 }
 
 /// Puts the path of this user's own directory into `path`: `rampart-<uid>` below `/dev/shm`, else
@@ -183,6 +186,7 @@ fn reason(errno: Errno) -> &'static [u8] {
         libc::ENOENT => b"it does not exist",
         libc::ENOTDIR => b"it is no directory",
         libc::ELOOP => b"its spool is a symbolic link",
+        libc::EEXIST => b"its spool is another user's",
         libc::EMFILE | libc::ENFILE => b"too many open files",
         libc::ENAMETOOLONG => b"its name is too long",
         _ => b"input/output error",

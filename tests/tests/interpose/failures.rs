@@ -128,7 +128,15 @@ fn an_audit_directory_that_cannot_be_used_is_said_once() {
     forbidden(&guard, LibC::Glibc);
     let loose = guard.path("loose");
     symlink("/dev/null", guard.audit().join(format!("spool-{}.jsonl", effective_user()))).unwrap();
+    let foreign = guard.path("foreign");
+    fs::create_dir(&foreign).unwrap();
+    let theirs = foreign.join(format!("spool-{}.jsonl", effective_user()));
+    fs::write(&theirs, "").unwrap();
+    fs::set_permissions(&theirs, fs::Permissions::from_mode(0o666)).unwrap();
+    // Only root can give a file away.
+    let is_theirs = std::os::unix::fs::chown(&theirs, Some(12_345), None).is_ok();
     for (dir, says) in [
+        (foreign.to_str().unwrap(), if is_theirs { "another user" } else { "" }),
         ("/dev/null/audit", "cannot be created"),
         ("/proc/audit", "cannot be created"),
         (guard.audit().to_str().unwrap(), "symbolic link"),
@@ -142,6 +150,7 @@ fn an_audit_directory_that_cannot_be_used_is_said_once() {
         assert_eq!((ran.status, denials(&ran.stderr)), (0, 2), "{dir}: {ran:?}");
         assert!(!mark(&guard).exists(), "{dir}");
     }
+    assert_eq!(fs::read(&theirs).unwrap().is_empty(), is_theirs, "it says what was run");
     assert_eq!(fs::metadata(&loose).unwrap().permissions().mode() & 0o777, 0o700);
     assert!(!events_in(&loose).is_empty());
 }
