@@ -29,7 +29,7 @@ fn has(tool: &str) -> bool {
 
 /// Goes through `root`'s life with the package.
 fn lived(root: &Path, old: &Path, new: &Path) {
-    let mut command = Command::new(repository().join("tests/scripts/package.sh"));
+    let mut command = Command::new(repository().join("tests/machines/package.sh"));
     let ran = run(command.args([root, old, new]).env_remove("LD_PRELOAD"), "");
     if ran.status != 0 && ran.stderr.contains("mount") {
         println!("skipped: no private copy of a root can be had: {}", ran.stderr);

@@ -1,4 +1,4 @@
-//! A real systemd, booted as process 1 of namespaces of its own (`tests/scripts/nested-systemd.sh`): units of agents with
+//! A real systemd, booted as process 1 of namespaces of its own (`tests/machines/nested-systemd.sh`): units of agents with
 //! the drop-in, the evaluator as the shipped service, and what an agent's user tries against it.
 //!
 //! It needs root, systemd, and a kernel that gives overlays and a cgroup file system; without these it says so
@@ -15,7 +15,7 @@ use tests::{events_in, library, rampart};
 const LIMIT: Duration = Duration::from_secs(180);
 
 fn scripts() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("machines")
 }
 
 /// Name, directives, whether the socket is reached, and where an event goes while the evaluator is down.
