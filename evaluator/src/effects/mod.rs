@@ -72,7 +72,7 @@ pub fn of_command<'t>(
     }
     let mut known = command.flags.has(CommandFlags::WRAPPER);
     for row in table::rows(name) {
-        known |= one.row(row);
+        known |= one.row(&row);
     }
     known |= special::tell(&mut one, name);
     one.secrets(name);
@@ -112,23 +112,23 @@ impl<'t> One<'_, '_, 't> {
                 return literal;
             }
             literal = *word == b"--";
-            is_value = valued.contains(word);
+            is_value = table::is_listed(valued, word);
             word.len() < 2 || word.first() != Some(&b'-')
         })
     }
 
     /// Whether a word is one of `options`, or a cluster of short ones that holds one of them.
-    fn has(&self, options: &[&[u8]]) -> bool {
+    fn has(&self, options: &[u8]) -> bool {
         let short = |option: &[u8]| match option {
             [b'-', letter] if *letter != b'-' => Some(*letter),
             _ => None,
         };
         self.words().take_while(|word| *word != b"--").any(|word| {
             let cluster = word.first() == Some(&b'-') && word.get(1) != Some(&b'-');
-            options.iter().any(|option| {
+            options.split(|byte| *byte == b' ').any(|option| {
                 let valued =
-                    word.strip_prefix(*option).is_some_and(|rest| rest.first() == Some(&b'='));
-                word == *option
+                    word.strip_prefix(option).is_some_and(|rest| rest.first() == Some(&b'='));
+                word == option
                     || option.starts_with(b"--") && valued
                     || cluster && short(option).is_some_and(|letter| word.contains(&letter))
             })

@@ -42,92 +42,106 @@ pub enum Place {
 }
 
 /// Directories for temporary files.
-const TEMPORARY: [&[u8]; 3] = [b"/tmp/", b"/var/tmp/", b"/dev/shm/"];
+const TEMPORARY: &str = "\
+    /tmp/\n\
+    /var/tmp/\n\
+    /dev/shm/";
 
 /// Devices that keep nothing.
-const NOWHERE: [&[u8]; 8] = [
-    b"/dev/null",
-    b"/dev/stdout",
-    b"/dev/stderr",
-    b"/dev/stdin",
-    b"/dev/tty",
-    b"/dev/zero",
-    b"/dev/full",
-    b"-",
-];
+const NOWHERE: &str = "\
+    /dev/null\n\
+    /dev/stdout\n\
+    /dev/stderr\n\
+    /dev/stdin\n\
+    /dev/tty\n\
+    /dev/zero\n\
+    /dev/full\n\
+    -";
 
 /// Files that hold credentials, by their ends or as a whole.
-const SECRETS: [&[u8]; 34] = [
-    b"**/.ssh/id_*",
-    b"**/.ssh/*.pem",
-    b"**/.ssh/*_key",
-    b"**/.ssh",
-    b"**/.aws/credentials",
-    b"**/.aws/sso/cache/**",
-    b"**/.netrc",
-    b"**/.pgpass",
-    b"**/.my.cnf",
-    b"**/.kube/config",
-    b"**/.docker/config.json",
-    b"**/.npmrc",
-    b"**/.pypirc",
-    b"**/.git-credentials",
-    b"**/.gnupg",
-    b"**/.gnupg/**",
-    b"**/.password-store/**",
-    b"**/.vault-token",
-    b"**/.config/gcloud/**",
-    b"**/.config/gh/hosts.yml",
-    b"**/.azure/*token*",
-    b"**/.terraform.d/credentials.tfrc.json",
-    b"**/.cargo/credentials*",
-    b"**/.env",
-    b"**/.env.local",
-    b"**/.env.prod*",
-    b"**/*.tfstate",
-    b"**/Login Data",
-    b"**/logins.json",
-    b"/etc/shadow",
-    b"/etc/gshadow",
-    b"/etc/sudoers",
-    b"/proc/*/environ",
-    b"**/secrets.y*ml",
-];
+const SECRETS: &str = "\
+    **/.ssh/id_*\n\
+    **/.ssh/*.pem\n\
+    **/.ssh/*_key\n\
+    **/.ssh\n\
+    **/.aws/credentials\n\
+    **/.aws/sso/cache/**\n\
+    **/.netrc\n\
+    **/.pgpass\n\
+    **/.my.cnf\n\
+    **/.kube/config\n\
+    **/.docker/config.json\n\
+    **/.npmrc\n\
+    **/.pypirc\n\
+    **/.git-credentials\n\
+    **/.gnupg\n\
+    **/.gnupg/**\n\
+    **/.password-store/**\n\
+    **/.vault-token\n\
+    **/.config/gcloud/**\n\
+    **/.config/gh/hosts.yml\n\
+    **/.azure/*token*\n\
+    **/.terraform.d/credentials.tfrc.json\n\
+    **/.cargo/credentials*\n\
+    **/.env\n\
+    **/.env.local\n\
+    **/.env.prod*\n\
+    **/*.tfstate\n\
+    **/Login Data\n\
+    **/logins.json\n\
+    /etc/shadow\n\
+    /etc/gshadow\n\
+    /etc/sudoers\n\
+    /proc/*/environ\n\
+    **/secrets.y*ml";
 
 /// Files whose content runs later.
-const LATER: [&[u8]; 27] = [
-    b"**/.bashrc",
-    b"**/.bash_profile",
-    b"**/.bash_login",
-    b"**/.bash_logout",
-    b"**/.profile",
-    b"**/.zshrc",
-    b"**/.zshenv",
-    b"**/.zprofile",
-    b"**/.zlogin",
-    b"**/.config/fish/**",
-    b"**/.ssh/authorized_keys*",
-    b"**/.ssh/rc",
-    b"**/.ssh/config",
-    b"**/.config/autostart/**",
-    b"**/.config/systemd/**",
-    b"**/.git/hooks/**",
-    b"**/.git/config",
-    b"**/.gitconfig",
-    b"/etc/cron*",
-    b"/etc/cron*/**",
-    b"/var/spool/cron/**",
-    b"/etc/systemd/**",
-    b"/lib/systemd/**",
-    b"/usr/lib/systemd/**",
-    b"/etc/profile*",
-    b"/etc/ld.so.preload",
-    b"/etc/rc.local",
-];
+const LATER: &str = "\
+    **/.bashrc\n\
+    **/.bash_profile\n\
+    **/.bash_login\n\
+    **/.bash_logout\n\
+    **/.profile\n\
+    **/.zshrc\n\
+    **/.zshenv\n\
+    **/.zprofile\n\
+    **/.zlogin\n\
+    **/.config/fish/**\n\
+    **/.ssh/authorized_keys*\n\
+    **/.ssh/rc\n\
+    **/.ssh/config\n\
+    **/.config/autostart/**\n\
+    **/.config/systemd/**\n\
+    **/.git/hooks/**\n\
+    **/.git/config\n\
+    **/.gitconfig\n\
+    /etc/cron*\n\
+    /etc/cron*/**\n\
+    /var/spool/cron/**\n\
+    /etc/systemd/**\n\
+    /lib/systemd/**\n\
+    /usr/lib/systemd/**\n\
+    /etc/profile*\n\
+    /etc/ld.so.preload\n\
+    /etc/rc.local";
 
 /// Directories that belong to the machine.
-const SYSTEM: [&[u8]; 9] =
-    [b"/etc", b"/usr", b"/bin", b"/sbin", b"/lib", b"/lib64", b"/boot", b"/sys", b"/opt"];
+const SYSTEM: &str = "\
+    /etc\n\
+    /usr\n\
+    /bin\n\
+    /sbin\n\
+    /lib\n\
+    /lib64\n\
+    /boot\n\
+    /sys\n\
+    /opt";
+
+/// The lines of a table. One text: a table of texts would have to be relocated in every process that
+/// loads this.
+fn entries(text: &'static str) -> impl Iterator<Item = &'static [u8]> {
+    text.as_bytes().split(|byte| *byte == b'\n')
+}
 
 /// The path that is given behind `name=`, `@` or `file://`; else the word.
 pub fn embedded(word: &[u8]) -> &[u8] {
@@ -141,14 +155,14 @@ pub fn embedded(word: &[u8]) -> &[u8] {
 
 /// Where `path`, an operand of `command`, leads.
 pub fn of(tree: &Tree<'_>, command: &Command, around: &Around<'_>, path: &[u8]) -> Place {
-    if NOWHERE.contains(&path) || path.is_empty() {
+    if entries(NOWHERE).any(|entry| entry == path) || path.is_empty() {
         return Place::Nowhere;
     }
     let mut room = [0; LONGEST];
     let Some(path) = absolute(tree, command, around, path, &mut room) else {
         return Place::Unknown;
     };
-    if NOWHERE.contains(&path) || path.starts_with(b"/dev/fd/") {
+    if entries(NOWHERE).any(|entry| entry == path) || path.starts_with(b"/dev/fd/") {
         return Place::Nowhere;
     }
     if let Cwd::Known(cwd) = around.cwd
@@ -160,7 +174,7 @@ pub fn of(tree: &Tree<'_>, command: &Command, around: &Around<'_>, path: &[u8]) 
         let is_known = rest.get(1) != Some(&UNKNOWN) || command.via == Via::Batch;
         return if is_known { Place::Inside } else { Place::Unknown };
     }
-    if TEMPORARY.iter().any(|start| path.strip_prefix(*start).is_some_and(|rest| rest != b"*")) {
+    if entries(TEMPORARY).any(|start| path.strip_prefix(start).is_some_and(|rest| rest != b"*")) {
         return Place::Temporary;
     }
     Place::Outside
@@ -168,16 +182,16 @@ pub fn of(tree: &Tree<'_>, command: &Command, around: &Around<'_>, path: &[u8]) 
 
 /// Whether `path` names a file that holds credentials.
 pub fn is_secret(tree: &Tree<'_>, command: &Command, around: &Around<'_>, path: &[u8]) -> bool {
-    let sample = [&b".example"[..], b".sample", b".template", b".dist", b".pub"];
-    if path.len() < 4 || sample.iter().any(|end| path.ends_with(end)) {
+    let samples = ".example\n.sample\n.template\n.dist\n.pub";
+    if path.len() < 4 || entries(samples).any(|end| path.ends_with(end)) {
         return false;
     }
-    named(tree, command, around, path, &SECRETS)
+    named(tree, command, around, path, SECRETS)
 }
 
 /// Whether the content of the file at `path` runs later.
 pub fn persists(tree: &Tree<'_>, command: &Command, around: &Around<'_>, path: &[u8]) -> bool {
-    named(tree, command, around, path, &LATER)
+    named(tree, command, around, path, LATER)
 }
 
 /// Whether `path` leads into a directory that belongs to the machine, or to a disk.
@@ -186,13 +200,12 @@ pub fn is_system(tree: &Tree<'_>, command: &Command, around: &Around<'_>, path: 
     let Some(path) = absolute(tree, command, around, path, &mut room) else {
         return false;
     };
-    let disk =
-        [&b"/dev/sd"[..], b"/dev/nvme", b"/dev/vd", b"/dev/hd", b"/dev/mapper/", b"/dev/mmc"];
-    let below = |start: &&[u8]| {
-        path.strip_prefix(*start).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+    let disks = "/dev/sd\n/dev/nvme\n/dev/vd\n/dev/hd\n/dev/mapper/\n/dev/mmc";
+    let below = |start: &[u8]| {
+        path.strip_prefix(start).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
     };
-    SYSTEM.iter().any(below) && !path.starts_with(b"/usr/local/src/")
-        || disk.iter().any(|start| path.starts_with(start))
+    entries(SYSTEM).any(below) && !path.starts_with(b"/usr/local/src/")
+        || entries(disks).any(|start| path.starts_with(start))
 }
 
 fn named(
@@ -200,7 +213,7 @@ fn named(
     command: &Command,
     around: &Around<'_>,
     path: &[u8],
-    patterns: &[&[u8]],
+    patterns: &'static str,
 ) -> bool {
     let mut room = [0; LONGEST];
     // Where it is not known what it is relative to, its name alone has to say it.
@@ -208,7 +221,7 @@ fn named(
     if file_name(path).is_empty() {
         return false;
     }
-    patterns.iter().any(|pattern| glob::path(pattern, path, false) == Some(true))
+    entries(patterns).any(|pattern| glob::path(pattern, path, false) == Some(true))
 }
 
 /// `path` made absolute and clean.

@@ -1,5 +1,6 @@
 //! Programs whose options or operands decide what they do.
 
+use super::table::is_listed;
 use super::{Kind, One};
 use crate::command::CommandFlags;
 use crate::sql;
@@ -27,28 +28,25 @@ fn is_interpreter(name: &[u8]) -> bool {
     let versioned = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
     let digits = name.iter().rev().take_while(|byte| versioned(byte)).count();
     let stem = name.get(..name.len().saturating_sub(digits)).unwrap_or(name);
-    const NAMES: [&[u8]; 12] = [
-        b"python", b"pypy", b"node", b"nodejs", b"deno", b"bun", b"ruby", b"perl", b"php", b"lua",
-        b"tsx", b"ts-node",
-    ];
-    NAMES.contains(&stem)
+    const NAMES: &[u8] = b"python pypy node nodejs deno bun ruby perl php lua tsx ts-node";
+    is_listed(NAMES, stem)
 }
 
 /// The values of options: `-o VALUE`, `-oVALUE`, `--name VALUE`, `--name=VALUE`.
 fn values<'t>(
     one: &One<'_, '_, 't>,
-    options: &'static [&'static [u8]],
+    options: &'static [u8],
 ) -> impl Iterator<Item = &'t [u8]> + use<'t> {
     let mut words = one.words();
     core::iter::from_fn(move || {
         loop {
             let word = words.next()?;
-            for option in options {
-                if word == *option {
+            for option in options.split(|byte| *byte == b' ') {
+                if word == option {
                     return words.next();
                 }
                 let long = option.starts_with(b"--");
-                match word.strip_prefix(*option) {
+                match word.strip_prefix(option) {
                     Some(rest) if long && rest.first() == Some(&b'=') => return rest.get(1..),
                     Some(rest) if !long && !rest.is_empty() => return Some(rest),
                     _ => {}
@@ -67,21 +65,9 @@ fn is_address(word: &[u8]) -> bool {
 }
 
 fn curl(one: &mut One<'_, '_, '_>) {
-    const DATA: &[&[u8]] = &[
-        b"-d",
-        b"--data",
-        b"--data-raw",
-        b"--data-binary",
-        b"--data-urlencode",
-        b"--data-ascii",
-        b"-F",
-        b"--form",
-        b"-T",
-        b"--upload-file",
-        b"--json",
-    ];
-    const METHOD: &[&[u8]] = &[b"-X", b"--request"];
-    const OUT: &[&[u8]] = &[b"-o", b"--output"];
+    const DATA: &[u8] = b"-d --data --data-raw --data-binary --data-urlencode --data-ascii -F --form -T --upload-file --json";
+    const METHOD: &[u8] = b"-X --request";
+    const OUT: &[u8] = b"-o --output";
     let reads = |method: &[u8]| matches!(method, b"GET" | b"HEAD" | b"OPTIONS");
     let sends =
         values(one, DATA).next().is_some() || values(one, METHOD).any(|method| !reads(method));
@@ -97,15 +83,14 @@ fn curl(one: &mut One<'_, '_, '_>) {
     for path in values(one, OUT) {
         one.writes(path);
     }
-    if one.has(&[b"-O", b"--remote-name", b"--remote-name-all"]) {
+    if one.has(b"-O --remote-name --remote-name-all") {
         one.say(Kind::Writes, b"");
     }
 }
 
 fn wget(one: &mut One<'_, '_, '_>) {
-    const DATA: &[&[u8]] =
-        &[b"--post-data", b"--post-file", b"--body-data", b"--body-file", b"--method"];
-    for path in values(one, &[b"-O", b"--output-document"]) {
+    const DATA: &[u8] = b"--post-data --post-file --body-data --body-file --method";
+    for path in values(one, b"-O --output-document") {
         one.writes(path);
     }
     if values(one, DATA).next().is_some() {
@@ -144,7 +129,7 @@ fn dd(one: &mut One<'_, '_, '_>) {
 }
 
 fn crontab(one: &mut One<'_, '_, '_>) {
-    if !one.has(&[b"-l"]) {
+    if !one.has(b"-l") {
         one.say(Kind::Persists, b"");
     }
 }
@@ -165,35 +150,10 @@ fn chmod(one: &mut One<'_, '_, '_>) {
 
 /// Clouds' own tools: the verb is one of the words, whatever the service.
 fn cloud(one: &mut One<'_, '_, '_>) {
-    const VERBS: [&[u8]; 24] = [
-        b"delete",
-        b"create",
-        b"update",
-        b"put",
-        b"terminate",
-        b"stop",
-        b"start",
-        b"reboot",
-        b"run",
-        b"rm",
-        b"rb",
-        b"mb",
-        b"sync",
-        b"cp",
-        b"mv",
-        b"deploy",
-        b"set",
-        b"modify",
-        b"attach",
-        b"detach",
-        b"restore",
-        b"add",
-        b"remove",
-        b"publish",
-    ];
+    const VERBS: &[u8] = b"delete create update put terminate stop start reboot run rm rb mb sync cp mv deploy set modify attach detach restore add remove publish";
     let is_verb = |word: &[u8]| {
-        VERBS.iter().any(|verb| {
-            word.strip_prefix(*verb).is_some_and(|rest| matches!(rest.first(), None | Some(b'-')))
+        VERBS.split(|byte| *byte == b' ').any(|verb| {
+            word.strip_prefix(verb).is_some_and(|rest| matches!(rest.first(), None | Some(b'-')))
         })
     };
     let found = one.operands().skip(1).take(4).find(|word| is_verb(word));
@@ -220,14 +180,14 @@ fn database(one: &mut One<'_, '_, '_>) {
 /// Settings of git that name programs.
 fn git(one: &mut One<'_, '_, '_>) {
     let mut operands = one.operands();
-    let reads = one.has(&[b"--get", b"--get-all", b"--get-regexp", b"--list", b"-l", b"--unset"]);
+    let reads = one.has(b"--get --get-all --get-regexp --list -l --unset");
     if operands.next() != Some(b"config") || reads {
         return;
     }
-    const KEYS: [&[u8]; 5] =
-        [b"core.hookspath", b"core.sshcommand", b"core.fsmonitor", b"core.pager", b"core.editor"];
+    const KEYS: &[u8] = b"core.hookspath core.sshcommand core.fsmonitor core.pager core.editor";
     let runs = |word: &[u8]| {
-        KEYS.iter().any(|key| word.eq_ignore_ascii_case(key)) || word.starts_with(b"alias.")
+        KEYS.split(|byte| *byte == b' ').any(|key| word.eq_ignore_ascii_case(key))
+            || word.starts_with(b"alias.")
     };
     if operands.any(runs) {
         one.say(Kind::Persists, b"");
@@ -236,15 +196,15 @@ fn git(one: &mut One<'_, '_, '_>) {
 
 /// An interpreter runs the code that it is given, which the tree has, or a file.
 fn interpreter(one: &mut One<'_, '_, '_>) {
-    const GIVEN: &[&[u8]] = &[b"-c", b"-e", b"--eval", b"-r", b"-p", b"--print", b"-E"];
+    const GIVEN: &[u8] = b"-c -e --eval -r -p --print -E";
     let is_code = one.words().any(|word| {
-        GIVEN.contains(&word)
+        is_listed(GIVEN, word)
             || word.len() > 2 && word.starts_with(b"-c") && word.get(1) != Some(&b'-')
     });
     if is_code {
         return;
     }
-    if let Some(module) = values(one, &[b"-m"]).next() {
+    if let Some(module) = values(one, b"-m").next() {
         if !matches!(module, b"json.tool" | b"venv" | b"pdb" | b"timeit" | b"py_compile") {
             one.say(Kind::RunsScript, module);
         }
@@ -266,7 +226,7 @@ fn shell(one: &mut One<'_, '_, '_>) {
             .commands
             .iter()
             .any(|child| child.parent as usize == one.index.saturating_add(1));
-    if let Some(script) = one.operands().next().filter(|_| !is_read && !one.has(&[b"-c"])) {
+    if let Some(script) = one.operands().next().filter(|_| !is_read && !one.has(b"-c")) {
         one.say(Kind::RunsScript, script);
     }
 }
