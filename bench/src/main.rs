@@ -52,6 +52,7 @@ fn main() -> ExitCode {
         ["opens"] => return operations::opens(),
         ["operations", library] => operations_only(Path::new(library)),
         ["socket", library] => socket_only(Path::new(library)),
+        ["spawn", library] => spawn_only(Path::new(library)),
         ["scale", library] => scale_only(Path::new(library)),
         ["peers", library] => peers_only(Path::new(library)),
         ["supervised", library] => supervised_only(Path::new(library)),
@@ -131,6 +132,15 @@ fn supervised_only(library: &Path) -> Result<(), String> {
     let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
     let mut report = Report::default();
     supervised::measure(&setup(library, work.path())?, &mut report)?;
+    report.print();
+    Ok(())
+}
+
+/// `bench spawn LIBRARY`: starts of programs alone.
+fn spawn_only(library: &Path) -> Result<(), String> {
+    let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
+    let mut report = Report::default();
+    spawn::measure(&setup(library, work.path())?, &mut report)?;
     report.print();
     Ok(())
 }
