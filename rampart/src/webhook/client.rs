@@ -106,19 +106,22 @@ impl Client {
         for (name, value) in all.chain(others).filter(|(_, value)| !value.is_empty()) {
             params.insert(name.to_owned(), masked(value).into());
         }
-        let params = Value::Object(params).to_string();
-        let params = self.redaction.line(params.as_bytes());
+        let redacted = |value: Value| {
+            let line = value.to_string();
+            let line = self.redaction.line(line.as_bytes());
+            serde_json::from_slice::<Value>(&line).unwrap_or_default()
+        };
         json!({
             "id": id,
             "nonce": nonce,
             "timestamp": crate::audit::now(),
             "tool": question.tool,
-            "params": serde_json::from_slice::<Value>(&params).unwrap_or_default(),
+            "params": redacted(Value::Object(params)),
             "agent": question.agent,
             "session": question.session,
             "policy": question.policy,
             "rule": question.rule,
-            "effects": question.effects,
+            "effects": redacted(json!(question.effects)),
         })
         .to_string()
     }
