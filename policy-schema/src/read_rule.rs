@@ -126,9 +126,10 @@ fn webhook(
     } else if url.starts_with("http://") {
         let place = inner.key("url").unwrap_or_else(|| head(node));
         reader.warn(&place, "the call is sent unencrypted", "use https://");
-    } else if !url.starts_with("https://") {
+    } else if !url.starts_with("https://") && !url.starts_with("unix:/") {
         let place = inner.key("url").unwrap_or_else(|| head(node));
-        reader.error(&place, "`url` is no web address", "it starts with https://");
+        let help = "it starts with https://, or unix: and the absolute path of a socket";
+        reader.error(&place, "`url` is no web address", help);
     }
     let timeout = reader.optional(&inner, "timeout");
     let timeout_ms = match timeout {

@@ -214,6 +214,19 @@ impl Asked {
 }
 
 impl Asked {
+    /// The call as text that a shell reads: the program by the file that is executed.
+    pub fn as_shell(&self) -> Vec<u8> {
+        match &self.shell {
+            Some(text) => text.clone(),
+            None if self.is_no_program() => Vec::new(),
+            None => {
+                let file = Some(&self.file).filter(|file| file.contains(&b'/'));
+                let program = file.or(self.argv.first()).into_iter();
+                crate::bytes::shell_line(program.chain(self.argv.iter().skip(1)).map(Vec::as_slice))
+            }
+        }
+    }
+
     /// The tool and what it would touch; what that does not tell is told by its parameters.
     fn tool_shown(&self) -> String {
         let named = [Some(&self.tool), self.path.as_ref(), self.url.as_ref()];

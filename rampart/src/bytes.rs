@@ -57,9 +57,36 @@ fn word(bytes: &[u8]) -> String {
     format!("'{}'", visible(bytes).replace('\'', "'\\''"))
 }
 
+/// Words as a shell takes them apart again, byte by byte (POSIX.1-2024, XCU 2.2.2): for programs, as
+/// nothing is escaped.
+pub fn shell_line<'w>(words: impl IntoIterator<Item = &'w [u8]>) -> Vec<u8> {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(byte);
+    let mut line = Vec::new();
+    for word in words {
+        if !line.is_empty() {
+            line.push(b' ');
+        }
+        if !word.is_empty() && word.iter().all(plain) {
+            line.extend_from_slice(word);
+            continue;
+        }
+        line.push(b'\'');
+        for byte in word {
+            match byte {
+                b'\'' => line.extend_from_slice(b"'\\''"),
+                byte => line.push(*byte),
+            }
+        }
+        line.push(b'\'');
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
 
     #[test]
     fn command_lines_can_be_read() {
@@ -74,6 +101,15 @@ mod tests {
         for (words, shown) in cases {
             assert_eq!(command_line(words.iter().copied()), shown);
         }
+    }
+
+    #[test]
+    fn a_shell_reads_the_words_that_were_written() {
+        let words: [&[u8]; 6] = [b"printf", b"%s|", b"a'b", b"c\nd \\n", b"", b"$x\xff"];
+        let line = shell_line(words);
+        let mut shell = std::process::Command::new("sh");
+        let out = shell.arg("-c").arg(OsStr::from_bytes(&line)).output().unwrap();
+        assert_eq!(out.stdout, b"a'b|c\nd \\n||$x\xff|");
     }
 
     #[test]

@@ -136,7 +136,7 @@ pub static WEBHOOK: Mapping = Mapping {
     name: "webhook",
     what: "`webhook`",
     keys: &[
-        required("url", Form("^https?://", "https://localhost/"), "The address to ask."),
+        required("url", Form("^(https?://|unix:/)", "https://localhost/"), "The address to ask, or `unix:` and the path of a socket."),
         key("timeout", DURATION, "How long to wait: 5s if absent, at most 30s."),
         key("fail_open", Flag, "Whether no answer is an allow."),
     ],

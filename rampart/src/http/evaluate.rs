@@ -3,7 +3,7 @@
 use super::approvals::{Asking, ask, caller};
 use super::message::Reply;
 use super::routes::{Asked, flag, object, text};
-use super::{Context, Problem};
+use super::{Context, Problem, call};
 use crate::audit::record::{self, Told};
 use crate::cases::{self, Case, Parsed};
 use crate::launch::environment::Environment;
@@ -12,7 +12,7 @@ use crate::serve::approval::About;
 use crate::serve::brain::InForce;
 use crate::serve::counters::{self, Counting, Shared};
 use crate::serve::once;
-use crate::serve::requests::now;
+use crate::serve::requests::{asked_for, now};
 use crate::verdict::ask::Surroundings;
 use crate::verdict::effects;
 use crate::verdict::judge::Judge;
@@ -264,17 +264,26 @@ impl Work<'_> {
             status: if permitted { 200 } else { 403 },
             more: Value::Null,
         };
+        let text = crate::bytes::visible;
         match (verdict.action, Address::of(images, verdict)) {
             (Action::Allow | Action::Watch, _) => Ok(plain(true, "")),
             (Action::Deny, _) => Ok(plain(false, "")),
             (Action::Webhook, Some(address)) => {
                 let settled = self.service(request, verdict, &address);
-                let mut end = plain(settled.permitted, settled.by);
+                let mut end = match settled.end {
+                    webhook::End::Asked if asks => {
+                        let message = text(verdict.message);
+                        let message = asked_for(&message, &settled.why);
+                        return self.person(request, verdict, message);
+                    }
+                    webhook::End::Asked => plain(false, "on_no_approver"),
+                    end => plain(end == webhook::End::Permitted, settled.by),
+                };
                 end.more = json!({"answered_by": settled.by, "answer": settled.why});
                 Ok(end)
             }
             _ if !asks => Ok(plain(false, "on_no_approver")),
-            _ => self.person(request, verdict),
+            _ => self.person(request, verdict, text(verdict.message)),
         }
     }
 
@@ -287,7 +296,8 @@ impl Work<'_> {
         let text = crate::bytes::visible;
         let question = Question {
             tool: text(request.tool),
-            command: shown(self.case),
+            command: call::shown(self.case),
+            shell: call::as_shell(self.case),
             cwd: text(self.case.cwd.as_deref().unwrap_or_default()),
             params: self
                 .case
@@ -310,15 +320,20 @@ impl Work<'_> {
         answer.settle(to.fail_open)
     }
 
-    fn person(&self, request: &Request<'_>, verdict: &Verdict<'_>) -> Result<End, Problem> {
+    fn person(
+        &self,
+        request: &Request<'_>,
+        verdict: &Verdict<'_>,
+        message: String,
+    ) -> Result<End, Problem> {
         let text = crate::bytes::visible;
         let mut masked = Vec::new();
-        let line = shown(self.case);
+        let line = call::shown(self.case);
         evaluator::redact::masked(line.as_bytes(), &mut |piece| masked.extend_from_slice(piece));
         let about = About {
             command: String::from_utf8_lossy(&masked).into_owned(),
             rule: crate::serve::weigh::rule(verdict),
-            message: text(verdict.message),
+            message,
             cwd: text(self.case.cwd.as_deref().unwrap_or_default()),
             uid: rustix::process::geteuid().as_raw(),
             agent: text(&self.case.agent),
@@ -382,18 +397,4 @@ fn matched(verdict: &Verdict<'_>, images: &[Image<'_>]) -> Vec<String> {
         .collect();
     all.dedup();
     all
-}
-
-/// The call in one line.
-fn shown(case: &Case) -> String {
-    let text = crate::bytes::visible;
-    match &case.call {
-        cases::Call::Shell(line) => text(line),
-        cases::Call::Argv(argv) => crate::bytes::command_line(argv.iter().map(Vec::as_slice)),
-        cases::Call::Nothing => {
-            let parts = [Some(&case.tool), case.path.as_ref(), case.url.as_ref()];
-            let parts: Vec<String> = parts.into_iter().flatten().map(|part| text(part)).collect();
-            parts.join(" ")
-        }
-    }
 }

@@ -8,6 +8,7 @@
 
 mod approvals;
 mod bulk;
+mod call;
 mod evaluate;
 mod history;
 mod message;

@@ -165,17 +165,22 @@ impl Desk {
     }
 
     /// Answers a call about which a service was asked. Its no, and a failure that the rule does not
-    /// let pass, are final; its yes is for the policy that the asker has, or a person has a say, too.
+    /// let pass, are final; its yes is for the policy that the asker has, or a person has a say, too. It may
+    /// also want a person to say it.
     pub fn advised(&mut self, open: Open, answer: webhook::Answer, token: u64) -> Handled {
-        let Open { wanted, process, stands, .. } = open;
+        let Open { mut wanted, process, stands, .. } = open;
         let Stands::Service(address, _, is_enough) = stands else {
             return Handled::Now(refused("nobody was asked"));
         };
         let settled = answer.settle(address.fail_open);
-        match (settled.permitted, is_enough) {
-            (true, true) => self.vouch(wanted, (process, settled.by)),
-            (true, false) => self.ask(wanted, process, token),
-            (false, _) => {
+        match (settled.end, is_enough) {
+            (webhook::End::Permitted, true) => self.vouch(wanted, (process, settled.by)),
+            (webhook::End::Permitted, false) => self.ask(wanted, process, token),
+            (webhook::End::Asked, _) => {
+                wanted.about.message = asked_for(&wanted.about.message, &settled.why);
+                self.ask(wanted, process, token)
+            }
+            (webhook::End::Denied, _) => {
                 let mut said = answered(Action::Deny, settled.by, "");
                 said.body.add(Tag::Message, settled.why.as_bytes());
                 Handled::Now(said)
@@ -279,6 +284,15 @@ impl Desk {
             None => refused(&unresolved_text(&wanted, &Unresolved::Unknown)),
         }
     }
+}
+
+/// What a person is told whom a service has asked for, beside what the rule says.
+pub fn asked_for(message: &str, why: &str) -> String {
+    let said = match why {
+        "" => "the service wants a person to decide".to_owned(),
+        why => format!("the service wants a person to decide: {why}"),
+    };
+    if message.is_empty() { said } else { format!("{message} ({said})") }
 }
 
 /// A user sees and answers what is their own; root everything.

@@ -204,6 +204,7 @@ fn question(asked: &Asked, request: &Request<'_>, verdict: &Verdict<'_>) -> Ques
     Question {
         tool: text(request.tool),
         command: asked.masked(),
+        shell: asked.as_shell(),
         cwd: text(asked.cwd.as_deref().unwrap_or_default()),
         params: Vec::new(),
         agent: text(request.caller.agent),

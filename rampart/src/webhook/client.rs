@@ -75,21 +75,21 @@ impl Client {
         let bound = Bound { id: &id, nonce: &nonce, is_required: self.key.is_some() };
         let mut pause = PAUSE;
         let mut tries = 1;
-        let answer = loop {
+        // A service that says that it has no answer is not one that fails.
+        let (answer, has_answered) = loop {
             let why = match self.once(address, &body, &bound, deadline) {
-                Tried::Answered(answer) => break answer,
-                Tried::Failed(why) => break Answer::None(why),
+                Tried::Answered(answer) => break (answer, true),
+                Tried::Failed(why) => break (Answer::None(why), false),
                 Tried::Again(why) => why,
             };
             let wait = jittered(pause);
             if tries >= TRIES || Instant::now() + wait >= deadline {
-                break Answer::None(why);
+                break (Answer::None(why), false);
             }
             std::thread::sleep(wait);
             pause *= 2;
             tries += 1;
         };
-        let has_answered = matches!(answer, Answer::Yes(_) | Answer::No(_));
         self.breaker().note(&address.url, has_answered, now());
         answer
     }
@@ -105,6 +105,11 @@ impl Client {
         let others = question.params.iter().map(|(name, value)| (name.as_str(), value));
         for (name, value) in all.chain(others).filter(|(_, value)| !value.is_empty()) {
             params.insert(name.to_owned(), masked(value).into());
+        }
+        if !question.shell.is_empty() && question.shell != question.command.as_bytes() {
+            let shell = masked_bytes(&question.shell);
+            let shell = serde_json::to_value(crate::bytes::Text(&shell)).unwrap_or_default();
+            params.insert("shell".to_owned(), shell);
         }
         let redacted = |value: Value| {
             let line = value.to_string();
@@ -132,7 +137,13 @@ impl Client {
             return Tried::Failed("it has not answered in time".to_owned());
         }
         let time = (now() / 1000).to_string();
-        let request = self.agent.post(&to.url).config().timeout_global(Some(left)).build();
+        let local = to.url.strip_prefix(super::unix::SCHEME).map(super::unix::agent);
+        let (agent, url) = match &local {
+            // Where it leads is in the connection; HTTP wants a host all the same.
+            Some(agent) => (agent, "http://localhost/"),
+            None => (&self.agent, to.url.as_str()),
+        };
+        let request = agent.post(url).config().timeout_global(Some(left)).build();
         let mut request = request
             .header("Content-Type", "application/json")
             .header("Accept", "application/json")
@@ -189,9 +200,13 @@ fn signature(key: &[u8], time: &str, body: &str) -> String {
 }
 
 fn masked(text: &str) -> String {
+    String::from_utf8_lossy(&masked_bytes(text.as_bytes())).into_owned()
+}
+
+fn masked_bytes(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    evaluator::redact::masked(text.as_bytes(), &mut |piece| out.extend_from_slice(piece));
-    String::from_utf8_lossy(&out).into_owned()
+    evaluator::redact::masked(text, &mut |piece| out.extend_from_slice(piece));
+    out
 }
 
 /// 128 random bits in hexadecimal.

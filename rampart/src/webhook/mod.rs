@@ -10,6 +10,7 @@ mod client;
 mod pool;
 mod reply;
 mod settings;
+mod unix;
 
 pub use client::Client;
 pub use pool::{Asking, Pool};
@@ -30,7 +31,7 @@ pub const FAILED: &str = "webhook-failed";
 /// Whom a rule asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// `https://…` or `http://…`
+    /// `https://…`, `http://…` or `unix:/PATH`
     pub url: String,
     /// How long its answer is waited for, all tries together.
     pub limit: Duration,
@@ -64,14 +65,16 @@ impl Address {
     }
 }
 
-/// What a service is asked about. Everything here is escaped; credentials are masked before it
-/// is sent.
+/// What a service is asked about. Everything here but `shell` is escaped; credentials are masked before
+/// it is sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Question {
     /// Tool class.
     pub tool: String,
     /// The whole command line or shell text.
     pub command: String,
+    /// The same as a shell reads it, nothing escaped: for programs, not for people.
+    pub shell: Vec<u8>,
     /// Where.
     pub cwd: String,
     /// Other parameters of the call, by name.
@@ -95,17 +98,30 @@ pub enum Answer {
     Yes(String),
     /// No, and why, likewise.
     No(String),
+    /// A person is to be asked, and why, likewise.
+    Ask(String),
     /// None that could be understood in time, and what went wrong.
     None(String),
     /// It could not even be asked as configured: never a yes.
     Misconfigured(String),
 }
 
+/// What becomes of a call that a service was asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It goes ahead.
+    Permitted,
+    /// It does not.
+    Denied,
+    /// A person says it, as for a rule with `ask`.
+    Asked,
+}
+
 /// How a question ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
-    /// Whether the call goes ahead.
-    pub permitted: bool,
+    /// What becomes of the call.
+    pub end: End,
     /// On whose word: one of the constants above.
     pub by: &'static str,
     /// The service's reason, or what went wrong.
@@ -115,13 +131,14 @@ pub struct Settled {
 impl Answer {
     /// What it comes to for a rule with this `fail_open`.
     pub fn settle(self, fail_open: bool) -> Settled {
-        let (permitted, by, why) = match self {
-            Self::Yes(why) => (true, SERVICE, why),
-            Self::No(why) => (false, SERVICE, why),
-            Self::None(why) if fail_open => (true, FAIL_OPEN, why),
-            Self::None(why) | Self::Misconfigured(why) => (false, FAILED, why),
+        let (end, by, why) = match self {
+            Self::Yes(why) => (End::Permitted, SERVICE, why),
+            Self::No(why) => (End::Denied, SERVICE, why),
+            Self::Ask(why) => (End::Asked, SERVICE, why),
+            Self::None(why) if fail_open => (End::Permitted, FAIL_OPEN, why),
+            Self::None(why) | Self::Misconfigured(why) => (End::Denied, FAILED, why),
         };
-        Settled { permitted, by, why }
+        Settled { end, by, why }
     }
 }
 

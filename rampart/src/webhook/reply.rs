@@ -60,7 +60,9 @@ pub fn read(status: u16, media: &str, body: &[u8], bound: &Bound<'_>) -> Result<
     match reply.decision.trim().to_ascii_lowercase().as_str() {
         "allow" => Ok(Answer::Yes(why)),
         "deny" => Ok(Answer::No(why)),
-        _ => Err("its `decision` is neither `allow` nor `deny`".to_owned()),
+        "ask" => Ok(Answer::Ask(why)),
+        "none" => Ok(Answer::None(why)),
+        _ => Err("its `decision` is none of `allow`, `deny`, `ask` and `none`".to_owned()),
     }
 }
 
@@ -106,7 +108,10 @@ mod tests {
             (200, json, r#"{"decision":"allow""#, none("one JSON object")),
             (200, json, r#"[{"decision":"allow"}]"#, none("one JSON object")),
             (200, json, r#"{"decision":true}"#, none("one JSON object")),
-            (200, json, r#"{"decision":"not allowed"}"#, none("neither")),
+            (200, json, r#"{"decision":"not allowed"}"#, none("none of")),
+            (200, json, r#"{"decision":"ask","reason":"x"}"#, Ok(Answer::Ask("x".to_owned()))),
+            (200, json, r#"{"decision":"none"}"#, Ok(Answer::None(String::new()))),
+            (500, json, r#"{"decision":"ask"}"#, none("500")),
             (200, json, r#"{"allow":true}"#, none("decision")),
             (200, json, "", none("one JSON object")),
             (200, "text/html", r#"{"decision":"allow"}"#, none("text/html")),

@@ -80,14 +80,15 @@ policies: [{name: p, rules: [{action: webhook, webhook: {url: 'https://evil/', f
 fn what_no_answer_comes_to() {
     let text = || "x".to_owned();
     let cases = [
-        (Answer::Yes(text()), false, true, SERVICE),
-        (Answer::No(text()), true, false, SERVICE),
-        (Answer::None(text()), false, false, FAILED),
-        (Answer::None(text()), true, true, FAIL_OPEN),
-        (Answer::Misconfigured(text()), true, false, FAILED),
+        (Answer::Yes(text()), false, End::Permitted, SERVICE),
+        (Answer::No(text()), true, End::Denied, SERVICE),
+        (Answer::Ask(text()), true, End::Asked, SERVICE),
+        (Answer::None(text()), false, End::Denied, FAILED),
+        (Answer::None(text()), true, End::Permitted, FAIL_OPEN),
+        (Answer::Misconfigured(text()), true, End::Denied, FAILED),
     ];
-    for (answer, fail_open, permitted, by) in cases {
+    for (answer, fail_open, end, by) in cases {
         let settled = answer.clone().settle(fail_open);
-        assert_eq!((settled.permitted, settled.by), (permitted, by), "{answer:?} {fail_open}");
+        assert_eq!((settled.end, settled.by), (end, by), "{answer:?} {fail_open}");
     }
 }

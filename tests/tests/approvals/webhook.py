@@ -33,6 +33,8 @@ class Service(http.server.BaseHTTPRequestHandler):
         status, media, length, text = 200, "application/json", None, None
         if name == "deny":
             answer |= {"decision": "deny", "reason": "not today\x1b[31m"}
+        elif name == "person" or name == "undecided":
+            answer |= {"decision": {"person": "ask", "undecided": "none"}[name], "reason": "hm"}
         elif name == "bare":
             answer = {"decision": "allow"}
         elif name == "slow":

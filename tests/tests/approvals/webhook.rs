@@ -95,6 +95,7 @@ fn only_a_yes_to_this_question_is_one() {
         ("flaky", true, "webhook", ""),
         ("open", true, "webhook-fail-open", ""),
         ("deny", false, "webhook", r"(the service: not today\x1b[31m)"),
+        ("undecided", false, "webhook-failed", "(the service: hm)"),
         ("slow", false, "webhook-failed", "in time"),
         ("broken", false, "webhook-failed", "status 500"),
         ("truncated", false, "webhook-failed", "the service: it"),
@@ -121,7 +122,9 @@ fn only_a_yes_to_this_question_is_one() {
     let asked = questions(&guard);
     let count = |name: &str| asked.iter().filter(|one| one["path"] == name).count();
     // One call is one question, however many processes it makes; only what may pass is tried again.
-    for (name, tries) in [("good", 1), ("deny", 1), ("flaky", 3), ("broken", 3), ("two", 1)] {
+    for (name, tries) in
+        [("good", 1), ("deny", 1), ("flaky", 3), ("broken", 3), ("two", 1), ("undecided", 1)]
+    {
         assert_eq!(count(name), tries, "{name}");
     }
     assert_eq!(count("elsewhere"), 0, "a redirect was followed");
@@ -138,6 +141,35 @@ fn only_a_yes_to_this_question_is_one() {
     let last = questions(&guard).pop().unwrap().to_string();
     assert!(last.contains("[masked]") && !last.contains("hunter2"), "{last}");
     assert!(evaluator.pending().is_empty(), "a person was asked");
+}
+
+/// Where nobody answers in time, it is as for a rule that asks a person.
+#[test]
+fn a_service_may_want_a_person_to_say_it() {
+    let mut service = None;
+    let guard = guard(&["person"], |guard| {
+        let service = service.insert(Service::start(guard, ""));
+        format!("http://127.0.0.1:{}", service.port)
+    });
+    let evaluator = Evaluator::start(&guard);
+    for (verb, runs, word) in [("approve", true, "approver"), ("deny", false, "approver")] {
+        guard.forget();
+        let _ = fs::remove_file(guard.path("mark"));
+        let mut command = evaluator.inside("/bin/sh");
+        command.args(["-c", "true; person mark; true"]);
+        let ran = evaluator.while_running((command, ""), || {
+            let pending = evaluator.wait_for(1);
+            let message = pending[0]["message"].as_str().unwrap();
+            assert_eq!(message, "think (the service wants a person to decide: hm)");
+            assert!(!guard.path("mark").exists());
+            assert_eq!(evaluator.say(&[verb, pending[0]["id"].as_str().unwrap()]).status, 0);
+        });
+        assert_eq!((guard.path("mark").exists(), by(&guard)), (runs, word.to_owned()), "{ran:?}");
+    }
+    let mut command = evaluator.inside("/bin/sh");
+    command.args(["-c", "true; person mark again; true"]).env("RAMPART_ASK_TIMEOUT", "1");
+    let ran = run(&mut command, "");
+    assert_eq!((ran.stderr.contains("denied"), by(&guard)), (true, "expired".to_owned()));
 }
 
 #[test]
