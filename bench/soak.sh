@@ -20,7 +20,7 @@ trap 'kill $daemon 2>/dev/null; wait $daemon 2>/dev/null; rm -rf "$work"' EXIT
 for _ in $(seq 100); do [ -S "$XDG_RUNTIME_DIR/rampart/evaluator.sock" ] && break; sleep 0.1; done
 
 build() { # what comes before make
-    make -C "$project" -s clean >/dev/null 2>&1 || true
+    make -C "$project" -s clean >"$work/clean.log" 2>&1 || { tail -5 "$work/clean.log" >&2; exit 1; }
     local start=$EPOCHREALTIME
     "$@" make -C "$project" -s -j2 >"$work/make.log" 2>&1 || { tail -5 "$work/make.log" >&2; exit 1; }
     local end=$EPOCHREALTIME

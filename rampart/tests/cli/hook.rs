@@ -3,6 +3,7 @@
 mod answers;
 mod broken;
 mod payloads;
+mod recorded;
 
 use super::support::User;
 use serde_json::Value;
