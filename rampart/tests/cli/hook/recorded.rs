@@ -36,19 +36,22 @@ fn is_before(payload: &Value) -> bool {
         .any(|event| names.contains(&event))
 }
 
-/// Puts something into what a tool has put out, below `value`; whether there was a place for it.
-fn infect(value: &mut Value, is_output: bool) -> bool {
+/// Puts something into what a tool has put out, below `value`; in how many places.
+fn infect(value: &mut Value, is_output: bool) -> usize {
     match value {
         Value::String(text) if is_output && text.contains("one") => {
             *text = text.replace("one", "KEY-123456");
-            true
+            1
         }
-        Value::Array(all) => all.iter_mut().fold(false, |done, one| infect(one, is_output) || done),
-        Value::Object(members) => members.iter_mut().fold(false, |done, (name, one)| {
-            let holds = is_output || OUTPUTS.contains(&name.as_str()) && one.get("input").is_none();
-            infect(one, holds) || done
-        }),
-        _ => false,
+        Value::Array(all) => all.iter_mut().map(|one| infect(one, is_output)).sum(),
+        Value::Object(members) => {
+            let each = members.iter_mut().map(|(name, one)| {
+                let is_named = OUTPUTS.contains(&name.as_str()) && one.get("input").is_none();
+                infect(one, is_output || is_named)
+            });
+            each.sum()
+        }
+        _ => 0,
     }
 }
 
@@ -117,7 +120,7 @@ fn what_tools_put_out_is_found_where_hosts_put_it() {
             let mut payload = line["payload"].clone();
             let plain = answer(&user, &host, payload.to_string().as_bytes());
             assert!(is_nothing(&host, &plain), "{file}: {payload}: {plain}");
-            if infect(&mut payload, false) {
+            if infect(&mut payload, false) > 0 {
                 infected += 1;
                 let held = answer(&user, &host, payload.to_string().as_bytes());
                 assert!(!is_nothing(&host, &held), "{file}: {payload}");
