@@ -7,6 +7,7 @@ need=(gcc:gcc make:make python3:python3 git:git dash:dash bash:bash zsh:zsh busy
     musl-gcc:musl-tools perl:perl sqlite3:sqlite3 strace:strace gdb:gdb readelf:binutils valgrind:valgrind
     unshare:util-linux node:nodejs npm:npm tclsh:tcl lua:lua5.4 ruby:ruby tmux:tmux awk:mawk php:php-cli xxd:xxd
     rsyslogd:rsyslog openssl:openssl javac:default-jdk-headless go:golang-go sudo:sudo bwrap:bubblewrap chromium:chromium bzip2:bzip2 rsync:rsync curl:curl setcap:libcap2-bin systemctl:systemd runc:runc
+    debootstrap:debootstrap lintian:lintian dpkg-deb:dpkg
     aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu qemu-aarch64:qemu-user)
 missing=()
 for pair in "${need[@]}"; do
@@ -44,12 +45,17 @@ if [ "$(uname -m)" = x86_64 ] && ! echo 'int main(void) { return 0; }' | cc -m32
     add libc6-dev-i386 "lib32gcc-$(cc -dumpversion | cut -d. -f1)-dev"
 fi
 ./programs.sh
+./roots.sh
 # What reads our formats independently of us.
 python=${CARGO_TARGET_DIR:-../target}/python
 if ! "$python/bin/python3" -c 'import pycef, opentelemetry.proto.collector.logs.v1.logs_service_pb2' 2>/dev/null; then
     /usr/bin/python3 -m venv "$python" && "$python/bin/pip" install -q pycef==1.11 opentelemetry-proto==1.45.2 ||
         echo "pycef and opentelemetry-proto could not be installed: the tests with them are skipped" >&2
 fi
+# Says whether what packaging/sbom.py writes is CycloneDX.
+"$python/bin/python3" -c 'import cyclonedx.validation.json, jsonschema' 2>/dev/null ||
+    "$python/bin/python3" -m pip install -q 'cyclonedx-python-lib[json-validation]==11.12.0' ||
+    echo "cyclonedx-python-lib could not be installed: the test with it is skipped" >&2
 # Two public MCP servers, and the protocol's own SDK to drive them.
 mcp=${CARGO_TARGET_DIR:-../target}/mcp
 if [ ! -d "$mcp/node_modules/@modelcontextprotocol/server-everything" ] && command -v npm >/dev/null 2>&1; then

@@ -2,6 +2,7 @@
 //! `evaluator::wire`; how it travels is here: in one message, or, if it is long, as a sealed memfd.
 
 use crate::failure::{Failure, reason};
+use crate::serve::peer::Peer;
 use evaluator::wire::{self, Header, Kind, LARGEST, Malformed, PACKET, Tag};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -198,8 +199,8 @@ impl Connection {
             None,
         )?;
         rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
-        let peer = rustix::net::sockopt::socket_peercred(&socket)?.uid;
-        if !peer.is_root() && peer != rustix::process::geteuid() {
+        let (peer, _) = Peer::of(socket.as_fd())?;
+        if peer.uid != 0 && peer.uid != rustix::process::geteuid().as_raw() {
             return Err(Errno::PERM.into());
         }
         Ok(Self { socket })

@@ -49,6 +49,19 @@ echo "guards: $(LD_PRELOAD=$library bash 2>&1 <<<'/sbin/mkfs.ext4 /dev/no-such-d
 echo "checks: $(rampart check -- mkfs.ext4 /dev/sda | head -n 1 | cut -d: -f 1)"
 man=/usr/share/man/man1/rampart-run.1.gz
 echo "manual: $([ -e /etc/dpkg/dpkg.cfg.d/docker ] || zcat "$man" | head -n 3 | grep -c rampart)"
+# A policy of the machine that came after its image: doctor finds it, and root's doctor mends it.
+cat >/etc/rampart/policy.d/late.yaml <<'POLICY'
+version: "1"
+policies: [{name: late, rules: [{name: rule, action: deny, when: {program: [rt-late]}}]}]
+POLICY
+machine() { "$@" --json | tr '{' '\n' | sed -n 's/.*"name":"machine","state":"\([a-z]*\)","text":"\([^"]*\)".*/\1 \2/p'; }
+echo "stale: $(machine rampart doctor | grep -q '^failed .*doctor --fix' && echo FAILED)"
+cp /etc/rampart/system.img "$at/stale.img"
+echo "mended: $(machine rampart doctor --fix | sed -n 's/^ok //p')"
+echo "then: $(machine rampart doctor | cut -d' ' -f 1), $(rampart check -- rt-late | head -n 1 | cut -d: -f 1)"
+cp "$at/stale.img" /etc/rampart/system.img
+echo "not mended by a user: $(machine setpriv --reuid 4242 --regid 4242 --clear-groups env HOME=/nonexistent rampart doctor --fix |
+    grep -q '^failed' && cmp -s "$at/stale.img" /etc/rampart/system.img && echo FAILED)"
 # A process that runs on while the library is replaced, and tries something before and after.
 mkfifo "$at/go"
 LD_PRELOAD=$library bash >"$at/told" 2>&1 <<RUNNER &

@@ -19,7 +19,7 @@ pub struct Client {
     /// Who connected, without its process.
     pub peer: Peer,
     /// The number of the process then.
-    pub pid: Pid,
+    pub pid: Option<Pid>,
     /// When it last said something or was told something.
     pub since: Instant,
     /// It waits for an answer: nothing that it says meanwhile is read.
@@ -39,7 +39,7 @@ impl Clients {
     }
 
     /// Adds one, and gives its token.
-    pub fn add(&mut self, socket: OwnedFd, peer: Peer, pid: Pid) -> u64 {
+    pub fn add(&mut self, socket: OwnedFd, peer: Peer, pid: Option<Pid>) -> u64 {
         let token = self.next;
         self.next += 1;
         let client = Client { socket, peer, pid, since: Instant::now(), waits: false };

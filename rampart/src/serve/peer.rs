@@ -3,14 +3,16 @@
 //! A number can be used again by the time that it is read, so for requests that depend on the process the
 //! kernel is asked for a handle of the very one that connected (`SO_PEERPIDFD`, Linux 6.5). Finding
 //! that out costs more than a verdict; what anybody may ask does without.
-#![allow(unsafe_code, reason = "rustix has no SO_PEERPIDFD yet")]
+#![allow(
+    unsafe_code,
+    reason = "rustix has no SO_PEERPIDFD yet, and no peer whose number is unknown"
+)]
 
 use crate::process::{Asker, Process};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::{io, ptr};
 
 /// `SO_PEERPIDFD` (socket(7); `asm-generic/socket.h`).
 const SO_PEERPIDFD: libc::c_int = 77;
@@ -25,13 +27,15 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Its user alone, and its number, which may be another's by now.
+    /// Its user alone, and its number, which may be another's by now; `None` if it has none in this process's
+    /// namespace (pid_namespaces(7)), as an evaluator has none in a container.
     ///
     /// # Errors
     /// What getsockopt(2) says.
-    pub fn of(socket: BorrowedFd<'_>) -> io::Result<(Self, Pid)> {
-        let found = socket_peercred(socket)?;
-        Ok((Self { process: None, uid: found.uid.as_raw() }, found.pid))
+    pub fn of(socket: BorrowedFd<'_>) -> io::Result<(Self, Option<Pid>)> {
+        let mut found = libc::ucred { pid: 0, uid: 0, gid: 0 };
+        option(socket, libc::SO_PEERCRED, &mut found)?;
+        Ok((Self { process: None, uid: found.uid }, Pid::from_raw(found.pid)))
     }
 
     /// Whose call it is, for a verdict.
@@ -39,8 +43,9 @@ impl Peer {
         (self.uid, self.process.into())
     }
 
-    /// With its process; without if that has ended.
-    pub fn with_process(self, socket: BorrowedFd<'_>, pid: Pid) -> Self {
+    /// With its process; without if that has ended, or cannot be seen from here.
+    pub fn with_process(self, socket: BorrowedFd<'_>, pid: Option<Pid>) -> Self {
+        let Some(pid) = pid else { return self };
         let number = pid.as_raw_nonzero().get().cast_unsigned();
         let process = handle(socket, pid).ok().and_then(|handle| {
             let process = Process::of(number)?;
@@ -66,28 +71,37 @@ fn handle(socket: BorrowedFd<'_>, pid: Pid) -> io::Result<OwnedFd> {
 
 fn peer_pidfd(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mut found: libc::c_int = -1;
-    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: the kernel writes at most `length` bytes, the size of `found`.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_fd().as_raw_fd(),
-            libc::SOL_SOCKET,
-            SO_PEERPIDFD,
-            (&raw mut found).cast(),
-            &raw mut length,
-        )
-    };
-    if result != 0 {
-        return Err(io::Error::last_os_error());
-    }
+    option(socket, SO_PEERPIDFD, &mut found)?;
     // SAFETY: the call succeeded, so `found` is a new descriptor that is nobody else's.
     Ok(unsafe { OwnedFd::from_raw_fd(found) })
 }
+
+/// Reads an option of a socket whose value is a plain record of integers.
+fn option<T: Plain>(socket: BorrowedFd<'_>, name: libc::c_int, into: &mut T) -> io::Result<()> {
+    let mut length = size_of::<T>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes, the size of `into`, and any bytes are a `Plain`.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            name,
+            ptr::from_mut(into).cast(),
+            &raw mut length,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Values of which any bytes are one.
+trait Plain {}
+impl Plain for libc::c_int {}
+impl Plain for libc::ucred {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    use std::os::fd::AsFd;
 
     #[test]
     fn the_peer_of_a_pair_is_this_process() {

@@ -1,184 +1,146 @@
-//! `rampart inject` between a real OCI runtime and a container: roots of glibc and of musl, root and another user in them;
-//! what is denied does not run, what is not does, and the events reach the machine.
+//! `rampart inject` between a real OCI runtime and a container: Debian's root and one of Alpine's layout, root and another user in
+//! them; what is denied does not run, what is not does, what is asked about waits, and the events reach the machine.
+
+mod host;
+mod roots;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
+pub use host::Host;
+pub use roots::{Kind, debootstrapped};
 use serde_json::{Value, json};
-use tests::{Guard, Ran, find, library, rampart, run};
+use tests::{Evaluator, Guard, library, rampart, run};
 
-const POLICY: &str = r#"
+pub const POLICY: &str = r#"
 version: "1"
 default_action: allow
 policies:
   - name: container
     rules:
       - {name: forbidden, action: deny, message: "Not here.", when: {program: [forbidden]}}
+      - {name: asked, action: ask, when: {program: [asked]}}
 "#;
 
-/// Copies `program` into `root`, with the libraries and the loader that it needs, to `to`.
-fn copied(program: &Path, root: &Path, to: &str) {
-    let put = |from: &Path, to: &Path| {
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(from, to).unwrap();
-    };
-    put(program, &root.join(to));
-    let needs = run(Command::new("ldd").arg(program), "").stdout;
-    for word in needs.split_whitespace().filter(|word| word.starts_with('/')) {
-        put(Path::new(word), &root.join(&word[1..]));
+/// The roots of a C library that can be had here.
+fn made(host: &Host) -> Vec<Kind> {
+    let make = |kind: &Kind| kind.make(&host.root(kind.name()));
+    let mut kinds: Vec<Kind> = [Kind::Debian, Kind::Alpine].into_iter().filter(make).collect();
+    if !kinds.contains(&Kind::Debian) && Kind::Glibc.make(&host.root(Kind::Glibc.name())) {
+        kinds.push(Kind::Glibc);
     }
+    kinds
 }
 
-/// A root file system with a shell of this libc, and a program that may not be started in it.
-fn rooted(kind: &str, root: &Path) -> bool {
-    for dir in ["bin", "proc", "dev", "tmp", "etc", "sys"] {
-        fs::create_dir_all(root.join(dir)).unwrap();
-    }
-    match kind {
-        "glibc" => copied(&find("dash").expect("dash"), root, "bin/sh"),
-        "musl" => {
-            let loader = Path::new("/lib/ld-musl-x86_64.so.1");
-            let Some(busybox) = find("busybox-musl").filter(|_| loader.exists()) else {
-                return false;
-            };
-            fs::copy(busybox, root.join("bin/busybox")).unwrap();
-            // Its own loader is all of musl.
-            fs::create_dir_all(root.join("lib")).unwrap();
-            fs::copy(loader, root.join("lib/ld-musl-x86_64.so.1")).unwrap();
-            std::os::unix::fs::symlink("busybox", root.join("bin/sh")).unwrap();
+#[test]
+fn what_is_denied_starts_in_no_way_and_what_is_not_in_all() {
+    for host in Host::all() {
+        for kind in made(&host) {
+            for uid in [0, 1000] {
+                host.guard.forget();
+                let mut script = "[ -e /bin/id ] && id -u\n".to_owned();
+                for route in kind.routes() {
+                    for name in ["permitted", "forbidden"] {
+                        let line = route.replace('@', name);
+                        script += &format!("{{ {line}; }} </dev/null\n");
+                    }
+                }
+                let ran = host.injected(kind.name(), &script, uid, &["--require"]);
+                let what = format!("{:?}, {kind:?}, uid {uid}: {ran:?}", host.runtime);
+                let count = |text: &str| ran.stdout.lines().filter(|line| *line == text).count();
+                let ways = kind.routes().len();
+                assert_eq!(count("permitted ran as x"), ways, "{what}");
+                assert!(!ran.stdout.contains("forbidden ran"), "{what}");
+                assert!(kind != Kind::Debian || count(&uid.to_string()) == 1, "{what}");
+                assert!(ran.stderr.contains("[container/forbidden] Not here."), "{what}");
+                let events = host.guard.events();
+                let denied: Vec<&Value> =
+                    events.iter().filter(|event| event["outcome"] == "denied").collect();
+                assert_eq!(denied.len(), ways, "{what}: {denied:?}");
+                for event in denied {
+                    let session = event["session"].as_str().unwrap();
+                    assert!(session.starts_with(&format!("{}-{uid}-", kind.name())), "{session}");
+                }
+            }
         }
-        "static" => {
-            let Some(busybox) = find("busybox") else {
-                return false;
-            };
-            fs::copy(busybox, root.join("bin/busybox")).unwrap();
-            std::os::unix::fs::symlink("busybox", root.join("bin/sh")).unwrap();
+    }
+}
+
+/// What a container's own root and its users try against what is mounted for it.
+const ATTEMPTS: [(&str, &str); 9] = [
+    ("write over the library", ": >>librampart.so"),
+    ("remove the library", "rm -f librampart.so"),
+    ("write over the policy", ": >>policy.img"),
+    ("put another policy in its place", "mv /tmp/own policy.img"),
+    ("unmount the policy", "umount /opt/rampart/policy.img"),
+    ("make its mount writable", "mount -o remount,rw,bind /opt/rampart/policy.img"),
+    ("remove the socket", "rm -f run/evaluator.sock"),
+    ("put another socket in its place", "mv /tmp/own run/evaluator.sock"),
+    ("list the spool", "ls spool"),
+];
+
+#[test]
+fn what_is_mounted_cannot_be_changed_from_inside() {
+    for host in Host::all() {
+        if !Kind::Debian.make(&host.root("debian")) {
+            continue;
         }
-        other => panic!("{other}"),
-    }
-    for name in ["forbidden", "permitted"] {
-        let path = root.join("bin").join(name);
-        fs::write(&path, format!("#!/bin/sh\necho {name} ran as $1\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    }
-    true
-}
-
-/// A place with a policy, a spool and bundles.
-struct Host {
-    guard: Guard,
-    runtime: PathBuf,
-}
-
-impl Host {
-    fn new() -> Option<Self> {
-        let is_root = run(Command::new("id").arg("-u"), "").stdout == "0\n";
-        let guard = Guard::new(POLICY);
-        fs::set_permissions(guard.image(), fs::Permissions::from_mode(0o644)).unwrap();
-        fs::set_permissions(guard.audit(), fs::Permissions::from_mode(0o1733)).unwrap();
-        let host = ["runc", "crun"].into_iter().filter_map(find).find_map(|runtime| {
-            let host = Self { guard: Guard::new(POLICY), runtime };
-            let works = is_root
-                && rooted("glibc", &host.guard.path("try/rootfs"))
-                && host.bare("try", "exit 7").status == 7;
-            works.then_some(host)
-        });
-        let Some(Self { runtime, .. }) = host else {
-            println!("skipped: no runc or crun that can start a container here");
-            return None;
-        };
-        Some(Self { guard, runtime })
-    }
-
-    /// Writes the bundle's configuration: a shell that reads what to do on standard input.
-    fn bundle(&self, name: &str, uid: u32) {
-        let dir = self.guard.path(name);
-        let _ = fs::remove_file(dir.join("config.json"));
-        let ran = run(Command::new(&self.runtime).arg("spec").current_dir(&dir), "");
-        assert_eq!(ran.status, 0, "{}", ran.stderr);
-        let path = dir.join("config.json");
-        let mut config: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        let process = &mut config["process"];
-        process["terminal"] = json!(false);
-        process["args"] = json!(["/bin/sh"]);
-        process["user"] = json!({"uid": uid, "gid": uid});
-        // A cgroup of its own cannot be had everywhere, and nothing here depends on it.
-        config["linux"].as_object_mut().unwrap().remove("resources");
-        fs::write(path, config.to_string()).unwrap();
-    }
-
-    fn command(&self, program: &Path, name: &str) -> Command {
-        let mut command = self.guard.bare(program);
-        command.current_dir(self.guard.path(name));
-        command
-    }
-
-    /// The container without Rampart.
-    fn bare(&self, name: &str, script: &str) -> Ran {
-        self.bundle(name, 0);
-        let mut command = self.command(&self.runtime, name);
-        run(command.arg("run").arg(format!("{name}-{}", std::process::id())), script)
-    }
-
-    /// The container under Rampart.
-    fn injected(&self, name: &str, script: &str, uid: u32, more: &[&str]) -> Ran {
-        self.bundle(name, uid);
-        let mut command = self.command(&rampart(), name);
-        command.args(["inject", "--runtime"]).arg(&self.runtime);
-        command.arg("--image").arg(self.guard.image()).arg("--spool").arg(self.guard.audit());
-        command.args(more).args(["--", "run"]).arg(format!("{name}-{uid}-{}", std::process::id()));
-        run(command.env("RAMPART_LIB", library()), script)
+        let evaluator = Evaluator::start(&host.guard);
+        for uid in [0, 1000] {
+            let mut script = "cd /opt/rampart; : >/tmp/own\n".to_owned();
+            for (what, try_it) in ATTEMPTS {
+                let line = format!("({try_it}) >/dev/null 2>&1 && echo 'DONE: {what}'\n");
+                // Everybody may add to the spool, and only its owner, root here, may look at it.
+                script +=
+                    if what == "list the spool" && !host.is_another(uid) { "" } else { &line };
+            }
+            script += "stat -c '%a %F' librampart.so policy.img; [ -e run ] && echo $LD_PRELOAD\n";
+            let ran = host.injected("debian", &script, uid, &[]);
+            let expected = "755 regular file\n644 regular file\n/opt/rampart/librampart.so\n";
+            assert_eq!(ran.stdout, expected, "{:?}, uid {uid}: {}", host.runtime, ran.stderr);
+        }
+        assert!(evaluator.socket().exists());
     }
 }
 
 #[test]
-fn containers_of_glibc_and_musl() {
-    let Some(host) = Host::new() else {
-        return;
-    };
-    for kind in ["glibc", "musl"] {
-        let root = host.guard.path(&format!("{kind}/rootfs"));
-        if !rooted(kind, &root) {
-            println!("skipped: {kind}: no program is built for it");
+fn what_is_asked_about_in_a_container_waits_for_a_person_outside() {
+    for host in Host::all() {
+        if !Kind::Debian.make(&host.root("debian")) {
             continue;
         }
-        for uid in [0, 1000] {
-            host.guard.forget();
-            let script = "f=forbidden; $f x; echo denied=$?; permitted here; echo permitted=$?";
-            let ran = host.injected(kind, script, uid, &["--require"]);
-            let what = format!("{kind}, uid {uid}: {ran:?}");
-            assert!(ran.stdout.ends_with("permitted ran as here\npermitted=0\n"), "{what}");
-            assert!(ran.stdout.starts_with("denied=126\n"), "{what}");
-            assert!(ran.stderr.contains("[container/forbidden] Not here."), "{what}");
-            let events = host.guard.events();
-            let denied: Vec<_> =
-                events.iter().filter(|event| event["outcome"] == "denied").collect();
-            assert_eq!(denied.len(), 1, "{what}: {events:?}");
-            let session = denied[0]["session"].as_str().unwrap();
-            assert!(session.starts_with(&format!("{kind}-{uid}-")), "{session}");
-            // What was mounted for it cannot be changed from inside.
-            let script = "for f in librampart.so policy.img; do (: >>/opt/rampart/$f) 2>/dev/null && echo wrote $f; done; echo $LD_PRELOAD";
-            let ran = host.injected(kind, script, uid, &[]);
-            assert_eq!(ran.stdout, "/opt/rampart/librampart.so\n", "{ran:?}");
+        let evaluator = Evaluator::start(&host.guard);
+        // The root has the C library that this helper is linked to; others take a static one.
+        let helper = rampart();
+        let helper = ["--helper", helper.to_str().unwrap()];
+        for (verb, expected) in
+            [("approve", "asked ran as x\nstatus=0\n"), ("deny", "status=126\n")]
+        {
+            let command = host.inject("debian", 0, &helper);
+            let ran = evaluator.while_running((command, "asked x; echo status=$?"), || {
+                let pending = evaluator.wait_for(1);
+                let id = pending[0]["id"].as_str().unwrap();
+                assert_eq!(evaluator.say(&[verb, id]).status, 0);
+            });
+            assert_eq!(ran.stdout, expected, "{:?}: {}", host.runtime, ran.stderr);
         }
+        // Without the helper nobody can be asked.
+        let ran = host.injected("debian", "asked x; echo status=$?", 0, &[]);
+        assert_eq!(ran.stdout, "status=126\n", "{:?}: {}", host.runtime, ran.stderr);
     }
 }
 
 #[test]
 fn a_static_root_is_said_or_refused() {
-    let Some(host) = Host::new() else {
-        return;
-    };
-    if !rooted("static", &host.guard.path("static/rootfs")) {
-        return;
+    for host in Host::all() {
+        if !Kind::Static.make(&host.root("static")) {
+            continue;
+        }
+        let ran = host.injected("static", "exit 7", 0, &[]);
+        assert_eq!(ran.status, 7, "{ran:?}");
+        assert!(ran.stderr.contains("they run unguarded"), "{ran:?}");
+        let ran = host.injected("static", "echo ran", 0, &["--require"]);
+        assert_eq!((ran.status, ran.stdout.as_str()), (1, ""), "{ran:?}");
     }
-    let ran = host.injected("static", "exit 7", 0, &[]);
-    assert_eq!(ran.status, 7, "{ran:?}");
-    assert!(ran.stderr.contains("they run unguarded"), "{ran:?}");
-    let ran = host.injected("static", "echo ran", 0, &["--require"]);
-    assert_eq!((ran.status, ran.stdout.as_str()), (1, ""), "{ran:?}");
 }
 
 #[test]
