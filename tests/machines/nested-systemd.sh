@@ -27,11 +27,14 @@ mount --bind "$stage/files" /var/lib/rampart-test
 # The stage itself goes out of sight with it: it holds nothing but what is mounted elsewhere now.
 mount -t tmpfs tmpfs /tmp
 mount -t tmpfs tmpfs /run
+mount -t tmpfs -o mode=755 tmpfs /home
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 mount -t cgroup2 none /sys/fs/cgroup
 mount -t tmpfs tmpfs /etc/systemd/system
 rm -rf /etc/rampart /var/lib/rampart
 bash /var/lib/rampart-test/prepare.sh
+# As systemd finds a machine's: what it mounts for a service's credentials comes in from another namespace.
+mount --make-rshared /
 touch /var/results/booting
 export container=rampart
 exec /lib/systemd/systemd --system --unit=scenario.target --log-target=console --show-status=no \

@@ -5,8 +5,9 @@
 use crate::audit::config::{trusted, user_file};
 use crate::failure::{Failure, reason};
 use serde::Deserialize;
+use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const SYSTEM: &str = "/etc/rampart/webhook.yaml";
 
@@ -20,7 +21,8 @@ pub struct Settings {
     /// A file of certificates (PEM) of those who vouch for services, in place of the usual ones.
     pub ca: Option<PathBuf>,
     /// A file with the key that requests are signed with, at least 32 bytes. A service that has it
-    /// has to repeat `id` and `nonce`.
+    /// has to repeat `id` and `nonce`. A bare name is that of a credential of this service
+    /// (`LoadCredential=`, systemd.exec(5)).
     pub key: Option<PathBuf>,
 }
 
@@ -46,7 +48,8 @@ impl Settings {
     /// If it cannot be read, others can read it, or it is too short.
     pub fn read_key(&self) -> Result<Option<Vec<u8>>, Failure> {
         use std::os::unix::fs::MetadataExt;
-        let Some(path) = &self.key else { return Ok(None) };
+        let Some(key) = &self.key else { return Ok(None) };
+        let path = &credential(key, std::env::var_os("CREDENTIALS_DIRECTORY"));
         let failed = |what: &str| {
             Failure::usage(format!("cannot use the webhook key `{}`: {what}", path.display()))
         };
@@ -60,5 +63,33 @@ impl Settings {
             return Err(failed("it has less than 32 bytes; `openssl rand -hex 32` makes one"));
         }
         Ok(Some(bytes))
+    }
+}
+
+/// Where `key` is: in the directory of the service's credentials, if there is one and it is a bare name.
+fn credential(key: &Path, directory: Option<OsString>) -> PathBuf {
+    let is_name = key.parent() == Some(Path::new(""));
+    match directory.filter(|directory| is_name && !directory.is_empty()) {
+        Some(directory) => Path::new(&directory).join(key),
+        None => key.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bare_names_are_those_of_credentials() {
+        for (key, directory, expected) in [
+            ("webhook.key", Some("/run/credentials/u"), "/run/credentials/u/webhook.key"),
+            ("/etc/rampart/webhook.key", Some("/run/credentials/u"), "/etc/rampart/webhook.key"),
+            ("keys/one", Some("/run/credentials/u"), "keys/one"),
+            ("webhook.key", None, "webhook.key"),
+            ("webhook.key", Some(""), "webhook.key"),
+        ] {
+            let found = credential(Path::new(key), directory.map(OsString::from));
+            assert_eq!(found, Path::new(expected), "{key}, {directory:?}");
+        }
     }
 }

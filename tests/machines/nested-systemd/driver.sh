@@ -2,13 +2,17 @@
 main() { systemctl show -P MainPID rampart-serve.service; }
 state() { systemctl is-active rampart-serve.service; }
 restarts() { systemctl show -P NRestarts rampart-serve.service; }
-waiting() { # The id of what waits.
+waiting() { # The id of what waits, but this one.
     local id
     for _ in $(seq 200); do
-        id=$(rampart pending | awk '{ print $1; exit }')
-        case $id in *no* | '') sleep 0.05 ;; *) break ;; esac
+        id=$(rampart pending | awk -v but="${1:-}" '$2 == "until" && $1 != but { print $1; exit }')
+        [ -z "$id" ] || break
+        sleep 0.05
     done
     echo "$id"
+}
+as_agent() {
+    setpriv --reuid agent --regid agent --clear-groups env HOME=/home/agent XDG_RUNTIME_DIR=/run/agent "$@"
 }
 cat /proc/1/comm
 systemctl start rampart-serve.socket
@@ -33,11 +37,34 @@ while IFS='|' read -r name _; do
 done </var/lib/rampart-test/options.txt
 systemctl start --no-block asking-user.service
 id=$(waiting)
+systemctl start --no-block asking-root.service
+other=$(waiting "$id")
 old=$(main)
-setpriv --reuid agent --regid agent --clear-groups env HOME=/home/agent RAMPART_SOCKET=/run/rampart/evaluator.sock \
-    bash /var/lib/rampart-test/attempts.sh "$old" "$id" >/var/results/attempts
-[ "$(main)" = "$old" ] && [ "$(rampart pending | awk '{ print $1; exit }')" = "$id" ] && echo "attempted: nothing changed"
+md5sum /etc/rampart/*.img /etc/rampart/units/* /usr/bin/rampart /usr/lib/rampart/* >/run/sums
+as_agent env RAMPART_SOCKET=/run/rampart/evaluator.sock bash /var/lib/rampart-test/attempts.sh "$old" "$id" "$other" \
+    >/var/results/attempts
+[ "$(main)" = "$old" ] && [ "$(rampart pending | grep -c " until ")" = 2 ] && md5sum --quiet -c /run/sums &&
+    echo "attempted: nothing changed"
 rampart deny "$id"
+rampart deny "$other"
+key=/run/credentials/rampart-serve.service/webhook.key
+echo "credential: $(stat -c %a $key), $(cat $key)"
+rm /etc/rampart/webhook.key
+systemctl restart rampart-serve.service
+echo "without: $(state), $(cat $key)"
+# A service manager of the agent's own, with an evaluator and an agent as its units.
+systemctl start user-manager.service
+as_agent rampart install systemd own --user --policy /var/lib/rampart-test/policy.yaml >>/var/results/install.log
+as_agent systemctl --user daemon-reload
+as_agent systemctl --user start evaluator.service own.service
+cp /home/agent/out.own /var/results/
+cp -r /home/agent/.local/state/rampart/audit /var/results/own
+as_agent rampart install systemd own --user --remove >>/var/results/install.log
+echo "removed: $(find /home/agent/.config/systemd/user -name '*rampart*' -o -name '*.d' | wc -l)"
+as_agent systemctl --user daemon-reload
+as_agent systemctl --user start own.service
+grep loaded /home/agent/out.own && echo "still loaded"
+systemctl stop user-manager.service
 # The last events are taken in before it ends.
 sleep 0.5
 systemctl stop rampart-serve.socket rampart-serve.service

@@ -14,7 +14,7 @@ for name in rt-forbidden rt-permitted rt-asked; do
     chmod 755 "/usr/bin/$name"
 done
 # Nothing of this machine's own services.
-rm -rf /usr/lib/systemd/system/*.wants /usr/lib/systemd/system/*.requires
+rm -rf /etc/systemd/user /usr/lib/systemd/user/*.wants /usr/lib/systemd/system/*.wants /usr/lib/systemd/system/*.requires
 for target in sysinit basic shutdown sockets; do
     printf '[Unit]\nDefaultDependencies=no\n' >"$units/$target.target"
 done
@@ -32,7 +32,8 @@ while IFS='|' read -r name directives _; do
 done <"$files/options.txt"
 unit asking ""
 unit asking-user "User=agent"
-sed -i "s/agent.sh/asks.sh/" "$units/asking.service" "$units/asking-user.service"
+unit asking-root ""
+sed -i "s/agent.sh/asks.sh/" "$units"/asking*.service
 mkdir -p /etc/rampart/policy.d
 /usr/bin/rampart policy compile "$files/policy.yaml" --layer system --output /etc/rampart/system.img >/dev/null
 chmod 644 /etc/rampart/system.img
@@ -41,6 +42,24 @@ chmod 600 /var/spool/rampart/kept
 unit killed ""
 unit restarted ""
 /usr/bin/rampart install systemd "${names[@]}" --policy "$files/policy.yaml" >/var/results/install.log
+(umask 077 && echo 'a key of the machine, not of its users' >/etc/rampart/webhook.key)
+# What logind would start for a session.
+cat >"$units/user-manager.service" <<'UNIT'
+[Service]
+Type=notify
+User=agent
+Delegate=yes
+RuntimeDirectory=agent
+RuntimeDirectoryMode=0700
+Environment=XDG_RUNTIME_DIR=/run/agent
+ExecStart=/lib/systemd/systemd --user --log-target=console
+UNIT
+own=/home/agent/.config/systemd/user
+mkdir -p "$own"
+printf '[Service]\nType=notify\nExecStart=/usr/bin/rampart serve --policy %s/policy.yaml\n' "$files" >"$own/evaluator.service"
+printf '[Service]\nType=oneshot\nExecStart=/bin/bash\nStandardInput=file:%s/agent.sh\nStandardOutput=truncate:/home/agent/out.own\nStandardError=inherit\n' \
+    "$files" >"$own/own.service"
+chown -R agent: /home/agent
 cat >"$units/scenario.target" <<'UNIT'
 [Unit]
 DefaultDependencies=no

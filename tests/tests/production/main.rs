@@ -16,4 +16,5 @@ mod attack;
 mod container;
 mod install;
 mod package;
+mod recipes;
 mod systemd;

@@ -53,10 +53,11 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         let directory = base.join(format!("{unit}.d"));
         let path = directory.join(DROP_IN);
         if arguments.remove {
-            if change.gone(&path)? {
+            let is_gone = change.gone(&path)?;
+            // A user's lies in the same directory.
+            if change.gone(&image_of(&base, arguments, &unit))? || is_gone {
                 change.tidy(&directory);
             }
-            change.gone(&image_of(&base, arguments, &unit))?;
             continue;
         }
         let own = text_of(&unit, arguments);
