@@ -29,6 +29,7 @@ test: ## everything: installs what the tests need, builds, runs all tests and ga
 	.ci/install.sh
 	$(MAKE) build
 	.ci/symbols.sh
+	.ci/instructions.sh
 	cargo test --workspace
 
 score: ## what the shipped policies catch: tests/corpus, and ../shared/corpora where present

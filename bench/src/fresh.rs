@@ -33,17 +33,18 @@ pub fn measure(work: &Path, report: &mut Report) -> Result<(), String> {
     let image = work.join("standard.img");
     std::fs::write(&image, policies::STANDARD).map_err(|error| format!("image: {error}"))?;
     let own = std::env::current_exe().map_err(|error| format!("own path: {error}"))?;
-    let (mut all, mut decided) = (Vec::new(), Vec::new());
+    let (mut all, mut decided, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..PROCESSES {
         let mut child = Command::new(&own);
         child.arg("fresh").arg(&image).stdin(Stdio::null());
         let output = child.output().map_err(|error| format!("fresh process: {error}"))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let mut numbers = text.split_whitespace().map(str::parse::<f64>);
-        match (numbers.next(), numbers.next()) {
-            (Some(Ok(total)), Some(Ok(verdict))) => {
+        match (numbers.next(), numbers.next(), numbers.next()) {
+            (Some(Ok(total)), Some(Ok(verdict)), Some(Ok(count))) => {
                 all.push(total / 1e3);
                 decided.push(verdict / 1e3);
+                faults.push(count);
             }
             _ => return Err(format!("a fresh process said `{text}`")),
         }
@@ -51,10 +52,12 @@ pub fn measure(work: &Path, report: &mut Report) -> Result<(), String> {
     let what = "fresh process: mapping the image and the first verdict, p50";
     report.absolute(what, quantile(&mut all, 0.5), "µs", Some(30.0));
     report.absolute("of that, the verdict", quantile(&mut decided, 0.5), "µs", None);
+    report.absolute("page faults meanwhile", quantile(&mut faults, 0.5), "", None);
     Ok(())
 }
 
-/// `bench fresh IMAGE`: one sample; prints the nanoseconds of all, and of the verdict.
+/// `bench fresh IMAGE`: one sample; prints the nanoseconds of all and of the verdict, and
+/// the page faults.
 ///
 /// # Errors
 /// If the image cannot be mapped.
@@ -77,20 +80,33 @@ pub fn sample(image: &Path) -> Result<(), String> {
         env: &NoEnv,
         ..request(b"")
     };
+    let faults_before = faults();
     let start = Instant::now();
     let bytes = map(image)?;
     let image = [Image::open(bytes).map_err(|error| error.text().to_owned())?];
     let mapped = Instant::now();
     let action = decide(&image, &asked, &NoWorld, &mut scratch).action;
     let end = Instant::now();
+    let faults = faults() - faults_before;
     if action != Action::Allow {
         return Err("it was not allowed".to_owned());
     }
-    println!("{} {}", (end - start).as_nanos(), (end - mapped).as_nanos());
+    println!("{} {} {faults}", (end - start).as_nanos(), (end - mapped).as_nanos());
     Ok(())
 }
 
-fn map(path: &Path) -> Result<&'static [u8], String> {
+/// Page faults of this process so far that needed no disk.
+fn faults() -> i64 {
+    // SAFETY: a `rusage` is numbers, for which zero is a value, and the kernel fills it; getrusage(2).
+    unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+        usage.ru_minflt
+    }
+}
+
+/// Maps a file, for as long as the process lives.
+pub fn map(path: &Path) -> Result<&'static [u8], String> {
     let failed = |error: rustix::io::Errno| format!("{}: {error}", path.display());
     let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
     let file = file.map_err(failed)?;

@@ -14,6 +14,7 @@ mod inputs;
 mod mcp;
 mod memory;
 mod operations;
+mod pages;
 mod peers;
 mod record;
 mod report;
@@ -85,6 +86,7 @@ fn first_only() -> Result<(), String> {
     let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
     let mut report = Report::default();
     fresh::measure(work.path(), &mut report)?;
+    pages::measure(work.path(), &mut report)?;
     report.print();
     Ok(())
 }
@@ -182,6 +184,7 @@ fn run(library: &Path) -> Result<(), String> {
     memory::measure(&setup, &mut report)?;
     verdict::measure(&mut report)?;
     fresh::measure(&setup.work, &mut report)?;
+    pages::measure(&setup.work, &mut report)?;
     let program = setup.library.with_file_name("rampart");
     socket::measure(&program, &setup.work, &mut report)?;
     record::measure(&program, &setup.work, &mut report)?;

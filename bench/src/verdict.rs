@@ -13,7 +13,7 @@ use policy_schema::{Options, OwnedScratch, Source, compile};
 use crate::report::{Report, quantile};
 
 /// Commands as agents run them; used where no corpus is at hand.
-const TYPICAL: [&str; 8] = [
+pub const TYPICAL: [&str; 8] = [
     "ls -la src",
     "git status --short && git diff --stat",
     "cargo test --workspace 2>&1 | tail -20",
@@ -25,7 +25,7 @@ const TYPICAL: [&str; 8] = [
 ];
 
 /// Every command of the corpora beside the checkout, else the typical ones.
-fn commands() -> (String, Vec<String>) {
+pub fn commands() -> (String, Vec<String>) {
     let mut found = Vec::new();
     for directory in ["../shared/corpora", "tests/corpus"] {
         for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
