@@ -3,7 +3,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIB := $(TARGET)/release/librampart.so
 BIN := $(TARGET)/release/rampart
 
-.PHONY: build run test check score bench fuzz deb tarball sbom reproducible clean help lint scale peers
+.PHONY: build run test check score verify bench fuzz deb tarball sbom reproducible clean help lint scale peers
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -41,6 +41,10 @@ score: ## what the shipped policies catch: tests/corpus, and ../shared/corpora w
 			$(BIN) score --profile standard $$packs $$corpus || exit 1; \
 		done; \
 	done
+
+verify: ## how often effects of code are found, and what verdicts by them catch
+	cargo build --release -p rampart
+	$(BIN) verify score rampart/tests/verify/cases $(wildcard ../shared/corpora)
 
 bench: build ## ratios against a bare run of the same minute
 	cargo run --release --quiet -p bench -- $(LIB)

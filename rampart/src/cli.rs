@@ -9,7 +9,8 @@ use crate::verbs::{
     rules, run, score,
 };
 use crate::verbs::{
-    approvals, pause, ps, report_fp, serve, setup, status, stub, token, uninstall, wrap,
+    approvals, pause, ps, report_fp, serve, setup, status, stub, token, uninstall, verify_score,
+    verify_serve, wrap,
 };
 use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
@@ -65,6 +66,9 @@ enum Verb {
     Lab(lab::Arguments),
     Install(install::Arguments),
     Inject(inject::Arguments),
+    /// Says whether a command that no rule settles fits, by what it would do
+    #[command(subcommand, arg_required_else_help = true)]
+    Verify(VerifyVerb),
     Completions(manual::Completions),
     #[command(hide = true)]
     Manual(manual::Manual),
@@ -90,6 +94,12 @@ enum TokenVerb {
     Create(token::Create),
     List(token::List),
     Revoke(token::Revoke),
+}
+
+#[derive(Subcommand, Debug)]
+enum VerifyVerb {
+    Serve(verify_serve::Arguments),
+    Score(verify_score::Arguments),
 }
 
 #[derive(Subcommand, Debug)]
@@ -213,6 +223,8 @@ pub fn run() -> ExitCode {
         Verb::Lab(arguments) => arguments.run(),
         Verb::Install(arguments) => install::run(&arguments).map(done),
         Verb::Inject(arguments) => inject::run(&arguments).map(done),
+        Verb::Verify(VerifyVerb::Serve(arguments)) => arguments.run().map(done),
+        Verb::Verify(VerifyVerb::Score(arguments)) => arguments.run().map(done),
         Verb::Completions(arguments) => arguments.run(CommandLine::command()).map(done),
         Verb::Manual(arguments) => arguments.run(CommandLine::command()).map(done),
         Verb::Uninstall(arguments) => uninstall::run(&arguments).map(done),

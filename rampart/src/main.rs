@@ -17,6 +17,7 @@ mod bytes;
 mod cases;
 mod channel;
 mod cli;
+mod code;
 mod consent;
 mod corpus;
 mod directories;
@@ -31,6 +32,7 @@ mod serve;
 mod supervise;
 mod verbs;
 mod verdict;
+mod verify;
 mod webhook;
 
 fn main() -> ExitCode {

@@ -81,6 +81,38 @@ pub fn of_command<'t>(
     }
 }
 
+/// What is done to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileUse {
+    /// It is removed.
+    Deletes,
+    /// It is changed or made.
+    Writes,
+    /// It is read.
+    Reads,
+}
+
+/// Tells the effects of something that is done to the file at `path`, for whoever has read that in code of
+/// another language; each with the path as its subject.
+pub fn of_file<'t>(what: FileUse, path: &'t [u8], around: &Around<'_>, tell: Tell<'_, 't>) {
+    let tree = Tree {
+        text: &[],
+        words: &[],
+        commands: &[],
+        redirects: &[],
+        outcome: Outcome::Complete,
+        is_cut: false,
+        work: 0,
+    };
+    let command = Command::default();
+    let mut one = One { tree, around, index: 0, command: &command, name: b"", tell };
+    match what {
+        FileUse::Deletes => one.deletes(path),
+        FileUse::Writes => one.writes(path),
+        FileUse::Reads => one.reads(path),
+    }
+}
+
 /// One command that is being looked at.
 struct One<'a, 'b, 't> {
     tree: Tree<'t>,
@@ -173,7 +205,7 @@ impl<'t> One<'_, '_, 't> {
         }
         let skip = row.words();
         match row.operands {
-            Operands::None => self.done(row.kind, b""),
+            Operands::None => self.say(row.kind, b""),
             Operands::All => self.each_operand(row.kind, skip, usize::MAX),
             Operands::ButFirst => self.each_operand(row.kind, skip.saturating_add(1), usize::MAX),
             Operands::First => self.each_operand(row.kind, skip, 1),

@@ -197,6 +197,13 @@ fn git(one: &mut One<'_, '_, '_>) {
 /// An interpreter runs the code that it is given, which the tree has, or a file.
 fn interpreter(one: &mut One<'_, '_, '_>) {
     const GIVEN: &[u8] = b"-c -e --eval -r -p --print -E";
+    // `python3 -m pip install -r FILE` is pip's `-r`.
+    if one.words().next() == Some(b"-m") && one.words().nth(1) == Some(b"pip") {
+        if one.words().nth(2) == Some(b"install") {
+            one.say(Kind::Installs, b"");
+        }
+        return;
+    }
     let is_code = one.words().any(|word| {
         is_listed(GIVEN, word)
             || word.len() > 2 && word.starts_with(b"-c") && word.get(1) != Some(&b'-')

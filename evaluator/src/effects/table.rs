@@ -135,7 +135,7 @@ static HARMLESS: &str = "[ [[ : true false test echo printf cd pwd pushd popd di
     bzcat xzcat expand unexpand join look shuf seq numfmt fmt pr expr bc dc factor ls dir tree stat \
     file find fd locate du df realpath readlink basename dirname pathchk id whoami groups who w \
     users last uname hostname arch nproc date cal uptime free vmstat ps top htop pgrep pidof lsof \
-    lsblk lscpu lsmod printenv env tty stty tput clear reset sleep yes getent locale getconf git \
+    lsblk lscpu lsmod printenv env tty stty tput clear reset sleep mktemp yes getent locale getconf git \
     svn hg sed awk gawk mawk nawk rustc gcc cc g++ c++ clang clang++ ld ar nm objdump readelf javac \
     tsc eslint prettier mypy ruff black flake8 pylint npm yarn pnpm uv poetry pip pip3 cargo go \
     rustfmt gofmt shellcheck tar docker podman kubectl helm terraform tofu gh mongo redis-cli xargs \

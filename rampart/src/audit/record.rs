@@ -247,6 +247,24 @@ pub fn ended(environment: &Environment, pid: u32, status: u8, signal: Option<i32
     put(environment, format!("{event}\n").as_bytes());
 }
 
+/// Records an event of this process's own, an object: what every event has is put in front.
+pub fn note(environment: &Environment, members: serde_json::Value) -> bool {
+    let (id, time_us) = stamp();
+    let mut event = json!({
+        "v": evaluator::event::VERSION,
+        "id": String::from_utf8_lossy(&id),
+        "time": String::from_utf8_lossy(&evaluator::event::timestamp(time_us)),
+        "mono_us": monotonic(),
+        "pid": std::process::id(),
+        "ppid": std::os::unix::process::parent_id(),
+        "uid": rustix::process::getuid().as_raw(),
+    });
+    if let (Some(event), serde_json::Value::Object(members)) = (event.as_object_mut(), members) {
+        event.extend(members);
+    }
+    put(environment, format!("{event}\n").as_bytes())
+}
+
 /// The time of a clock that is never set, in microseconds.
 pub fn monotonic() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);

@@ -309,7 +309,7 @@ impl Work<'_> {
             session: text(request.caller.session),
             policy: text(verdict.policy),
             rule: text(verdict.rule),
-            effects: effects::told(&verdict.tree, &Around::of(request)),
+            effects: effects::told(&verdict.tree, &Around::of(request), None),
         };
         let client =
             self.context.services.get_or_init(|| Client::new().map_err(|failure| failure.message));
@@ -338,7 +338,7 @@ impl Work<'_> {
             uid: rustix::process::geteuid().as_raw(),
             agent: text(&self.case.agent),
             session: text(&self.case.session),
-            effects: effects::lines(&verdict.tree, &Around::of(request)),
+            effects: effects::lines(&verdict.tree, &Around::of(request), None),
             ..About::default()
         };
         // A yes is for this very call, of this client, by this policy.

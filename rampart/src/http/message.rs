@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 /// Longest head in bytes.
@@ -21,19 +22,45 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// A connection, plain or within TLS.
 pub trait Stream: Read + Write {
-    /// The connection below, for its time limits.
-    fn socket(&self) -> &TcpStream;
+    /// Sets how long reading may take.
+    ///
+    /// # Errors
+    /// What setsockopt(2) says.
+    fn limit_reading(&self, limit: Duration) -> io::Result<()>;
+    /// Sets how long writing may take.
+    ///
+    /// # Errors
+    /// What setsockopt(2) says.
+    fn limit_writing(&self, limit: Duration) -> io::Result<()>;
 }
 
 impl Stream for TcpStream {
-    fn socket(&self) -> &TcpStream {
-        self
+    fn limit_reading(&self, limit: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(limit))
+    }
+
+    fn limit_writing(&self, limit: Duration) -> io::Result<()> {
+        self.set_write_timeout(Some(limit))
+    }
+}
+
+impl Stream for UnixStream {
+    fn limit_reading(&self, limit: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(limit))
+    }
+
+    fn limit_writing(&self, limit: Duration) -> io::Result<()> {
+        self.set_write_timeout(Some(limit))
     }
 }
 
 impl Stream for rustls::StreamOwned<rustls::ServerConnection, TcpStream> {
-    fn socket(&self) -> &TcpStream {
-        self.get_ref()
+    fn limit_reading(&self, limit: Duration) -> io::Result<()> {
+        self.get_ref().set_read_timeout(Some(limit))
+    }
+
+    fn limit_writing(&self, limit: Duration) -> io::Result<()> {
+        self.get_ref().set_write_timeout(Some(limit))
     }
 }
 
@@ -54,10 +81,24 @@ pub struct Request {
     pub host: Option<String>,
     /// `Origin`: a browser's page.
     pub origin: Option<String>,
+    /// `X-Rampart-Signature` and `X-Rampart-Timestamp`: the question of a rule (docs/webhooks.md).
+    pub signed: Option<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
     /// Whether the connection stays open after the answer.
     pub stays: bool,
+}
+
+/// Whether a request is for this machine by the name that it gives it: a page in a browser on this machine must
+/// not reach a service on it, whatever name leads there.
+pub fn is_for_this_machine(request: &Request) -> bool {
+    let host = request.host.as_deref().unwrap_or("localhost");
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| {
+        if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host }
+    });
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Why there is no request.
@@ -111,7 +152,7 @@ fn more(stream: &mut dyn Stream, into: &mut Vec<u8>, deadline: Instant) -> Resul
     if left.is_zero() {
         return Err(Unread::Refused(408, "the request has not come in time"));
     }
-    stream.socket().set_read_timeout(Some(left))?;
+    stream.limit_reading(left)?;
     let mut buffer = [0; 16 * 1024];
     match stream.read(&mut buffer) {
         Ok(0) => Err(Unread::Gone),
@@ -179,6 +220,7 @@ fn head(bytes: &mut Vec<u8>) -> Result<Option<(Request, usize, bool)>, Unread> {
         media: one("content-type")?,
         host: one("host")?,
         origin: one("origin")?,
+        signed: one("x-rampart-signature")?.zip(one("x-rampart-timestamp")?),
         body: Vec::new(),
         stays: is_new && !wish.split(',').any(|word| word.trim() == "close"),
     };
@@ -241,7 +283,7 @@ pub fn write(
     reply: Reply,
     (stays, is_head): (bool, bool),
 ) -> io::Result<bool> {
-    stream.socket().set_write_timeout(Some(WRITE_TIME))?;
+    stream.limit_writing(WRITE_TIME)?;
     let mut out = format!(
         "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nCache-Control: no-store\r\n\
          X-Content-Type-Options: nosniff\r\n",

@@ -11,7 +11,7 @@ mod bulk;
 mod call;
 mod evaluate;
 mod history;
-mod message;
+pub mod message;
 mod metrics;
 mod query;
 mod routes;
@@ -26,7 +26,7 @@ use metrics::Metrics;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -209,18 +209,8 @@ fn serve(
 }
 
 fn answer(context: &Context, request: &Request) -> Reply {
-    if context.is_local {
-        // A page in a browser on this machine must not reach it, whatever name it gives this machine.
-        let host = request.host.as_deref().unwrap_or("localhost");
-        let name = host.rsplit_once(':').map_or(host, |(name, port)| {
-            if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host }
-        });
-        let name = name.trim_start_matches('[').trim_end_matches(']');
-        let is_own = name.eq_ignore_ascii_case("localhost")
-            || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        if !is_own {
-            return Problem::new(421, "this service is for this machine (Host)").reply();
-        }
+    if context.is_local && !message::is_for_this_machine(request) {
+        return Problem::new(421, "this service is for this machine (Host)").reply();
     }
     if request.origin.is_some() {
         return Problem::new(403, "pages of browsers may not use this service (Origin)").reply();

@@ -151,7 +151,7 @@ fn ask(
                 verdict.action,
                 rule(verdict),
                 vouches,
-                (service, effects::lines(&verdict.tree, &Around::of(request))),
+                (service, effects::lines(&verdict.tree, &Around::of(request), None)),
             )
         });
     let timeout = body.number(Tag::Timeout).unwrap_or(TIMEOUT.0).clamp(1, TIMEOUT.1);
@@ -211,7 +211,7 @@ fn question(asked: &Asked, request: &Request<'_>, verdict: &Verdict<'_>) -> Ques
         session: text(request.caller.session),
         policy: text(verdict.policy),
         rule: text(verdict.rule),
-        effects: effects::told(&verdict.tree, &Around::of(request)),
+        effects: effects::told(&verdict.tree, &Around::of(request), None),
     }
 }
 

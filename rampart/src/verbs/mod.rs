@@ -39,4 +39,6 @@ pub mod status;
 pub mod stub;
 pub mod token;
 pub mod uninstall;
+pub mod verify_score;
+pub mod verify_serve;
 pub mod wrap;

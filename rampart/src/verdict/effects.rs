@@ -1,8 +1,10 @@
 //! The effects of a call, for those who decide about it: people, services, and models.
 
 use crate::bytes;
+use crate::code::{Found, Reader};
+use evaluator::World;
 use evaluator::command::Tree;
-use evaluator::effects::{Around, Kind, each};
+use evaluator::effects::{Around, Kind};
 use serde::Serialize;
 
 /// How many things of one kind are named.
@@ -30,11 +32,19 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-/// The effects of all commands of `tree`, one entry for each kind, in the order of their kinds.
-/// What is secret by its look is masked.
-pub fn told(tree: &Tree<'_>, around: &Around<'_>) -> Vec<Told> {
+/// The effects of all commands of `tree`, and of the Python and JavaScript that they are given, one entry for
+/// each kind, in the order of their kinds. Scripts are read if there is a `world` to read them from. What is
+/// secret by its look is masked.
+pub fn told(tree: &Tree<'_>, around: &Around<'_>, world: Option<&dyn World>) -> Vec<Told> {
+    let mut reader = Reader::new(around.home, world);
+    reader.tree(tree, around);
+    of_found(&reader.found)
+}
+
+/// The same of effects that were found before.
+pub fn of_found(found: &[Found]) -> Vec<Told> {
     let mut all: Vec<Told> = Vec::new();
-    each(tree, around, &mut |effect| {
+    for effect in found {
         let at = match all.iter().position(|told| told.kind == effect.kind) {
             Some(at) => at,
             None => {
@@ -44,23 +54,23 @@ pub fn told(tree: &Tree<'_>, around: &Around<'_>) -> Vec<Told> {
             }
         };
         let Some(told) = all.get_mut(at).filter(|_| !effect.subject.is_empty()) else {
-            return;
+            continue;
         };
-        let subject = shown(effect.subject);
+        let subject = shown(&effect.subject);
         if told.on.contains(&subject) {
-            return;
+            continue;
         }
         match told.on.len() < NAMED {
             true => told.on.push(subject),
             false => told.more += 1,
         }
-    });
+    }
     all.sort_by_key(|told| told.kind);
     all
 }
 
 /// A line for each kind, for people.
-pub fn lines(tree: &Tree<'_>, around: &Around<'_>) -> Vec<String> {
+pub fn lines(tree: &Tree<'_>, around: &Around<'_>, world: Option<&dyn World>) -> Vec<String> {
     let line = |told: &Told| {
         let more = match told.more {
             0 => String::new(),
@@ -70,7 +80,7 @@ pub fn lines(tree: &Tree<'_>, around: &Around<'_>) -> Vec<String> {
         let colon = if on.is_empty() { "" } else { ": " };
         format!("{}{colon}{on}{more}", told.kind.phrase())
     };
-    told(tree, around).iter().map(line).collect()
+    told(tree, around, world).iter().map(line).collect()
 }
 
 /// A subject, with `…` for what of it is not known.
@@ -111,7 +121,7 @@ mod tests {
             work: 0,
         };
         let around = Around { cwd: Cwd::Known(b"/w"), home: b"" };
-        let lines = lines(&tree, &around);
+        let lines = lines(&tree, &around, None);
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(
             lines.iter().all(|line| line.contains("/x/…10, ") && line.ends_with(" and 8 more"))

@@ -2,6 +2,7 @@
 
 use super::effects::{self, Told};
 use super::names::{self, Named};
+use super::world::FileSystem;
 use crate::bytes::Text;
 use crate::cases::Refusal;
 use evaluator::command::{CommandFlags, Outcome, RedirectOp, Tree, UNKNOWN, Via, Word, WordFlags};
@@ -165,7 +166,7 @@ impl<'a> Explanation<'a> {
                 Outcome::TooComplex => "too-complex",
             },
             commands: (0..tree.commands.len()).filter_map(|at| simple(&tree, at)).collect(),
-            effects: effects::told(&tree, around),
+            effects: effects::told(&tree, around, Some(&FileSystem::default())),
             layers,
         }
     }

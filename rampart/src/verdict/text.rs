@@ -2,6 +2,7 @@
 
 use super::json::operator;
 use super::names::{self, Named};
+use super::world::FileSystem;
 use crate::bytes;
 use evaluator::command::{Command, CommandFlags, Outcome, Redirect, RedirectOp, Tree, Via};
 use evaluator::effects::Around;
@@ -58,7 +59,7 @@ fn body(
         lines.push("what it would run:".to_owned());
         lines.extend(commands);
     }
-    let effects = super::effects::lines(&verdict.tree, around);
+    let effects = super::effects::lines(&verdict.tree, around, Some(&FileSystem::default()));
     if !effects.is_empty() {
         lines.push(String::new());
         lines.push("what it would do:".to_owned());

@@ -14,6 +14,7 @@ mod unix;
 
 pub use client::Client;
 pub use pool::{Asking, Pool};
+pub use settings::Settings;
 
 use crate::verdict::effects::Told;
 use evaluator::image::format::level;

@@ -1,0 +1,154 @@
+//! Where questions are answered: effects, rules, and, where one is configured, a model. Every question and
+//! its answer is in the audit log, credentials masked.
+
+use super::config::Config;
+use super::files::Files;
+use super::question::{Answer, Question};
+use super::weigh::{Decision, Place, Weighed, weigh};
+use crate::audit::config::Config as AuditConfig;
+use crate::audit::record;
+use crate::audit::redaction::Redaction;
+use crate::code::{Found, Reader};
+use crate::failure::Failure;
+use crate::launch::environment::Environment;
+use crate::verdict::effects::{Told, of_found};
+use evaluator::effects::Kind;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Everything that answering takes. Threads share it.
+pub struct Desk {
+    config: Config,
+    environment: Environment,
+    home: Vec<u8>,
+    redaction: Redaction,
+    /// How many questions came in the minute that began then.
+    minute: Mutex<(Instant, u32)>,
+}
+
+/// What is known of a call before anybody is asked.
+pub struct Known {
+    /// Its effects, for others to see.
+    pub effects: Vec<Told>,
+    /// What they come to.
+    pub weighed: Weighed,
+    /// The scripts that were read, by path.
+    pub scripts: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Desk {
+    /// One that answers by `config`, and records in `environment`'s log.
+    ///
+    /// # Errors
+    /// If `audit.yaml` cannot be used: it says what is masked.
+    pub fn new(config: Config, environment: Environment) -> Result<Self, Failure> {
+        let redaction = Redaction::new(&AuditConfig::load()?.redact).map_err(Failure::usage)?;
+        let home = environment.value("HOME").map(|home| home.as_bytes().to_vec());
+        Ok(Self {
+            config,
+            environment,
+            home: home.unwrap_or_default(),
+            redaction,
+            minute: Mutex::new((Instant::now(), 0)),
+        })
+    }
+
+    /// Whether one question more may be looked at this minute.
+    pub fn has_room(&self) -> bool {
+        let Some(most) = self.config.rate else { return true };
+        let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
+        if minute.0.elapsed() >= Duration::from_secs(60) {
+            *minute = (Instant::now(), 0);
+        }
+        minute.1 = minute.1.saturating_add(1);
+        minute.1 <= most
+    }
+
+    /// Answers a question, and records both.
+    pub fn answer(&self, question: &Question) -> Answer {
+        let started = Instant::now();
+        let known = self.look(question);
+        let scripts = digests(&known.scripts);
+        let answer = Answer {
+            decision: Some(known.weighed.decision),
+            reason: known.weighed.reason.clone(),
+            by: "effects".to_owned(),
+            effects: known.effects,
+        };
+        self.record(question, (&answer, &scripts), started.elapsed());
+        answer
+    }
+
+    /// What a call would do, and what that comes to.
+    fn look(&self, question: &Question) -> Known {
+        let files = Files::default();
+        let place = Place { cwd: question.cwd() };
+        let found = match question.text() {
+            Some(text) => {
+                let mut reader = Reader::new(&self.home, Some(&files));
+                reader.shell(&text, question.cwd());
+                reader.found
+            }
+            // Tools of other kinds are not looked into.
+            None => vec![Found { kind: Kind::Unknown, subject: Vec::new(), leaks: false }],
+        };
+        let weighed = weigh(&found, &self.config, place);
+        Known { effects: of_found(&found), weighed, scripts: files.read() }
+    }
+
+    fn record(&self, question: &Question, (answer, scripts): (&Answer, &Value), took: Duration) {
+        let mut masked = Vec::new();
+        let command = question.params.command.as_bytes();
+        evaluator::redact::masked(command, &mut |piece| masked.extend_from_slice(piece));
+        let event = json!({
+            "hook": "verify",
+            "outcome": "answered",
+            "decision": answer.decision.map_or("none", Decision::name),
+            "reason": answer.reason,
+            "answered_by": answer.by,
+            "question": question.id,
+            "tool": question.tool,
+            "command": String::from_utf8_lossy(&masked),
+            "cwd": question.params.cwd,
+            "agent": question.agent,
+            "session": question.session,
+            "policy": question.policy,
+            "rule": question.rule,
+            "effects": answer.effects,
+            "scripts": scripts,
+            "took_us": u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        });
+        let text = event.to_string();
+        let line = self.redaction.line(text.as_bytes());
+        let event = serde_json::from_slice(&line).unwrap_or(event);
+        record::note(&self.environment, event);
+    }
+}
+
+/// What scripts were read: their paths, and the SHA-256 of what was read of each.
+fn digests(scripts: &BTreeMap<Vec<u8>, Vec<u8>>) -> Value {
+    let of = |(path, text): (&Vec<u8>, &Vec<u8>)| {
+        let digest = Sha256::digest(text);
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        json!({ "path": crate::bytes::visible(path), "sha256": digest })
+    };
+    scripts.iter().map(of).collect()
+}
+
+/// The environment with which events go where `rampart serve` keeps them.
+///
+/// # Errors
+/// If there is no such place.
+pub fn environment() -> Result<Environment, Failure> {
+    let mut environment = Environment::own();
+    let directories = crate::directories::Directories::from_environment();
+    directories.make_audit()?;
+    let audit = directories.audit()?;
+    environment.set("RAMPART_AUDIT_DIR", OsStr::new(audit.as_os_str()));
+    Ok(environment)
+}
