@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The library for AArch64: it builds, passes the gate, and its entry stubs (the variadic functions,
-# syscall, the stub for denied programs) work under qemu-user. What is not installed is skipped
+# The library and the command for AArch64: they build, the library passes the gate, its entry stubs (the variadic functions,
+# syscall, the stub for denied programs) and the command's verdicts work under qemu-user. What is not installed is skipped
 # with a line. qemu-user executes a started AArch64 program only with binfmt_misc, so the calls
 # here replace the process: a denied one returns EPERM.
 set -euo pipefail
@@ -37,5 +37,15 @@ for route in execve execv execvp execl execlp execle execl-9 execle-9 fexecve sy
     [ "$out" = 'errno 1' ] || bad "$route: expected errno 1, got '$out'"
     grep -q '^rampart: denied: ' "$dir/err" || bad "$route: no denial: $(head -c 200 "$dir/err")"
 done
-[ "$fail" -ne 0 ] || echo "aarch64: built, sound, entry stubs work under qemu-user"
+
+# The command: without optimisation and debug information, which is what takes the time.
+CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0 cargo build --quiet -p rampart --target "$triple"
+rampart() { qemu-aarch64 -E HOME="$dir" "$target/$triple/debug/rampart" "$@"; }
+version=$(rampart --version) || bad "rampart --version exited $?"
+[ "$version" = "rampart $(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)" ] || bad "rampart --version: '$version'"
+for case in 'deny:mkfs.ext4 /dev/sda' "deny:bash -c 'x=rm; \$x -r --force /'" "allow:echo 'rm -rf /'"; do
+    said=$(rampart check --profile standard --shell "${case#*:}" | head -n 1) || true
+    [ "${said%%:*}" = "${case%%:*}" ] || bad "check of ${case#*:}: $said"
+done
+[ "$fail" -ne 0 ] || echo "aarch64: built, sound, entry stubs and verdicts work under qemu-user"
 exit "$fail"
