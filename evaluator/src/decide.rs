@@ -31,6 +31,7 @@ mod surroundings;
 mod target;
 mod text;
 mod views;
+mod written;
 
 use crate::action::Action;
 use crate::command::{Outcome, Parts, Tree, understand};

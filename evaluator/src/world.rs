@@ -59,6 +59,14 @@ pub trait World {
         Answer::Unavailable
     }
 
+    /// Whether the regular file at `path` (absolute, after every symbolic link) was written, or changed in
+    /// any other way (its ctime, inode(7)), since the tree that asks has started ([`is_since`]).
+    /// `Absent` if there is no such file. `Unavailable` where no tree asks.
+    fn written_by_tree(&self, path: &[u8]) -> Answer<bool> {
+        let _ = path;
+        Answer::Unavailable
+    }
+
     /// The user that the call runs as (`getuid(2)`).
     fn user(&self) -> Answer<u32> {
         Answer::Unavailable
@@ -103,6 +111,26 @@ pub trait World {
     }
 }
 
+/// How far the clock that stamps files may be behind the one that a start is read from, in
+/// milliseconds: the kernel stamps with the time of its last tick, of which there are at least 100 a second.
+const TICK_MS: u64 = 10;
+
+/// Whether a file that was changed at `seconds` and `nanos` since the Unix epoch was changed at or after `start_ms`,
+/// in milliseconds since then. What is in doubt is: a tick before, and on file systems that keep
+/// whole seconds the second of the start.
+#[must_use]
+pub const fn is_since(start_ms: u64, seconds: i64, nanos: i64) -> bool {
+    if seconds < 0 {
+        return false;
+    }
+    let (seconds, nanos) = (seconds.unsigned_abs(), nanos.unsigned_abs());
+    if nanos == 0 {
+        return seconds >= start_ms / 1000;
+    }
+    let changed = seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000);
+    changed.saturating_add(TICK_MS) >= start_ms
+}
+
 /// A world in which no file exists: paths are what they are spelled.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoWorld;
@@ -116,5 +144,34 @@ impl World for NoWorld {
     }
     fn read_at<'b>(&self, _path: &[u8], _at: u64, _out: &'b mut [u8]) -> Answer<&'b [u8]> {
         Answer::Absent
+    }
+    fn written_by_tree(&self, _path: &[u8]) -> Answer<bool> {
+        Answer::Absent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_since;
+
+    #[test]
+    fn what_is_in_doubt_was_written() {
+        for (start, seconds, nanos, want) in [
+            (5_500, 5, 600_000_000, true),
+            (5_500, 5, 500_000_000, true),
+            // Stamped with the tick before.
+            (5_500, 5, 492_000_000, true),
+            (5_500, 5, 480_000_000, false),
+            // Whole seconds.
+            (5_500, 5, 0, true),
+            (5_500, 4, 0, false),
+            (5_500, 4, 999_999_999, false),
+            (5_500, -1, 0, false),
+            (0, 0, 0, true),
+            // Further than can be counted.
+            (u64::MAX, i64::MAX, 1, true),
+        ] {
+            assert_eq!(is_since(start, seconds, nanos), want, "{start} {seconds} {nanos}");
+        }
     }
 }

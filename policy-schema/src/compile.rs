@@ -303,6 +303,7 @@ impl Builder {
                     number: 0,
                 }
             }
+            Condition::Written => plain(node::WRITTEN),
             Condition::Inside(set) => NodeRecord { number: *set, ..plain(node::INSIDE) },
             Condition::Target(set) => NodeRecord { number: set.0, ..plain(node::TARGET) },
             Condition::Fact(set) => NodeRecord { number: set.0, ..plain(node::COMMAND_FACT) },

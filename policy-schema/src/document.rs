@@ -272,6 +272,8 @@ pub enum Condition {
         /// The alternatives; never empty.
         patterns: Vec<Pattern>,
     },
+    /// The tree has written what the command runs.
+    Written,
     /// Some step of the provenance is in this set (bit `1 << Via`).
     Inside(u32),
     /// The file to be executed is of one of these kinds.
@@ -352,6 +354,7 @@ impl Condition {
                 };
                 each * patterns.len()
             }
+            Self::Written => 2048,
             Self::Sql(_) => 64,
             Self::Effects(_) => 128,
             Self::Response { .. } => 1024,
@@ -381,7 +384,9 @@ impl Condition {
                     | node::EXE_SHA256
                     | node::CONTEXT
             ),
-            Self::Inside(_) | Self::Fact(_) | Self::Sql(_) | Self::Effects(_) => true,
+            Self::Inside(_) | Self::Fact(_) | Self::Sql(_) | Self::Effects(_) | Self::Written => {
+                true
+            }
             _ => false,
         }
     }

@@ -124,6 +124,11 @@ impl World for ExampleWorld {
     fn digest(&self, _path: &[u8]) -> Answer<[u8; 32]> {
         Answer::Absent
     }
+    /// The tree has written what no system brings.
+    fn written_by_tree(&self, path: &[u8]) -> Answer<bool> {
+        const SYSTEM: [&[u8]; 6] = [b"/bin/", b"/sbin/", b"/usr/", b"/opt/", b"/lib/", b"/etc/"];
+        Answer::Value(!SYSTEM.iter().any(|above| path.starts_with(above)))
+    }
     fn user(&self) -> Answer<u32> {
         Answer::Value(1000)
     }

@@ -67,6 +67,12 @@ pub fn read(reader: &mut Reader<'_>, when: &Node, restrictive: bool) -> Option<C
     }
     groups(reader, &fields, restrictive, &mut all);
     exclusions(reader, &fields, &mut all);
+    if let Some(wanted) =
+        fields.get("written_by_agent").and_then(|_| reader.flag(&fields, "written_by_agent"))
+    {
+        let written = Condition::Written;
+        all.push(if wanted { written } else { Condition::Not(Box::new(written)) });
+    }
     // The one test that costs as much as reading the file comes last.
     all.extend(read_surroundings::digests(reader, &fields));
     Some(match all.len() {

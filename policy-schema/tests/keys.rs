@@ -65,6 +65,8 @@ const CONDITIONS: &[(&str, &str, &str, bool)] = &[
     ("parent", "{parent: python*}", "x", true),
     ("exe_path", "{exe_path: [/opt/*]}", "/opt/tool", true),
     ("exe_sha256", "{exe_sha256: abababababababababababababababababababababababababababababababab}", "/opt/tool", true),
+    ("written_by_agent", "{written_by_agent: true}", "/opt/new", true),
+    ("written_by_agent", "{program: old, written_by_agent: false}", "/opt/old", true),
     ("context", "{context: {host: h}}", "ssh g x", false),
     ("context.kube_context", "{context: {kube_context: 'prod*'}}", "kubectl --context prod-1 get x", true),
     ("context.kube_namespace", "{context: {kube_namespace: pay}}", "kubectl -n pay get x", true),
@@ -336,6 +338,13 @@ impl World for Table<'_> {
     }
     fn digest(&self, _path: &[u8]) -> Answer<[u8; 32]> {
         Answer::Value([0xab; 32])
+    }
+    fn written_by_tree(&self, path: &[u8]) -> Answer<bool> {
+        if path.ends_with(b"/none") {
+            Answer::Absent
+        } else {
+            Answer::Value(path.ends_with(b"new"))
+        }
     }
     fn user(&self) -> Answer<u32> {
         Answer::Value(1000)

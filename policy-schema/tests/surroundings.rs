@@ -50,6 +50,14 @@ impl World for Table {
     fn digest(&self, path: &[u8]) -> Answer<[u8; 32]> {
         if path == b"/usr/bin/rm" { self.digest } else { Answer::Absent }
     }
+    fn written_by_tree(&self, path: &[u8]) -> Answer<bool> {
+        match path {
+            _ if self.parent.is_empty() => Answer::Unavailable,
+            _ if path.ends_with(b".new") => Answer::Value(true),
+            _ if path.ends_with(b".old") || path.starts_with(b"/usr/") => Answer::Value(false),
+            _ => Answer::Absent,
+        }
+    }
     fn user(&self) -> Answer<u32> {
         Answer::Value(1000)
     }
@@ -178,6 +186,81 @@ fn what_is_not_known_counts_against_a_call() {
     for (default, action, when, text, expected) in cases {
         let got = judged(default, action, when, &shell(text), &blind);
         assert_eq!(got, expected, "{action} {when} on {text}");
+    }
+}
+
+/// A program, a script, what a shell reads: wherever the code comes from.
+#[test]
+fn what_the_tree_has_written() {
+    let long = format!("sh /{}/a.new", "x".repeat(1100));
+    #[rustfmt::skip]
+    let cases: &[(&str, bool)] = &[
+        ("./a.new", true),
+        ("./a.old", false),
+        ("rm x.new", false),
+        ("cat a.new", false),
+        ("sh a.new", true),
+        ("sh ./a.old a.new", false),
+        ("sh -e -u a.new", true),
+        ("sh -eu a.old a.new", false),
+        ("bash -euo pipefail a.new", true),
+        ("bash --norc a.new", true),
+        ("bash --rcfile a.new b.old", true),
+        ("sh -- a.new", true),
+        ("sh +x a.new", true),
+        ("sh < a.new", true),
+        ("sh -s x < a.new", true),
+        ("sh 3< a.new", false),
+        ("sh -c true a.new", false),
+        ("sh -c './a.new'", true),
+        ("sh -c 'sh a.new'", true),
+        ("sudo -n sh a.new", true),
+        ("env A=b timeout 3 ./a.new", true),
+        ("find . -exec sh a.new ';'", true),
+        (". a.new", true),
+        (". ./a.old", false),
+        ("source a.new", true),
+        ("cd sub && sh a.new", true),
+        ("cd \"$X\" && sh a.old", true),
+        ("sh \"$X\"", true),
+        ("sh a.*", true),
+        ("sh none", false),
+        ("sh none a.new", true),
+        (&long, true),
+        ("python3 a.new", true),
+        ("python3.11 -u a.new", true),
+        ("python3 -u a.old a.new", false),
+        ("python3 -W ignore a.new", true),
+        ("python3 -Wignore a.old a.new", false),
+        ("python3 -c 'x' a.new", false),
+        ("python3 - < a.new", true),
+        ("node --require ./a.new b.old", true),
+        ("node -r ./a.new b.old", true),
+        ("node -e 1 a.new", false),
+        ("deno run a.new", true),
+        ("perl -w a.new", true),
+        ("perl -MTest::More a.new", true),
+        ("perl -e 1 a.new", false),
+        ("perl -lane 1 a.new", false),
+        ("awk -f a.new x", true),
+        ("java -Xmx1g -jar a.new", true),
+        ("true; php a.new", true),
+        ("ls | ruby a.new", true),
+    ];
+    for (text, fires) in cases {
+        let expected = if *fires { Action::Deny } else { Action::Allow };
+        let got = judged("allow", "deny", "{written_by_agent: true}", &shell(text), &TABLE);
+        assert_eq!(got, expected, "{text}");
+    }
+    let only_old = "{program: [sh], written_by_agent: false}";
+    let blind = Table { parent: "", digest: Answer::Unavailable };
+    for (text, world, expected) in [
+        ("sh a.old", &TABLE, Action::Allow),
+        ("sh a.new", &TABLE, Action::Deny),
+        ("sh \"$X\"", &TABLE, Action::Deny),
+        ("sh a.old", &blind, Action::Deny),
+    ] {
+        assert_eq!(judged("deny", "allow", only_old, &shell(text), world), expected, "{text}");
     }
 }
 

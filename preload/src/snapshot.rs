@@ -62,6 +62,9 @@ pub struct Snapshot {
     pub agent: &'static [u8],
     /// `RAMPART_SESSION`.
     pub session: &'static [u8],
+    /// When the tree has started, in milliseconds since the Unix epoch (`RAMPART_SINCE`), where that is
+    /// known.
+    pub since: Option<u64>,
     /// `RAMPART_AGENT_DEPTH`.
     pub agent_depth: u32,
     /// Every `RAMPART_NAME=value` that children get.

@@ -128,7 +128,9 @@ fn assemble(
 ) -> Option<Snapshot> {
     let value = |name: &[u8]| vars.value(name).unwrap_or(&[]);
     let library = value(b"RAMPART_LIB");
-    let depth = value(b"RAMPART_AGENT_DEPTH").iter();
+    let depth = value(b"RAMPART_AGENT_DEPTH");
+    let depth_len = depth.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let depth = number(depth.get(..depth_len).unwrap_or(&[])).unwrap_or(0);
     Some(Snapshot {
         pid: sys::process_id(),
         mode: match value(b"RAMPART_MODE") {
@@ -154,13 +156,22 @@ fn assemble(
         tree: value(b"RAMPART_TREE"),
         agent: value(b"RAMPART_AGENT"),
         session: value(b"RAMPART_SESSION"),
-        agent_depth: depth.take_while(|byte| byte.is_ascii_digit()).fold(0_u32, |sum, digit| {
-            sum.saturating_mul(10).saturating_add(u32::from(digit.wrapping_sub(b'0')))
-        }),
+        since: number(value(b"RAMPART_SINCE")),
+        agent_depth: u32::try_from(depth).unwrap_or(u32::MAX),
         vars: vars.all,
         var_count: vars.count,
         images: [Slot::built_in(); MAX_IMAGES],
         image_count: 1,
+    })
+}
+
+/// The number that `text` is in decimal digits; what is too large is the largest.
+fn number(text: &[u8]) -> Option<u64> {
+    let is_plain = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    is_plain.then(|| {
+        text.iter().fold(0_u64, |sum, digit| {
+            sum.saturating_mul(10).saturating_add(u64::from(digit.wrapping_sub(b'0')))
+        })
     })
 }
 

@@ -4,7 +4,7 @@
 use core::cell::Cell;
 use core::ffi::CStr;
 
-use evaluator::world::Counted;
+use evaluator::world::{Counted, is_since};
 use evaluator::{Answer, Once, World};
 use libc::{AT_FDCWD, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY};
 
@@ -12,6 +12,7 @@ use crate::escalate;
 use crate::judge::Digest;
 use crate::observe::Stage;
 use crate::operations::counts::Counts;
+use crate::snapshot::Snapshot;
 use crate::strings::{AnyPath, LongPath, PathBytes};
 use crate::sys::{self, Errno, Fd};
 
@@ -28,13 +29,15 @@ pub struct Files<'s> {
     resolves: bool,
     /// Where calls are counted, and the rules that have counted this one.
     counts: Option<(&'s Counts, &'s Cell<CountedBy>)>,
+    /// When the tree has started, in milliseconds since the epoch.
+    since: Option<u64>,
     /// Where the evaluator listens; empty if nobody does.
     socket: &'s [u8],
 }
 
 impl<'s> Files<'s> {
     /// What a call at this point of a program's start sees.
-    pub const fn at(stage: Stage, socket: &'s [u8]) -> Self {
+    pub const fn at(stage: Stage, snapshot: &'s Snapshot) -> Self {
         Self {
             lacked_room: Cell::new(false),
             lacked_digest: Cell::new(false),
@@ -43,7 +46,8 @@ impl<'s> Files<'s> {
             is_start: stage.is_start(),
             resolves: true,
             counts: None,
-            socket,
+            since: snapshot.since,
+            socket: snapshot.socket,
         }
     }
 
@@ -152,6 +156,19 @@ impl World for Files<'_> {
         }
         self.lacked_digest.set(true);
         Answer::Unavailable
+    }
+
+    fn written_by_tree(&self, path: &[u8]) -> Answer<bool> {
+        let mut buffer = LongPath::new();
+        let (Some(path), Some(since)) = (buffer.push(path), self.since) else {
+            return Answer::Unavailable;
+        };
+        match sys::stat(AT_FDCWD, path.as_c_str(), 0) {
+            Ok(stat) if stat.st_mode & libc::S_IFMT != libc::S_IFREG => Answer::Absent,
+            Ok(stat) => Answer::Value(is_since(since, stat.st_ctime, stat.st_ctime_nsec)),
+            Err(errno) if is_out_of_reach(errno) => Answer::Absent,
+            Err(_) => Answer::Unavailable,
+        }
     }
 
     fn may_use(&self, once: &Once<'_>) -> bool {

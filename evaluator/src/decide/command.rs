@@ -40,6 +40,7 @@ impl<'j> Judge<'j, '_> {
             node::REDIRECTS_TO => self.touched(image, record, command, Files::Redirected),
             node::CONTEXT => self.context(image, record, at),
             node::EXE_PATH => self.executable(image, record, at),
+            node::WRITTEN => self.written(at),
             node::EXE_SHA256 => self.digest(image, record, at),
             node::PIPES_INTO => self.pipes_into(image, record, command),
             node::INSIDE => Ok(Tri::from(u32::from(command.inside) & record.number != 0)),

@@ -309,7 +309,7 @@ impl<'j> Judge<'j, '_> {
 
     /// The absolute path of the file that the command's program is: as the entrance found it for
     /// the call itself, else along `PATH` as `execvp(3)` looks.
-    fn file_of(&mut self, at: At<'j>, out: &mut Text<1024>) -> Answer<()> {
+    pub fn file_of(&mut self, at: At<'j>, out: &mut Text<1024>) -> Answer<()> {
         let (index, command) = at;
         let done = |fits: Option<()>| fits.map_or(Answer::Unavailable, Answer::Value);
         let named = match self.request.call {

@@ -14,7 +14,7 @@ const KNOWN: &[u8] = b" sh bash dash zsh ksh mksh fish csh tcsh python perl ruby
 const MULTI_CALL: &[u8] = b" busybox toybox coreutils sbase-box uutils hardlink ";
 
 /// The shells: the same file may be called by the name of another (`sh`).
-const SHELLS: &[u8] = b" sh bash dash zsh ksh mksh ash rbash rzsh ";
+pub const SHELLS: &[u8] = b" sh bash dash zsh ksh mksh ash rbash rzsh ";
 
 impl Judge<'_, '_> {
     /// Whether the file to be executed is of one of `kinds`.
@@ -56,7 +56,7 @@ fn is_alias(name: &[u8], own: &[u8]) -> bool {
 }
 
 /// `name` without a version (`python3.11`, `gcc-12`).
-fn unversioned(name: &[u8]) -> &[u8] {
+pub fn unversioned(name: &[u8]) -> &[u8] {
     let is_version = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
     let end = name.iter().rposition(|byte| !is_version(byte)).map_or(0, |at| at.saturating_add(1));
     match name.get(..end) {

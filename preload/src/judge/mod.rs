@@ -242,7 +242,7 @@ fn deliberate(job: &mut Job<'_>, parts: &mut Parts<'_>) -> Option<()> {
     let Parts { event, notice, quick, full, .. } = parts;
     // With a long directory before them, paths need more room.
     let quick = quick.as_mut().filter(|_| cwd_len <= QUICK_CWD);
-    let world = Files::at(call.stage, snapshot.socket);
+    let world = Files::at(call.stage, snapshot);
     let verdict = verdict(layers.images(), &request, &world, quick, full.as_mut())?;
     let mut settled = settle(&verdict, snapshot.fail_open);
     let mut word = Word::new(snapshot, &settled);

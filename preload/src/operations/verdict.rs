@@ -182,8 +182,8 @@ impl Turn<'_> {
             url,
             params: &NoParams,
         };
-        let world = Files::at(Stage::Before, snapshot.socket)
-            .of_operation(&state.counts, &self.job.counted);
+        let world =
+            Files::at(Stage::Before, snapshot).of_operation(&state.counts, &self.job.counted);
         let images = self.layers.images();
         let quick = quick.as_mut().filter(|_| is_quick);
         let verdict = judge::verdict(images, &request, &world, quick, full.as_mut())?;

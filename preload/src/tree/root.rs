@@ -4,7 +4,7 @@
 use evaluator::event;
 use libc::AT_FDCWD;
 
-use super::{Pen, Vars};
+use super::{Pen, Vars, number};
 use crate::observe::process;
 use crate::spool;
 use crate::strings::{AnyPath, LongPath, PathBytes, Vector};
@@ -49,6 +49,7 @@ impl Root<'_, '_> {
             self.vars.remove(b"RAMPART_LIB");
             self.vars.remove(b"RAMPART_WARNED");
             self.set(b"RAMPART_TREE=", &new_tree_id())?;
+            self.start()?;
             self.absolute_images(cwd)?;
         }
         if self.vars.value(b"RAMPART_LIB").is_none_or(|path| !path.starts_with(b"/")) {
@@ -104,6 +105,24 @@ impl Root<'_, '_> {
             self.set(b"RAMPART_SOCKET=", socket.as_bytes())?;
         }
         Some(())
+    }
+
+    /// Fixes when the tree has started: now, or when the one started that it lies in.
+    fn start(&mut self) -> Option<()> {
+        let now = sys::wall_time() / 1000;
+        let known = self.vars.value(b"RAMPART_SINCE").and_then(number);
+        let mut digits = [b'0'; 20];
+        let mut rest = known.unwrap_or(now).min(now);
+        let mut first = digits.len();
+        for (index, digit) in digits.iter_mut().enumerate().rev() {
+            *digit = b'0'.wrapping_add((rest % 10) as u8);
+            rest /= 10;
+            first = index;
+            if rest == 0 {
+                break;
+            }
+        }
+        self.set(b"RAMPART_SINCE=", digits.get(first..)?).map(drop)
     }
 
     fn set(&mut self, name: &[u8], value: &[u8]) -> Option<&'static [u8]> {

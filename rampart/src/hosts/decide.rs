@@ -20,6 +20,7 @@ use crate::serve::listen;
 use crate::serve::weigh::rule;
 use crate::verdict::ask::Surroundings;
 use crate::verdict::judge::Judge;
+use crate::verdict::since::Since;
 use crate::verdict::world::FileSystem;
 use evaluator::command::Tree;
 use evaluator::event::Outcome;
@@ -88,7 +89,7 @@ impl<'p> Desk<'p> {
         }
         let surroundings = Surroundings::with(environment.clone());
         let judge = Judge::new(layers)?;
-        let files = FileSystem::default();
+        let files = FileSystem::default().since(Since::of(&environment));
         let is_notable = false;
         Ok(Self { host, mode, judge, surroundings, files, is_notable, layers, environment })
     }

@@ -5,6 +5,7 @@ use super::environment::Environment;
 use crate::directories::Directories;
 use crate::failure::{Failure, reason};
 use crate::policy::Layers;
+use crate::verdict::since::Since;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ pub fn guard(
     environment.preload(library);
     // A tree that has ended, or one that this process has left, is not ours.
     environment.remove("RAMPART_TREE");
+    Since::fix(environment);
     environment.remove("RAMPART_WARNED");
     environment.remove("RAMPART_SUPERVISED");
     if let Some(recipe) = &layers.recipe {

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::launch::program::Facts;
 use crate::policy::Layers;
 use crate::process::{Asker, Process};
+use crate::verdict::since::Since;
 use crate::verdict::world::FileSystem;
 use evaluator::image::format::Section;
 use evaluator::{Image, Request, Verdict, decide};
@@ -102,7 +103,9 @@ impl Brain {
         (uid, asker): (u32, Asker),
         tell: impl FnOnce(&Verdict<'_>, &Request<'_>) -> R,
     ) -> (R, Vec<Key>) {
-        let files = FileSystem::seen_by(uid, asker).counted_by(once::by(&self.uses, uid, asker));
+        let files = FileSystem::seen_by(uid, asker)
+            .since(Since::of(&asked.environment))
+            .counted_by(once::by(&self.uses, uid, asker));
         let images = policy.images();
         let Self { scratch, counters, .. } = self;
         asked.with_request(facts, |request| {

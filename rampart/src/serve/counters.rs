@@ -153,6 +153,10 @@ impl World for Counting<'_> {
         self.files.digest(path)
     }
 
+    fn written_by_tree(&self, path: &[u8]) -> Answer<bool> {
+        self.files.written_by_tree(path)
+    }
+
     fn may_use(&self, once: &Once<'_>) -> bool {
         self.files.may_use(once)
     }

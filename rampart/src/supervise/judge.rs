@@ -14,6 +14,7 @@ use crate::launch::program::{self, Facts};
 use crate::policy::Layers;
 use crate::process::Asker;
 use crate::serve::brain::{Brain, InForce};
+use crate::verdict::since;
 use evaluator::bell;
 use evaluator::event::Outcome;
 use evaluator::settle::{Settled, settle};
@@ -101,10 +102,10 @@ impl Judge {
         self.environment.fail_open() == Some(true) || !self.is_enforced
     }
 
-    /// What a process says of agent and session is nothing to judge by: the tree's own stand there from now on.
+    /// What a process says of agent, session and start is nothing to judge by: the tree's own stand there from now on.
     pub fn correct(&self, tracee: &mut Tracee) {
         let environment = &mut tracee.asked.environment;
-        for name in ["RAMPART_AGENT", "RAMPART_SESSION"] {
+        for name in ["RAMPART_AGENT", "RAMPART_SESSION", since::NAME] {
             match self.environment.value(name) {
                 Some(value) if environment.value(name) == Some(value) => {}
                 Some(value) => environment.set(name, value),

@@ -7,6 +7,7 @@ pub mod json;
 pub mod judge;
 pub mod names;
 pub mod response;
+pub mod since;
 mod steps;
 pub mod text;
 pub mod world;

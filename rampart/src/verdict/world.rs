@@ -1,6 +1,7 @@
 //! The world as std shows it, for verdicts outside a guarded process.
 
 use super::digests;
+use super::since::Since;
 use crate::process::Asker;
 use evaluator::world::Once;
 use evaluator::{Answer, World};
@@ -10,7 +11,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -28,6 +29,8 @@ pub struct FileSystem {
     asker: Option<(u32, Asker)>,
     resolved: RefCell<HashMap<Vec<u8>, Resolved>>,
     digests: RefCell<HashMap<Vec<u8>, Answer<[u8; 32]>>>,
+    /// When the tree that asks has started ([`Since`]).
+    since: Since,
     counter: Option<Counter>,
     wanted: RefCell<Vec<Use>>,
 }
@@ -53,6 +56,11 @@ impl FileSystem {
     /// The world of a call that is another process's: `user`'s, started by the parent of `process`.
     pub fn seen_by(user: u32, process: Asker) -> Self {
         Self { asker: Some((user, process)), ..Self::default() }
+    }
+
+    /// A call of a tree that started then.
+    pub fn since(self, since: Since) -> Self {
+        Self { since, ..self }
     }
 
     /// With somebody who counts what holds once.
@@ -127,6 +135,15 @@ impl World for FileSystem {
         }
         digests.insert(path.to_vec(), answer);
         answer
+    }
+
+    fn written_by_tree(&self, path: &[u8]) -> Answer<bool> {
+        match fs::metadata(Path::new(OsStr::from_bytes(path))) {
+            Ok(found) if !found.is_file() => Answer::Absent,
+            Ok(found) => self.since.is_before(found.ctime(), found.ctime_nsec()),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => Answer::Absent,
+            Err(error) => missing(&error),
+        }
     }
 
     fn may_use(&self, once: &Once<'_>) -> bool {

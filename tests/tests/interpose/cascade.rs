@@ -43,6 +43,8 @@ fn guarded<'t>(guard: &Guard, case: &str, text: &'t str) -> Vec<&'t str> {
         assert!(twice.is_none(), "{case}: {name} twice: {ours:?}");
     }
     assert!(found.remove("RAMPART_TREE").is_some_and(|id| id.len() == 26), "{case}: {ours:?}");
+    let since = found.remove("RAMPART_SINCE").and_then(|since| since.parse::<u64>().ok());
+    assert!(since.is_some_and(|since| since > 1_700_000_000_000), "{case}: {ours:?}");
     assert_eq!(found, expected(guard), "{case}");
     rest
 }
@@ -60,6 +62,7 @@ const CASES: &[&str] = &[
     "RAMPART_MODE=disabled env",
     "RAMPART_MODE=monitor RAMPART_IMAGE=/dev/null RAMPART_AUDIT_DIR=/nonexistent RAMPART_FAIL_OPEN=1 env",
     "RAMPART_ANYTHING=1 env",
+    "RAMPART_SINCE=99999999999999 env",
     "RAMPART_TREE=00000000000000000000000000 env",
     "bash -c 'exec -c /usr/bin/env'",
     "bash -c 'unset LD_PRELOAD; exec env'",

@@ -11,6 +11,7 @@
 
 mod kinds;
 mod reach;
+mod written;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

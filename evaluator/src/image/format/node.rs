@@ -80,5 +80,8 @@ pub const PARENT: u8 = 31;
 pub const EXE_PATH: u8 = 32;
 /// *command*: the SHA-256 of that file is one of the patterns, 64 lower-case hexadecimal digits.
 pub const EXE_SHA256: u8 = 33;
+/// *command*: the tree has written the file that its program is, or the script or the input of an
+/// interpreter ([`crate::World::written_by_tree`]).
+pub const WRITTEN: u8 = 35;
 /// *command*: what it would act on (`flags`: a code of [`super::context`]) matches.
 pub const CONTEXT: u8 = 34;
