@@ -100,13 +100,21 @@ pub fn measure(setup: &Setup, report: &mut Report) -> Result<(), String> {
 }
 
 /// Runs shell text under each variant in turns; medians in milliseconds. These take long enough to
-/// need no worker that is warm.
+/// need no worker that is warm. Each round begins with another variant: whoever comes first after a
+/// pause, or behind what the others wrote, would pay for it every time.
 fn in_turns(setup: &Setup, script: &str, rounds: usize) -> Result<[f64; 3], String> {
+    let variants = variants(setup)?;
     let mut samples = [Vec::new(), Vec::new(), Vec::new()];
     for round in 0..=rounds {
-        for (variant, samples) in variants(setup)?.into_iter().zip(&mut samples) {
+        for turn in 0..variants.len() {
+            let index = (round + turn) % variants.len();
+            let (Some(variant), Some(samples)) = (variants.get(index), samples.get_mut(index))
+            else {
+                continue;
+            };
             let mut command = Command::new("/bin/sh");
-            command.args(["-c", script]).env_remove("LD_PRELOAD").envs(variant.env);
+            let env = variant.env.iter().map(|(name, value)| (name, value));
+            command.args(["-c", script]).env_remove("LD_PRELOAD").envs(env);
             let start = Instant::now();
             let done = command.status().map_err(|error| error.to_string())?;
             if !done.success() {
@@ -123,17 +131,20 @@ fn in_turns(setup: &Setup, script: &str, rounds: usize) -> Result<[f64; 3], Stri
 /// The single opens.
 fn single(setup: &Setup, report: &mut Report) -> Result<(), String> {
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
-    let mut samples: Vec<[Vec<f64>; 3]> = Vec::new();
-    for _ in 0..TURNS {
-        for (index, variant) in variants(setup)?.into_iter().enumerate() {
+    let mut samples: Vec<[Vec<f64>; 3]> = vec![<[Vec<f64>; 3]>::default(); 3];
+    let variants = variants(setup)?;
+    for round in 0..TURNS {
+        for turn in 0..variants.len() {
+            let index = (round + turn) % variants.len();
+            let (Some(variant), Some(kinds)) = (variants.get(index), samples.get_mut(index)) else {
+                continue;
+            };
             let mut command = Command::new(&own);
             command.arg("opens").current_dir(&setup.work).env_remove("LD_PRELOAD");
-            let done = command.envs(variant.env).output().map_err(|error| error.to_string())?;
+            let env = variant.env.iter().map(|(name, value)| (name, value));
+            let done = command.envs(env).output().map_err(|error| error.to_string())?;
             let text = String::from_utf8_lossy(&done.stdout);
-            if samples.len() <= index {
-                samples.push([Vec::new(), Vec::new(), Vec::new()]);
-            }
-            for (line, kind) in text.lines().zip(samples.get_mut(index).into_iter().flatten()) {
+            for (line, kind) in text.lines().zip(kinds) {
                 kind.extend(line.parse::<f64>().ok());
             }
         }

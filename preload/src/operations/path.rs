@@ -15,7 +15,7 @@ use crate::world;
 const ROOM: usize = 1024;
 
 /// Directories that are remembered as clear; a power of two.
-pub const CLEAR: usize = 64;
+pub const CLEAR: usize = 256;
 
 /// A directory as it is compared: its inode mixed with its device, never 0.
 fn identity(stat: &libc::stat) -> u64 {

@@ -42,6 +42,49 @@ int main(int c, char **v) {
     }
 }
 
+/// A file that the kernel opens for a ring (io_uring(7)) is opened by no call of libc.
+#[test]
+fn a_ring_is_not_reached() {
+    const RING: &str = r#"
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(int c, char **v) {
+    struct io_uring_params p;
+    memset(&p, 0, sizeof p);
+    int ring = syscall(SYS_io_uring_setup, 1, &p);
+    if (ring < 0) return write(1, "no ring", 7) < 0;
+    int rw = PROT_READ | PROT_WRITE;
+    char *sq = mmap(0, p.sq_off.array + 4 * p.sq_entries, rw, MAP_SHARED, ring, IORING_OFF_SQ_RING);
+    char *cq = mmap(0, p.cq_off.cqes + 16 * p.cq_entries, rw, MAP_SHARED, ring, IORING_OFF_CQ_RING);
+    struct io_uring_sqe *e = mmap(0, sizeof *e, rw, MAP_SHARED, ring, IORING_OFF_SQES);
+    memset(e, 0, sizeof *e);
+    e->opcode = IORING_OP_OPENAT;
+    e->fd = AT_FDCWD;
+    e->addr = (unsigned long)v[1];
+    *(unsigned *)(sq + p.sq_off.array) = 0;
+    __atomic_store_n((unsigned *)(sq + p.sq_off.tail), 1, __ATOMIC_RELEASE);
+    syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, 0, 0);
+    int fd = ((struct io_uring_cqe *)(cq + p.cq_off.cqes))->res;
+    char b[64];
+    return write(1, b, read(fd, b, 64)) < 0;
+}"#;
+    let disabled = fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();
+    let place = Place::new();
+    let (source, program) = (place.guard.path("ring.c"), place.guard.path("ring"));
+    fs::write(&source, RING).unwrap();
+    cc("cc", &source, &program, &[]);
+    let ran = run(place.guard.command(&program).arg(place.secret()), "");
+    if ran.stdout == "no ring" {
+        println!("skipped: io_uring is not there, or disabled ({})", disabled.trim());
+        return;
+    }
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), (CONTENT, ""), "{ran:?}");
+}
+
 /// glibc's own code opens files by names that nobody can stand before.
 #[test]
 fn what_libc_opens_for_itself_is_not_reached() {
