@@ -5,10 +5,12 @@ use crate::cases::{Call, Parsed};
 use crate::corpus::{self, Kind};
 use crate::failure::{Failure, reason};
 use crate::output::Output;
-use crate::verify::cases::{self, Form, Score};
+use crate::verify::cases::{self, Case, Form, Score};
 use crate::verify::config::Config;
+use crate::verify::weigh::{Place, weigh};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Measures effects and default verdicts against cases that state them, and against labelled commands
 ///
@@ -23,6 +25,9 @@ pub struct Arguments {
     /// List every case that is not what it should be
     #[arg(long)]
     misses: bool,
+    /// Say how long each takes, too: the fastest of 20 rounds
+    #[arg(long)]
+    time: bool,
     /// Files or directories
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
@@ -38,7 +43,7 @@ impl Arguments {
         let mut output = Output::new();
         let (mut own, mut foreign) = (Score::default(), Score::default());
         for path in files(&self.files)? {
-            let mut miss = |line: &dyn std::fmt::Display, said: Option<String>| match said {
+            let miss = |output: &mut Output, line: &dyn std::fmt::Display, said| match said {
                 Some(said) if self.misses => {
                     output.line(&format!("{}:{line}: {said}", path.display()))
                 }
@@ -50,7 +55,11 @@ impl Arguments {
                         let Some(text) = interpreted(&row.parsed) else { continue };
                         let found = cases::effects(Form::Shell, &text);
                         let is_attack = row.kind == Kind::Attack;
-                        miss(&row.name, foreign.count((is_attack, None), &found, &config))?;
+                        miss(
+                            &mut output,
+                            &row.name,
+                            foreign.count((is_attack, None), &found, &config),
+                        )?;
                     }
                 }
                 continue;
@@ -60,8 +69,15 @@ impl Arguments {
             let text = fs::read_to_string(&path).map_err(|error| failed(reason(&error)))?;
             for case in cases::parse(&text).map_err(failed)? {
                 let found = cases::effects(case.form, &case.text);
+                if self.time {
+                    output.line(&timed(&path, &case, &config))?;
+                }
                 let expected = Some((case.decision, &case.effects));
-                miss(&case.line, own.count((case.is_attack, expected), &found, &config))?;
+                miss(
+                    &mut output,
+                    &case.line,
+                    own.count((case.is_attack, expected), &found, &config),
+                )?;
             }
         }
         for (name, score) in [("cases", own), ("corpora", foreign)] {
@@ -71,6 +87,19 @@ impl Arguments {
         }
         output.flush()
     }
+}
+
+/// How long reading a case and weighing what it does takes.
+fn timed(path: &Path, case: &Case, config: &Config) -> String {
+    let round = || {
+        let started = Instant::now();
+        let found = cases::effects(case.form, &case.text);
+        let weighed = weigh(&found, config, Place { cwd: Some(cases::CWD) });
+        (started.elapsed(), weighed.decision)
+    };
+    let fastest = (0..20).map(|_| round().0).min().unwrap_or_default();
+    let lines = case.text.lines().count();
+    format!("{}:{}: {} us, {lines} lines", path.display(), case.line, fastest.as_micros())
 }
 
 fn told(name: &str, score: &Score) -> String {

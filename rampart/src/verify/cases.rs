@@ -168,3 +168,36 @@ impl Score {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A verdict has to be there in a millisecond: what it costs is counted, as time is nothing that a test
+    /// can rely on. An expression takes some 100 ns.
+    #[test]
+    fn a_script_of_200_lines_is_little_work() {
+        let text = include_str!("../../tests/verify/cases/benign_long.txt");
+        let case = parse(text).unwrap().pop().unwrap();
+        assert!(case.text.lines().count() >= 200);
+        let mut reader = Reader::new(HOME, Some(&NoWorld));
+        let before = reader.fuel;
+        let text = case.text.as_bytes().to_vec();
+        reader.script(Language::Python, b"/home/dev/project/a.py".to_vec(), text, Some(CWD));
+        let used = before - reader.fuel;
+        assert!((500..3000).contains(&used), "{used} expressions");
+    }
+
+    #[test]
+    fn what_begins_no_case_is_an_error() {
+        for text in [
+            "x",
+            "=== x",
+            "=== benign allow py: flies",
+            "=== benign perhaps py:",
+            "=== good allow py:",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

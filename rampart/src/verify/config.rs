@@ -13,8 +13,14 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// What the agent is there for, in words. A model is told it.
+    pub task: String,
     /// Rules on effects: the first that fits decides about an effect.
     pub rules: Vec<Rule>,
+    /// The model to ask; none by default.
+    pub model: Option<Model>,
+    /// What asking it may cost.
+    pub budget: Budget,
     /// Most questions a minute that are looked at.
     pub rate: Option<u32>,
     /// A file with the key that questions are signed with, as `key` in `webhook.yaml`.
@@ -39,6 +45,64 @@ pub struct Rule {
     /// Whether a model's `allow` counts where this rule asks.
     #[serde(default)]
     pub verifier_may_allow: bool,
+}
+
+/// A model.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// How it is spoken to.
+    pub provider: Provider,
+    /// What it is called there.
+    pub name: String,
+    /// Where, without the path of the protocol; each provider has a default.
+    pub url: Option<String>,
+    /// File with the key.
+    pub key: Option<PathBuf>,
+    /// Name of a credential of systemd's (`LoadCredential=`) that is the key.
+    pub credential: Option<String>,
+    /// How long its answer is waited for: 4s by default. The `timeout` of the webhook rule has to be
+    /// longer.
+    pub timeout: Option<String>,
+    /// What a million tokens cost, in the budget's currency.
+    #[serde(default)]
+    pub price: Price,
+    /// How long an answer holds for the same question: 24h by default, `0s` for not at all.
+    pub cache: Option<String>,
+    /// What it is asked about, by what effects come to: `allow` and `ask` by default. What is denied never is.
+    pub about: Option<Vec<Decision>>,
+}
+
+/// How a model is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// OpenAI's chat completions, which many others speak.
+    OpenAi,
+    /// Anthropic's messages.
+    Anthropic,
+    /// Ollama's chat.
+    Ollama,
+}
+
+/// What a million tokens cost.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Price {
+    /// Of a question.
+    pub input: f64,
+    /// Of an answer.
+    pub output: f64,
+}
+
+/// What may be spent a day (UTC).
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Budget {
+    /// Calls of the model.
+    pub calls: Option<u64>,
+    /// Money.
+    pub cost: Option<f64>,
 }
 
 fn kinds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Kind>, D::Error> {
@@ -75,6 +139,20 @@ impl Config {
                 return Err("`verifier_may_allow` is for rules that ask".to_owned());
             }
         }
+        if let Some(model) = &config.model {
+            for text in [&model.timeout, &model.cache].into_iter().flatten() {
+                if policy_schema::time::duration_ms(text).is_none() {
+                    return Err(format!("`{text}` is no duration; write it as in `4s`"));
+                }
+            }
+            if model.key.is_some() && model.credential.is_some() {
+                return Err("`key` and `credential` are two keys; state one".to_owned());
+            }
+            if config.budget.cost.is_some() && model.price.input <= 0.0 && model.price.output <= 0.0
+            {
+                return Err("a budget in money needs the model's `price`".to_owned());
+            }
+        }
         Ok(config)
     }
 }
@@ -85,10 +163,11 @@ mod tests {
 
     #[test]
     fn what_the_file_may_say() {
-        let good = "rules:\n  - {effects: [sends], on: ['https://ci.example/**'], decision: allow}\n  \
-                    - {effects: [changes_shared], decision: ask, verifier_may_allow: true}\nrate: 3\n";
+        let good = "task: tests\nrules:\n  - {effects: [sends], on: ['https://ci.example/**'], decision: allow}\n  \
+                    - {effects: [changes_shared], decision: ask, verifier_may_allow: true}\n\
+                    model: {provider: ollama, name: m, price: {input: 1}}\nbudget: {calls: 3, cost: 0.5}\n";
         let config = Config::parse(good).unwrap();
-        assert_eq!((config.rules.len(), config.rate), (2, Some(3)));
+        assert_eq!((config.rules.len(), config.budget.calls), (2, Some(3)));
         for (text, part) in [
             ("rules: [{effects: [flies], decision: ask}]", "no effect"),
             ("rules: [{effects: [sends], decision: maybe}]", "maybe"),
@@ -97,6 +176,10 @@ mod tests {
                 "for rules that ask",
             ),
             ("tasks: x", "tasks"),
+            ("model: {provider: openai, name: m, timeout: soon}", "no duration"),
+            ("model: {provider: openai, name: m, key: /k, credential: c}", "two keys"),
+            ("model: {provider: openai, name: m}\nbudget: {cost: 1}", "price"),
+            ("model: {provider: eliza, name: m}", "eliza"),
         ] {
             let found = Config::parse(text).unwrap_err();
             assert!(found.contains(part), "{text}: {found}");

@@ -3,6 +3,7 @@
 
 use super::config::Config;
 use super::files::Files;
+use super::model::{self, Asker, Outcome};
 use super::question::{Answer, Question};
 use super::weigh::{Decision, Place, Weighed, weigh};
 use crate::audit::config::Config as AuditConfig;
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant};
 /// Everything that answering takes. Threads share it.
 pub struct Desk {
     config: Config,
+    asker: Option<Asker>,
     environment: Environment,
     home: Vec<u8>,
     redaction: Redaction,
@@ -49,8 +51,10 @@ impl Desk {
     pub fn new(config: Config, environment: Environment) -> Result<Self, Failure> {
         let redaction = Redaction::new(&AuditConfig::load()?.redact).map_err(Failure::usage)?;
         let home = environment.value("HOME").map(|home| home.as_bytes().to_vec());
+        let asker = Asker::new(&config)?;
         Ok(Self {
             config,
+            asker,
             environment,
             home: home.unwrap_or_default(),
             redaction,
@@ -74,14 +78,42 @@ impl Desk {
         let started = Instant::now();
         let known = self.look(question);
         let scripts = digests(&known.scripts);
-        let answer = Answer {
-            decision: Some(known.weighed.decision),
-            reason: known.weighed.reason.clone(),
-            by: "effects".to_owned(),
-            effects: known.effects,
-        };
+        let answer = self.decided(question, known);
         self.record(question, (&answer, &scripts), started.elapsed());
         answer
+    }
+
+    /// What a call comes to: by its effects, and by a model where one is to be asked about it.
+    fn decided(&self, question: &Question, known: Known) -> Answer {
+        let by_effects = known.weighed.decision;
+        let asked = self.config.model.as_ref().zip(self.asker.as_ref()).filter(|(model, _)| {
+            let about = model.about.as_deref().unwrap_or(&[Decision::Allow, Decision::Ask]);
+            by_effects != Decision::Deny && about.contains(&by_effects)
+        });
+        let Some((model, asker)) = asked else {
+            return Answer {
+                decision: Some(by_effects),
+                reason: known.weighed.reason,
+                by: "effects".to_owned(),
+                is_kept: false,
+                effects: known.effects,
+            };
+        };
+        let masked = |value: Value| {
+            let text = value.to_string();
+            let line = self.redaction.line(text.as_bytes());
+            serde_json::from_slice(&line).unwrap_or_default()
+        };
+        let (decision, reason, is_kept) = match asker.ask(&self.config, (question, &known), masked)
+        {
+            Outcome::Said(said, is_kept) => {
+                let (decision, reason) = model::both(&known, &said);
+                (Some(decision), reason, is_kept)
+            }
+            Outcome::None(why) => (None, why, false),
+        };
+        let by = format!("model {}", crate::bytes::visible(model.name.as_bytes()));
+        Answer { decision, reason, by, is_kept, effects: known.effects }
     }
 
     /// What a call would do, and what that comes to.
@@ -111,6 +143,7 @@ impl Desk {
             "decision": answer.decision.map_or("none", Decision::name),
             "reason": answer.reason,
             "answered_by": answer.by,
+            "kept": answer.is_kept,
             "question": question.id,
             "tool": question.tool,
             "command": String::from_utf8_lossy(&masked),

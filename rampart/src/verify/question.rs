@@ -73,6 +73,8 @@ pub struct Answer {
     pub reason: String,
     /// Who says it: `effects`, or a model.
     pub by: String,
+    /// Whether a model had said it before.
+    pub is_kept: bool,
     /// What the call would do.
     pub effects: Vec<Told>,
 }

@@ -8,6 +8,7 @@
     reason = "test code: a case that cannot be set up fails the test, naming it"
 )]
 
+mod models;
 mod service;
 mod support;
 

@@ -36,6 +36,10 @@ impl Verifier {
         let at = |text: &str| text.replace("{root}", root.path().to_str().unwrap());
         let file = root.path().join("verify.yaml");
         std::fs::write(&file, at(config)).unwrap();
+        let key = root.path().join("key");
+        std::fs::write(&key, "sk-test-0123456789\n").unwrap();
+        let only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&key, only).unwrap();
         let (child, place) = Self::spawn(root.path(), &at(listen));
         Self { child, place, root }
     }
@@ -61,7 +65,6 @@ impl Verifier {
     }
 
     /// Ends it as a power cut would, and starts it again at the same place.
-    #[allow(dead_code, reason = "not every test needs it")]
     pub fn restart(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
