@@ -6,10 +6,12 @@ use super::recorder::LATE;
 use crate::channel::{Connection, Fields};
 use crate::failure::{Failure, reason, status};
 use crate::launch::environment::Environment;
+use evaluator::command::Tree;
+use evaluator::effects::{Around, Kind, kinds};
 use evaluator::event::{Event, EventFlags, Outcome, ulid, write_line};
 use evaluator::settle::{Settled, settle};
-use evaluator::wire::{Kind, Tag};
-use evaluator::{Request, Verdict, notice};
+use evaluator::wire::{self, Tag};
+use evaluator::{Action, Request, Verdict, notice};
 use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
@@ -216,7 +218,21 @@ fn line(
     let mut line = vec![0; LINE];
     let length = write_line(&event, &mut line);
     line.truncate(length);
+    if verdict.action != Action::Allow {
+        add_effects(&mut line, &verdict.tree, request);
+    }
     (id, line)
+}
+
+/// Adds the names of what the call would do, if there is room in the line. Only here: the library records
+/// in the guarded process, where it would cost every start.
+fn add_effects(line: &mut Vec<u8>, tree: &Tree<'_>, request: &Request<'_>) {
+    let names: Vec<&str> = kinds(tree, &Around::of(request)).iter().map(Kind::name).collect();
+    let more = format!(",\"effects\":{}}}\n", json!(names));
+    if !names.is_empty() && line.ends_with(b"}\n") && line.len() + more.len() <= LINE {
+        line.truncate(line.len() - 2);
+        line.extend_from_slice(more.as_bytes());
+    }
 }
 
 /// Records how the command of a tree has ended, whose process was `pid`: its exit status, or the signal
@@ -316,11 +332,11 @@ fn send(socket: &Path, directory: &Path, line: &[u8]) -> Sent {
     let Ok(connection) = Connection::open(socket) else {
         return Sent::No;
     };
-    if connection.send(Kind::Record, &body).is_err() {
+    if connection.send(wire::Kind::Record, &body).is_err() {
         return Sent::No;
     }
     match connection.receive(PATIENCE).map(|packet| packet.kind) {
-        Ok(Kind::Report) => Sent::Yes,
+        Ok(wire::Kind::Report) => Sent::Yes,
         Ok(_) => Sent::No,
         Err(_) => Sent::Maybe,
     }

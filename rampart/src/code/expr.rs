@@ -13,11 +13,17 @@ const DEEPEST: usize = 8;
 impl Walker<'_, '_> {
     /// The value of an expression; what it does is told.
     pub fn expr(&mut self, expr: &Expr) -> Value {
-        if self.reader.fuel == 0 {
+        if self.reader.fuel == 0 || !self.reader.descend() {
             self.reader.is_cut = true;
             return Value::default();
         }
         self.reader.fuel -= 1;
+        let value = self.expr_here(expr);
+        self.reader.level -= 1;
+        value
+    }
+
+    fn expr_here(&mut self, expr: &Expr) -> Value {
         match expr {
             Expr::Text(text) => Value::text(text.clone()),
             Expr::Name(name) => self.variable(name),
@@ -183,10 +189,13 @@ impl Walker<'_, '_> {
     /// Goes into a function of the code's own; what it gives.
     pub fn enter(&mut self, function: &Rc<Function>, given: &[Given]) -> Value {
         self.called.insert(Rc::as_ptr(function));
-        if self.depth >= DEEPEST {
+        // A function that calls itself does nothing new; one that is too deep may.
+        let recurses = self.inside.contains(&Rc::as_ptr(function));
+        self.reader.is_cut |= self.inside.len() >= DEEPEST && !recurses;
+        if self.inside.len() >= DEEPEST || recurses {
             return Value::tainted(given.iter().fold(0, |all, one| all | one.value.whole_taint()));
         }
-        self.depth += 1;
+        self.inside.push(Rc::as_ptr(function));
         self.scopes.push(HashMap::new());
         let mut unnamed = given.iter().filter(|one| one.name.is_none());
         // A method is given its object, which stands in front.
@@ -206,7 +215,7 @@ impl Walker<'_, '_> {
         }
         let done = self.block(&function.body);
         self.scopes.pop();
-        self.depth -= 1;
+        self.inside.pop();
         done.unwrap_or_default()
     }
 }

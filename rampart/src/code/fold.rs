@@ -117,6 +117,8 @@ pub fn method(object: &Value, name: &str, given: &[Given]) -> Option<Value> {
                 object.clone()
             }
             "expanduser" => object.clone(),
+            // A part of what a search finds is what it finds.
+            "slice" if text.contains(&b'*') => object.clone(),
             "lower" | "toLowerCase" => mapped(u8::to_ascii_lowercase),
             "upper" | "toUpperCase" => mapped(u8::to_ascii_uppercase),
             "joinpath" => path(&[std::slice::from_ref(object), &values].concat()),

@@ -1,17 +1,14 @@
 //! JavaScript, by tree-sitter's grammar.
 
 use super::lowered::{Argument, Expr, Function, Pattern, Program, Statement};
-use super::syntax::{Source, children, escaped, field};
+use super::syntax::{Source, children, escaped, field, parsed};
 use std::rc::Rc;
-use tree_sitter::{Node, Parser};
+use tree_sitter::Node;
 
-/// Parses `text`; nothing if there is no parser.
+/// Parses `text`; nothing, and that not whole, if it is no code.
 pub fn parse(text: &[u8]) -> Program {
-    let mut parser = Parser::new();
-    if parser.set_language(&tree_sitter_javascript::LANGUAGE.into()).is_err() {
-        return Program::default();
-    }
-    let Some(tree) = parser.parse(text, None) else { return Program::default() };
+    let language = tree_sitter_javascript::LANGUAGE.into();
+    let Some(tree) = parsed(text, &language) else { return Program::default() };
     let mut reader = Reader(Source { text, depth: 0, is_cut: false });
     let statements = reader.block(tree.root_node());
     Program { statements, is_whole: !tree.root_node().has_error() && !reader.0.is_cut }
@@ -204,6 +201,7 @@ impl Reader<'_> {
                 Expr::Name(self.0.word(node))
             }
             "property_identifier" | "number" => Expr::Text(self.0.bytes(node).to_vec()),
+            "import" => Expr::Name("require".to_owned()),
             "string" => Expr::Text(self.literal(node)),
             "template_string" => self.template(node),
             "member_expression" => {

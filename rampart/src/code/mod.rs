@@ -23,3 +23,6 @@ mod value;
 mod walk;
 
 pub use reader::{Found, Language, Reader};
+
+#[cfg(test)]
+mod tests;

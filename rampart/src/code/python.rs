@@ -1,17 +1,14 @@
 //! Python, by tree-sitter's grammar.
 
 use super::lowered::{Argument, Expr, Function, Pattern, Program, Statement};
-use super::syntax::{Source, children, escaped, field};
+use super::syntax::{Source, children, escaped, field, parsed};
 use std::rc::Rc;
-use tree_sitter::{Node, Parser};
+use tree_sitter::Node;
 
-/// Parses `text`; nothing if there is no parser.
+/// Parses `text`; nothing, and that not whole, if it is no code.
 pub fn parse(text: &[u8]) -> Program {
-    let mut parser = Parser::new();
-    if parser.set_language(&tree_sitter_python::LANGUAGE.into()).is_err() {
-        return Program::default();
-    }
-    let Some(tree) = parser.parse(text, None) else { return Program::default() };
+    let language = tree_sitter_python::LANGUAGE.into();
+    let Some(tree) = parsed(text, &language) else { return Program::default() };
     let mut source = Source { text, depth: 0, is_cut: false };
     let statements = source.block(tree.root_node());
     Program { statements, is_whole: !tree.root_node().has_error() && !source.is_cut }
@@ -242,7 +239,8 @@ impl Source<'_> {
         match field(node, "subscript") {
             Some(slice) if slice.kind() == "slice" => match self.bytes(slice) {
                 b"::-1" => Expr::Reversed(value),
-                _ => Expr::Other(vec![*value]),
+                // A part of a list is what the list is; of a text it is not known.
+                _ => Expr::Call(Box::new(Expr::Member(value, "slice".to_owned())), Vec::new()),
             },
             index => Expr::Index(value, self.boxed(index)),
         }

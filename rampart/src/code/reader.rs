@@ -14,6 +14,9 @@ use policy_schema::OwnedScratch;
 /// How deep code in code is read.
 pub const DEEPEST: usize = 6;
 
+/// How deep expressions and statements are read. The main thread has a stack of 8 MiB, others have 2.
+const NESTED: usize = 256;
+
 /// Longest code that is parsed, in bytes.
 pub const LONGEST: usize = 512 * 1024;
 
@@ -60,6 +63,8 @@ pub struct Reader<'a> {
     pub fuel: usize,
     /// How deep code is being read in code.
     pub depth: usize,
+    /// How deep expressions and statements are nested, those of functions that are gone into among them.
+    pub level: usize,
     /// Whether something was left out.
     pub is_cut: bool,
     pub(super) world: Option<&'a dyn World>,
@@ -83,10 +88,21 @@ impl<'a> Reader<'a> {
             found: Vec::new(),
             fuel: FUEL,
             depth: 0,
+            level: 0,
             is_cut: false,
             world,
             scratch: OwnedScratch::default(),
         }
+    }
+
+    /// Goes one level deeper, unless that is too deep for the stack.
+    pub fn descend(&mut self) -> bool {
+        if self.level >= NESTED {
+            self.is_cut = true;
+            return false;
+        }
+        self.level += 1;
+        true
     }
 
     /// Reads text that a shell runs in `cwd`.

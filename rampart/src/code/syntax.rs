@@ -1,7 +1,8 @@
 //! What the two languages' syntax trees are read with.
 
 use super::lowered::{Expr, Statement};
-use tree_sitter::Node;
+use std::ops::ControlFlow;
+use tree_sitter::{Language, Node, ParseOptions, ParseState, Parser, Tree};
 
 /// Deepest nesting that is read. The parser has no such limit; our stack has.
 pub const DEEPEST: usize = 150;
@@ -38,6 +39,25 @@ impl<'a> Source<'a> {
     pub fn word(&self, node: Node<'_>) -> String {
         String::from_utf8_lossy(self.bytes(node)).into_owned()
     }
+}
+
+/// Parses `text`; nothing if that is more work than code of its length is. What is no code can take a parser
+/// that goes on after errors hundreds of times as long; the work is counted, not timed, so that the same
+/// text has the same answer on any load.
+pub fn parsed(text: &[u8], language: &Language) -> Option<Tree> {
+    let mut parser = Parser::new();
+    parser.set_language(language).ok()?;
+    // It reports every 100 steps; code takes a step for each two or three bytes.
+    let mut left = 2_000 + text.len() / 16;
+    let mut progress = |_: &ParseState| match left.checked_sub(1) {
+        Some(fewer) => {
+            left = fewer;
+            ControlFlow::Continue(())
+        }
+        None => ControlFlow::Break(()),
+    };
+    let options = ParseOptions::new().progress_callback(&mut progress);
+    parser.parse_with_options(&mut |at, _| text.get(at..).unwrap_or_default(), None, Some(options))
 }
 
 /// The named children of a node, comments left out.

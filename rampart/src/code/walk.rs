@@ -33,7 +33,8 @@ pub struct Walker<'r, 'a> {
     pub(super) members: HashMap<String, Value>,
     pub(super) defined: Vec<Rc<Function>>,
     pub(super) called: HashSet<*const Function>,
-    pub(super) depth: usize,
+    /// The functions that are gone into right now.
+    pub(super) inside: Vec<*const Function>,
     /// Files that were fetched, so that running one is running what was fetched.
     pub fetched: Vec<Vec<u8>>,
 }
@@ -64,7 +65,7 @@ impl<'r, 'a> Walker<'r, 'a> {
             members: HashMap::new(),
             defined: Vec::new(),
             called: HashSet::new(),
-            depth: 0,
+            inside: Vec::new(),
             fetched: Vec::new(),
         }
     }
@@ -104,6 +105,15 @@ impl<'r, 'a> Walker<'r, 'a> {
 
     /// Reads a statement; what it returns from its function.
     fn statement(&mut self, statement: &Statement) -> Option<Value> {
+        if !self.reader.descend() {
+            return None;
+        }
+        let given = self.statement_here(statement);
+        self.reader.level -= 1;
+        given
+    }
+
+    fn statement_here(&mut self, statement: &Statement) -> Option<Value> {
         match statement {
             Statement::Do(expr) => {
                 self.expr(expr);
