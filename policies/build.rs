@@ -19,8 +19,17 @@ const STANDARD: [&str; 6] = [
 ];
 
 /// Packs: policies on top of a profile, without defaults of their own.
-const PACKS: [&str; 8] =
-    ["cloud", "containers", "databases", "git", "packages", "secrets", "network", "programs"];
+const PACKS: [&str; 9] = [
+    "cloud",
+    "containers",
+    "databases",
+    "git",
+    "packages",
+    "secrets",
+    "network",
+    "programs",
+    "taint",
+];
 
 /// A shipped profile or pack.
 struct Policy {
@@ -53,7 +62,7 @@ fn profiles() -> Vec<Policy> {
     let mut ci = Policy::new("standard", true).asking_nobody();
     ci.name = "ci";
     let mut paranoid = Policy::new("paranoid", true).asking_nobody();
-    paranoid.files.push("packs/programs".to_owned());
+    paranoid.files.extend(["packs/programs", "packs/taint"].map(str::to_owned));
     vec![
         Policy::new("standard", true),
         ci,

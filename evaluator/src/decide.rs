@@ -117,6 +117,7 @@ const fn refused<'a>(tree: Tree<'a>, matched: &'a [RuleMatch], fault: Fault) -> 
         tree,
         on_no_approver: None,
         unsure: false,
+        taint: 0,
     }
 }
 
@@ -142,6 +143,7 @@ fn combine<'a>(
         tree,
         on_no_approver: stated(images, |image| image.header.on_no_approver),
         unsure: false,
+        taint: brought(images, matched),
     };
     match fired(images, &tree, matched) {
         Ok(Some(winner)) if winner.own || winner.hit.action > verdict.action as u32 => {
@@ -172,6 +174,14 @@ fn combine<'a>(
         };
     }
     verdict
+}
+
+/// What the rules that surely hold say that the call brings to its tree.
+fn brought(images: &[Image<'_>], matched: &[RuleMatch]) -> u8 {
+    matched.iter().filter(|hit| hit.hits > 0).fold(0, |bits, hit| {
+        let rule = images.get(hit.image as usize).and_then(|image| image.rule(hit.rule));
+        bits | rule.map_or(0, |rule| rule.taint)
+    })
 }
 
 /// Makes `winner` the deciding rule.

@@ -65,6 +65,7 @@ mod tests {
             tree,
             on_no_approver,
             unsure: false,
+            taint: 0,
         }
     }
 

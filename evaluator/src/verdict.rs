@@ -29,6 +29,9 @@ pub struct Verdict<'a> {
     /// Whether the deciding rule only counts as a match, because something cannot be known here
     /// ([`crate::Answer::Unavailable`]). A second party may know it.
     pub unsure: bool,
+    /// What the call brings to its tree if it goes ahead: bits of [`crate::image::format::taint`], of every
+    /// rule that surely matched.
+    pub taint: u8,
 }
 
 impl Verdict<'_> {

@@ -49,7 +49,10 @@ pub enum Kind {
     Digest = 9,
     /// May the process that asks use what holds once, or, with [`Tag::Scope`] `once`, use it up?
     Once = 10,
-    /// The answer to the first three, and to the last two.
+    /// What has the tree of the process that asks come by ([`Tag::Tree`])? With [`Tag::Taint`], it comes by
+    /// that, too.
+    Taint = 11,
+    /// The answer to the first three, and to the last three.
     Answer = 0x81,
     /// The answer to the others: one JSON value in [`Tag::Text`].
     Report = 0x82,
@@ -58,7 +61,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Judge,
         Self::Ask,
         Self::Covered,
@@ -69,6 +72,7 @@ impl Kind {
         Self::Record,
         Self::Digest,
         Self::Once,
+        Self::Taint,
         Self::Answer,
         Self::Report,
         Self::Refused,
@@ -134,6 +138,8 @@ pub enum Tag {
     Ends = 28,
     /// The process that the request is about, where its supervisor asks for it: `u32`.
     Process = 30,
+    /// What a tree has come by, bits of `image::format::taint`: one byte.
+    Taint = 31,
     /// File that a tool would touch.
     Path = 40,
     /// Address that a tool would open.

@@ -67,6 +67,12 @@ pub trait World {
         Answer::Unavailable
     }
 
+    /// What the tree that asks has come by so far: bits of [`crate::image::format::taint`]. Only an evaluator
+    /// keeps it.
+    fn taint(&self) -> Answer<u8> {
+        Answer::Unavailable
+    }
+
     /// The user that the call runs as (`getuid(2)`).
     fn user(&self) -> Answer<u32> {
         Answer::Unavailable

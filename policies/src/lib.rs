@@ -21,6 +21,9 @@ pub use PROFILE_SOURCES as SOURCES;
 /// Profiles that ask nobody: packs on top of them are [`strict_pack`]s.
 pub static STRICT_PROFILES: &[&str] = &["ci", "paranoid", "research-agent"];
 
+/// Packs that `all` does not mean: they ask of a machine what not every one has (an evaluator).
+pub static APART: &[&str] = &["taint"];
+
 /// The image of the profile `name`.
 #[must_use]
 pub fn profile(name: &str) -> Option<&'static [u8]> {

@@ -204,10 +204,7 @@ impl Builder {
         let response = rule.condition.any_part(&|part| matches!(part, Condition::Response { .. }));
         let (name, name_len) = self.sections.text(rule.name.as_bytes());
         let (message, message_len) = self.sections.text(rule.message.as_bytes());
-        let mut flags = 0;
-        if response {
-            flags |= rule_flag::RESPONSE;
-        }
+        let mut flags = if response { rule_flag::RESPONSE } else { 0 };
         if rule.once {
             flags |= rule_flag::ONCE;
         }
@@ -242,7 +239,7 @@ impl Builder {
             action: rule.action as u8,
             flags,
             severity: rule.severity,
-            reserved: 0,
+            taint: rule.taint,
             expires_at: rule.expires_at.unwrap_or(0),
         });
         if let Some(webhook) = rule.webhook.as_ref().filter(|_| rule.action == Action::Webhook) {
@@ -303,6 +300,7 @@ impl Builder {
                     number: 0,
                 }
             }
+            Condition::Tainted(set) => NodeRecord { number: (*set).into(), ..plain(node::TAINTED) },
             Condition::Written => plain(node::WRITTEN),
             Condition::Inside(set) => NodeRecord { number: *set, ..plain(node::INSIDE) },
             Condition::Target(set) => NodeRecord { number: set.0, ..plain(node::TARGET) },

@@ -191,6 +191,8 @@ pub struct Rule {
     pub expires_at: Option<u64>,
     /// Used up by the first call that it grants.
     pub once: bool,
+    /// What a call that it holds for brings to its tree: bits of `evaluator::image::format::taint`.
+    pub taint: u8,
     /// Mirror a host's own prompt into the daemon.
     pub ask_audit: bool,
     /// Never a host's own prompt.
@@ -274,6 +276,8 @@ pub enum Condition {
     },
     /// The tree has written what the command runs.
     Written,
+    /// The tree has come by all of these (`evaluator::image::format::taint`).
+    Tainted(u8),
     /// Some step of the provenance is in this set (bit `1 << Via`).
     Inside(u32),
     /// The file to be executed is of one of these kinds.
@@ -355,6 +359,8 @@ impl Condition {
                 each * patterns.len()
             }
             Self::Written => 2048,
+            // The evaluator is asked.
+            Self::Tainted(_) => 1 << 19,
             Self::Sql(_) => 64,
             Self::Effects(_) => 128,
             Self::Response { .. } => 1024,

@@ -9,6 +9,7 @@ use evaluator::sql::effect;
 
 use crate::document::{Condition, Pattern};
 use crate::read_patterns::{checked, nonempty, patterns};
+use crate::read_rule::taints;
 use crate::reader::{Fields, Reader};
 use crate::yaml::Node;
 use crate::{keys, limits, read_lists, read_surroundings, time};
@@ -65,6 +66,7 @@ pub fn read(reader: &mut Reader<'_>, when: &Node, restrictive: bool) -> Option<C
     if fields.get("default").is_some() && reader.flag(&fields, "default") == Some(true) {
         all.push(Condition::Always);
     }
+    all.extend(taints(reader, &fields, "tainted").map(Condition::Tainted));
     groups(reader, &fields, restrictive, &mut all);
     exclusions(reader, &fields, &mut all);
     if let Some(wanted) =

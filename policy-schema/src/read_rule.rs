@@ -1,6 +1,7 @@
 //! Reads one rule of a policy.
 
 use evaluator::Action;
+use evaluator::image::format::taint;
 
 use crate::document::{At, Condition, Example, Examples, Rule, Webhook};
 use crate::read_policy::{ACTIONS, head, setting, string};
@@ -66,6 +67,7 @@ pub fn read(reader: &mut Reader<'_>, node: &Node, position: usize) -> Option<Rul
         examples: examples(reader, &fields),
         expires_at,
         once: reader.flag(&fields, "once").unwrap_or(false),
+        taint: taints(reader, &fields, "taint").unwrap_or(0),
         ask_audit,
         ask_headless_only,
         webhook: webhook(reader, &fields, node, action),
@@ -81,6 +83,14 @@ pub fn point_in_time(reader: &mut Reader<'_>, text: &At<String>, what: &str) -> 
         reader.error(&text.range, format!("{what} is no point in time"), help);
     }
     at
+}
+
+/// A set of what a tree can come by; `None` if there is no such key, or it names nothing.
+pub fn taints(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Option<u8> {
+    let items = reader.items(fields.get(key)?);
+    let what = format!("`{key}`");
+    let set = items.iter().filter_map(|node| reader.choice(node, &what, &taint::NAMES));
+    Some(set.fold(0, |set, bit| set | bit)).filter(|set| *set != 0)
 }
 
 fn techniques(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<String> {

@@ -67,6 +67,8 @@ const CONDITIONS: &[(&str, &str, &str, bool)] = &[
     ("exe_sha256", "{exe_sha256: abababababababababababababababababababababababababababababababab}", "/opt/tool", true),
     ("written_by_agent", "{written_by_agent: true}", "/opt/new", true),
     ("written_by_agent", "{program: old, written_by_agent: false}", "/opt/old", true),
+    ("tainted", "{tainted: secret}", "x", true),
+    ("tainted", "{tainted: [secret, untrusted]}", "x", false),
     ("context", "{context: {host: h}}", "ssh g x", false),
     ("context.kube_context", "{context: {kube_context: 'prod*'}}", "kubectl --context prod-1 get x", true),
     ("context.kube_namespace", "{context: {kube_namespace: pay}}", "kubectl -n pay get x", true),
@@ -148,6 +150,7 @@ const FILES: &[(&str, &str, Shows)] = &[
     ("rule.expires_at", "default_action: allow\npolicies: [{name: p, rules: [{action: allow, expires_at: 2001-01-01}, {action: ask}]}]", Verdict("x", "ask p/2")),
     ("rule.once", "default_action: ask\npolicies: [{name: p, rules: [{action: allow, once: true}]}]", Verdict("x", "ask")),
     ("rule.added", "policies: [{name: p, rules: [{action: ask, added: soon}]}]", Refused("`added` is no point in time")),
+    ("rule.taint", "policies: [{name: p, rules: [{action: watch, taint: [secret, untrusted]}]}]", Holds("taint: 3")),
     ("rule.ask", "policies: [{name: p, rules: [{action: ask, ask: {}}]}]", Holds("ask_audit: false, ask_headless_only: false")),
     ("ask.audit", "policies: [{name: p, rules: [{action: ask, ask: {audit: true}}]}]", Holds("ask_audit: true")),
     ("ask.headless_only", "policies: [{name: p, rules: [{action: ask, ask: {headless_only: true}}]}]", Holds("ask_headless_only: true")),
@@ -345,6 +348,9 @@ impl World for Table<'_> {
         } else {
             Answer::Value(path.ends_with(b"new"))
         }
+    }
+    fn taint(&self) -> Answer<u8> {
+        Answer::Value(evaluator::image::format::taint::SECRET)
     }
     fn user(&self) -> Answer<u32> {
         Answer::Value(1000)

@@ -161,6 +161,20 @@ pub fn may_use(socket: &[u8], once: &Once<'_>) -> Option<bool> {
     }
 }
 
+/// What the tree has come by, `more` included, which it comes by with this (bits of
+/// `evaluator::image::format::taint`). `None` if nobody keeps it.
+#[cold]
+#[inline(never)]
+pub fn taint(snapshot: &Snapshot, more: u8) -> Option<u8> {
+    let mut answer = [0; ANSWER];
+    let fields = [(Tag::Tree, snapshot.tree), (Tag::Taint, &[more][..])];
+    let body = question(snapshot.socket, Kind::Taint, &fields, &mut answer)?;
+    match body.one(Tag::Taint) {
+        Some([bits]) => Some(*bits),
+        _ => None,
+    }
+}
+
 /// Sends a question of a few fields, and reads the answer.
 #[inline(never)]
 fn question<'a>(

@@ -29,10 +29,9 @@ pub struct Files<'s> {
     resolves: bool,
     /// Where calls are counted, and the rules that have counted this one.
     counts: Option<(&'s Counts, &'s Cell<CountedBy>)>,
-    /// When the tree has started, in milliseconds since the epoch.
-    since: Option<u64>,
-    /// Where the evaluator listens; empty if nobody does.
-    socket: &'s [u8],
+    snapshot: &'s Snapshot,
+    /// Whether the evaluator may be asked.
+    speaks: bool,
 }
 
 impl<'s> Files<'s> {
@@ -46,15 +45,21 @@ impl<'s> Files<'s> {
             is_start: stage.is_start(),
             resolves: true,
             counts: None,
-            since: snapshot.since,
-            socket: snapshot.socket,
+            snapshot,
+            speaks: true,
         }
     }
 
     /// The same for what a program does itself: whoever asks has looked at what paths lead to, and
-    /// counts calls in `counts`; by each rule once, which `by` remembers.
-    pub const fn of_operation(self, counts: &'s Counts, by: &'s Cell<CountedBy>) -> Self {
-        Self { resolves: false, counts: Some((counts, by)), ..self }
+    /// counts calls in `counts`; by each rule once, which `by` remembers. `speaks` if this process may
+    /// make system calls of its own for that.
+    pub const fn of_operation(
+        self,
+        counts: &'s Counts,
+        by: &'s Cell<CountedBy>,
+        speaks: bool,
+    ) -> Self {
+        Self { resolves: false, counts: Some((counts, by)), speaks, ..self }
     }
 
     /// Whether something that holds once would let the call go ahead, if a second party says so.
@@ -149,7 +154,7 @@ impl World for Files<'_> {
         // Who did not answer once is not waited for again.
         if self.is_start
             && !self.lacked_digest()
-            && let Some(digest) = escalate::digest(self.socket, path)
+            && let Some(digest) = escalate::digest(self.snapshot.socket, path)
         {
             self.was_told.set(true);
             return Answer::Value(digest);
@@ -158,9 +163,14 @@ impl World for Files<'_> {
         Answer::Unavailable
     }
 
+    fn taint(&self) -> Answer<u8> {
+        let known = if self.speaks { escalate::taint(self.snapshot, 0) } else { None };
+        known.map_or(Answer::Unavailable, Answer::Value)
+    }
+
     fn written_by_tree(&self, path: &[u8]) -> Answer<bool> {
         let mut buffer = LongPath::new();
-        let (Some(path), Some(since)) = (buffer.push(path), self.since) else {
+        let (Some(path), Some(since)) = (buffer.push(path), self.snapshot.since) else {
             return Answer::Unavailable;
         };
         match sys::stat(AT_FDCWD, path.as_c_str(), 0) {
@@ -172,7 +182,7 @@ impl World for Files<'_> {
     }
 
     fn may_use(&self, once: &Once<'_>) -> bool {
-        let said = if self.is_start { escalate::may_use(self.socket, once) } else { None };
+        let said = if self.is_start { escalate::may_use(self.snapshot.socket, once) } else { None };
         match said {
             None => self.lacked_use.set(true),
             Some(may) => self.was_told.set(self.was_told() || may),

@@ -47,6 +47,11 @@ impl<'j> Judge<'j, '_> {
                 None => Tri::No,
             },
             node::PARAM => self.param(image, record)?,
+            node::TAINTED => match self.world.taint() {
+                Answer::Value(bits) => Tri::from(u32::from(bits) & record.number == record.number),
+                Answer::Absent => Tri::No,
+                Answer::Unavailable => Tri::Unknown,
+            },
             node::CALL_COUNT => self.call_count(image, record)?,
             node::RESPONSE => self.output(image, record)?,
             _ => return Ok(None),

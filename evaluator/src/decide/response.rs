@@ -53,6 +53,7 @@ pub fn decide_response<'a>(
         matched,
         tree,
         on_no_approver: None,
+        taint: 0,
         unsure: false,
     };
     match fired(images, &tree, matched) {

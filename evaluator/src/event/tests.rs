@@ -46,6 +46,7 @@ fn line(argv: &[&[u8]], room: usize) -> String {
         matched: &[],
         tree,
         on_no_approver: None,
+        taint: 0,
         unsure: false,
     };
     let event = Event {

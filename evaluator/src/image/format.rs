@@ -16,7 +16,7 @@
 pub const MAGIC: [u8; 8] = *b"RAMPART\0";
 
 /// Version of this format. An image of another version is refused.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// Size of [`Header`] plus the section table, in bytes: where the first section may start.
 pub const FIRST_SECTION: usize = Header::SIZE + Section::COUNT * SectionEntry::SIZE;
@@ -216,8 +216,8 @@ record! {
         flags: u8,
         /// Severity 0 (unstated) to 4 (critical).
         severity: u8,
-        /// Always 0.
-        reserved: u8,
+        /// Bits of [`taint`]: what a call that it holds for brings to its tree.
+        taint: u8,
         /// Seconds since the epoch after which the rule is void; 0 for never.
         expires_at: u64,
     }
@@ -264,6 +264,8 @@ record! {
 }
 
 pub mod by;
+
+pub mod taint;
 
 pub mod node;
 

@@ -3,7 +3,7 @@
 use evaluator::TargetKinds;
 use evaluator::command::Via;
 use evaluator::effects::Kind;
-use evaluator::image::format::context;
+use evaluator::image::format::{context, taint};
 use evaluator::sql::effect;
 
 use super::Holds::{self, Choice, Either, Flag, Form, Integer, Items, List, Named, Patterns, Text};
@@ -68,6 +68,7 @@ pub static CONDITION: Mapping = Mapping {
         key("exe_path", Patterns, "The file that its program is (path globs)."),
         key("exe_sha256", SHA256, "SHA-256 of that file."),
         key("written_by_agent", Flag, "Whether the tree has written its program, or the script of an interpreter."),
+        key("tainted", set!(super::names(&taint::NAMES)), "What the tree has come by, all of them (rules with `taint`)."),
         key("context", Holds::Mapping(&CONTEXT), "What it would act on: clusters, accounts, branches, hosts."),
         key("target", set!(TargetKinds::NAMES.iter().map(|(_, name)| *name).collect()), "What kind of file is executed."),
         key("fact", set!(super::names(FACTS)), "What the code that it runs is."),

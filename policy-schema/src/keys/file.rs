@@ -1,5 +1,7 @@
 //! The keys of a file, of its policies and of their rules.
 
+use evaluator::image::format::taint;
+
 use super::Holds::{self, AnyCase, Choice, Either, Flag, Form, Integer, Items, List, Named, Text};
 use super::{CONDITION, Mapping, PATTERN, key, names, required};
 use crate::read_policy::{
@@ -105,6 +107,7 @@ pub static RULE: Mapping = Mapping {
         key("examples", Holds::Mapping(&EXAMPLES), "Calls that it is tried on when the policy is compiled."),
         key("expires_at", TIME, "Void from then on (RFC 3339)."),
         key("once", Flag, ONCE),
+        key("taint", Items(&Choice(|| names(&taint::NAMES)), 1), "What a call that it holds for brings to its tree (`tainted`)."),
         key("added", TIME, "When it was written, for people."),
         key("ask", Holds::Mapping(&ASK), "Details of `action: ask`."),
         key("webhook", Holds::Mapping(&WEBHOOK), "Whom `action: webhook` asks."),

@@ -268,6 +268,10 @@ fn deliberate(job: &mut Job<'_>, parts: &mut Parts<'_>) -> Option<()> {
     if !judged.permitted && is_attempt {
         return None;
     }
+    // By whoever is the last to judge it, before it does anything.
+    if verdict.taint != 0 && judged.permitted && (is_start || !judged.loads_us) {
+        let _ = escalate::taint(snapshot, verdict.taint);
+    }
     judged.is_repeated = !judged.permitted && is_repeated(snapshot, call);
     let mut record = Record {
         snapshot,

@@ -33,11 +33,12 @@ mod system_call;
 mod verdict;
 
 use core::ffi::{CStr, c_int};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use evaluator::image::gate::Gate;
 
 use crate::act::set_errno;
+use crate::escalate;
 use crate::observe::process;
 use crate::snapshot::{MAX_IMAGES, Mode, Snapshot};
 use crate::strings::PathBytes;
@@ -63,6 +64,8 @@ pub struct State {
     lacks_openat2: AtomicBool,
     /// Whether this program has taken system calls away from itself.
     confined: AtomicBool,
+    /// What the evaluator knows that this tree has come by, by this process.
+    tainted: AtomicU8,
     /// Directories in which no rule may hold.
     clear: [AtomicU64; path::CLEAR],
     counts: Counts,
@@ -168,6 +171,14 @@ impl State {
     /// Whether some rule may hold for a path with this text.
     fn may_match(&self, text: &[u8]) -> bool {
         self.gates.iter().any(|gate| gate.may_match(text))
+    }
+
+    /// Tells the evaluator what this process brings to its tree, each thing once.
+    fn comes_by(&self, taint: u8) {
+        let is_new = taint & !self.tainted.load(Ordering::Relaxed) != 0;
+        if is_new && !self.is_confined() && escalate::taint(self.snapshot, taint).is_some() {
+            self.tainted.fetch_or(taint, Ordering::Relaxed);
+        }
     }
 
     /// The file that the program was started from, as it was named.

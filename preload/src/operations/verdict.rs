@@ -182,12 +182,18 @@ impl Turn<'_> {
             url,
             params: &NoParams,
         };
-        let world =
-            Files::at(Stage::Before, snapshot).of_operation(&state.counts, &self.job.counted);
+        let world = Files::at(Stage::Before, snapshot).of_operation(
+            &state.counts,
+            &self.job.counted,
+            !state.is_confined(),
+        );
         let images = self.layers.images();
         let quick = quick.as_mut().filter(|_| is_quick);
         let verdict = judge::verdict(images, &request, &world, quick, full.as_mut())?;
         let settled = settle(&verdict, snapshot.fail_open);
+        if settled.permitted || snapshot.mode == Mode::Monitor {
+            state.comes_by(verdict.taint);
+        }
         let outcome = match (settled.permitted, snapshot.mode) {
             (false, Mode::Monitor) => Outcome::NotEnforced,
             (false, _) => Outcome::Denied,

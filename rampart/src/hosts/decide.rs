@@ -17,10 +17,10 @@ use crate::failure::Failure;
 use crate::launch::environment::Environment;
 use crate::policy::Layers;
 use crate::serve::listen;
+use crate::serve::taints::Keeper;
 use crate::serve::weigh::rule;
 use crate::verdict::ask::Surroundings;
 use crate::verdict::judge::Judge;
-use crate::verdict::since::Since;
 use crate::verdict::world::FileSystem;
 use evaluator::command::Tree;
 use evaluator::event::Outcome;
@@ -89,7 +89,7 @@ impl<'p> Desk<'p> {
         }
         let surroundings = Surroundings::with(environment.clone());
         let judge = Judge::new(layers)?;
-        let files = FileSystem::default().since(Since::of(&environment));
+        let files = FileSystem::of(&environment);
         let is_notable = false;
         Ok(Self { host, mode, judge, surroundings, files, is_notable, layers, environment })
     }
@@ -99,8 +99,21 @@ impl<'p> Desk<'p> {
         &self.environment
     }
 
+    /// Outside of a guarded tree the host's session stands for one.
+    fn in_session(&mut self, payload: &Payload) {
+        let is_in_tree = self.environment.value("RAMPART_TREE").is_some_and(|it| !it.is_empty());
+        if let (false, false, Some(socket)) =
+            (is_in_tree, payload.session.is_empty(), socket(&self.environment))
+        {
+            let tree = format!("session {}", payload.session).into_bytes();
+            let files = std::mem::take(&mut self.files);
+            self.files = files.in_tree(Keeper::At(socket), tree);
+        }
+    }
+
     /// Decides about a call that is about to be made.
     pub fn before(&mut self, payload: &Payload) -> Answer {
+        self.in_session(payload);
         let cases = match calls::cases(self.host, payload) {
             Ok(cases) => self.named(cases),
             Err(refused) => return self.refuse(payload, "input", &refused.0),
@@ -122,6 +135,7 @@ impl<'p> Desk<'p> {
 
     /// Whether somebody would be asked about this call, and so waited for.
     pub fn would_wait(&mut self, payload: &Payload) -> bool {
+        self.in_session(payload);
         let Ok(cases) = calls::cases(self.host, payload).map(|cases| self.named(cases)) else {
             return false;
         };
@@ -175,7 +189,12 @@ impl<'p> Desk<'p> {
         let started = Instant::now();
         let (answer, outcome) = self.surroundings.ask(case, |request| {
             judge.judge(request, files, |verdict, _| {
-                conclude(with, (case, payload), (request, verdict, started.elapsed()))
+                let told = (request, verdict, started.elapsed());
+                let (answer, outcome) = conclude(with, (case, payload), told);
+                if outcome != Outcome::Denied {
+                    files.comes_by(verdict.taint);
+                }
+                (answer, outcome)
             })
         });
         self.is_notable |= outcome != Outcome::Allowed;
@@ -190,6 +209,9 @@ impl<'p> Desk<'p> {
             judge.judge(request, files, |verdict, _| {
                 let took = started.elapsed();
                 let told = Told { hook: host.entrance().0, outcome, answered_by: "", took };
+                if outcome != Outcome::Denied {
+                    files.comes_by(verdict.taint);
+                }
                 record::of_call(request, verdict, environment, &told, (&payload.call, None));
             })
         });
@@ -243,6 +265,7 @@ const fn refusal<'a>(entrance: &'a str, what: &'a str, why: &'a str) -> Verdict<
             work: 0,
         },
         on_no_approver: None,
+        taint: 0,
         unsure: false,
     }
 }

@@ -35,7 +35,7 @@ pub fn layer(
     Ok(Some(Layer { origin, bytes: Cow::Owned(image) }))
 }
 
-/// The packs that `names` mean; `all` is every one.
+/// The packs that `names` mean; `all` is every one that does not stand apart.
 ///
 /// # Errors
 /// Exit status 2 if there is no such pack.
@@ -43,7 +43,8 @@ pub fn named<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<BTreeSet<St
     let mut chosen = BTreeSet::new();
     for name in names {
         if name == "all" {
-            chosen.extend(policies::PACK_SOURCES.iter().map(|(name, _)| (*name).to_owned()));
+            let all = policies::PACK_SOURCES.iter().map(|(name, _)| *name);
+            chosen.extend(all.filter(|name| !policies::APART.contains(name)).map(str::to_owned));
         } else if policies::pack(name).is_some() {
             chosen.insert(name.to_owned());
         } else {

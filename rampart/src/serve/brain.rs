@@ -6,8 +6,10 @@ use super::counters::{self, Counting, Key, Shared};
 use super::files::KnownFiles;
 use super::once::{self, SharedUses, Uses};
 use super::requests::now;
+use super::taints::Keeper;
 use crate::asked::Asked;
 use crate::failure::Failure;
+use crate::launch::environment::Environment;
 use crate::launch::program::Facts;
 use crate::policy::Layers;
 use crate::process::{Asker, Process};
@@ -48,6 +50,14 @@ impl InForce {
     }
 }
 
+/// The tree that a process with this environment lives in; empty if that is not known.
+fn tree_of(environment: &Environment) -> Vec<u8> {
+    environment
+        .value("RAMPART_TREE")
+        .map(|tree| tree.as_encoded_bytes().to_vec())
+        .unwrap_or_default()
+}
+
 /// What tells two policies apart: every byte of every layer.
 pub fn digest(layers: &Layers) -> [u8; 32] {
     let mut digest = Sha256::new();
@@ -66,12 +76,19 @@ pub struct Brain {
     counters: Shared,
     /// What held once and was used up.
     pub uses: SharedUses,
+    /// What trees have come by.
+    pub taints: Keeper,
 }
 
 impl Brain {
     /// One that knows what was used up.
     pub fn counting(uses: Uses) -> Self {
         Self { uses: uses.shared(), ..Self::default() }
+    }
+
+    /// One for a tree of which somebody else keeps what it has come by.
+    pub fn with(taints: Keeper) -> Self {
+        Self { taints, ..Self::default() }
     }
 
     /// What the file of `asked` is.
@@ -81,7 +98,12 @@ impl Brain {
 
     /// One for another thread, which counts with this one.
     pub fn another(&self) -> Self {
-        Self { counters: self.counters.clone(), uses: self.uses.clone(), ..Self::default() }
+        Self {
+            counters: self.counters.clone(),
+            uses: self.uses.clone(),
+            taints: self.taints.clone(),
+            ..Self::default()
+        }
     }
 
     /// The counts, for who judges elsewhere.
@@ -105,6 +127,7 @@ impl Brain {
     ) -> (R, Vec<Key>) {
         let files = FileSystem::seen_by(uid, asker)
             .since(Since::of(&asked.environment))
+            .in_tree(self.taints.clone(), tree_of(&asked.environment))
             .counted_by(once::by(&self.uses, uid, asker));
         let images = policy.images();
         let Self { scratch, counters, .. } = self;

@@ -157,6 +157,10 @@ impl World for Counting<'_> {
         self.files.written_by_tree(path)
     }
 
+    fn taint(&self) -> Answer<u8> {
+        self.files.taint()
+    }
+
     fn may_use(&self, once: &Once<'_>) -> bool {
         self.files.may_use(once)
     }

@@ -12,6 +12,7 @@
 //! | [`requests`], [`reports`] | one packet → one answer |
 //! | [`weigh`], [`brain`], [`files`] | what a request comes to by the policy |
 //! | [`counters`] | how often things happened |
+//! | [`taints`] | what trees have come by |
 //! | [`reload`] | a policy that changes |
 //! | [`front`] | what other threads want done there |
 //! | [`heavy`] | the same for large requests |
@@ -41,4 +42,5 @@ pub mod requests;
 pub mod server;
 pub mod service;
 pub mod signals;
+pub mod taints;
 pub mod weigh;

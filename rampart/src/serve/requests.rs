@@ -115,6 +115,7 @@ impl Desk {
             (Kind::Once, Some(process)) => {
                 Handled::Now(facts::once(&self.brain.uses, body, (process, peer.uid)))
             }
+            (Kind::Taint, _) => Handled::Now(self.brain.taints.answer(body)),
             (Kind::Resolve, Some(process)) => self.resolve(body, process, *peer),
             (kind, _) => Handled::Now(self.tell(kind, body, *peer)),
         }

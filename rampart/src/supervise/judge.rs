@@ -14,6 +14,7 @@ use crate::launch::program::{self, Facts};
 use crate::policy::Layers;
 use crate::process::Asker;
 use crate::serve::brain::{Brain, InForce};
+use crate::serve::taints::Keeper;
 use crate::verdict::since;
 use evaluator::bell;
 use evaluator::event::Outcome;
@@ -78,11 +79,13 @@ impl Judge {
         library: PathBuf,
     ) -> Result<Self, Failure> {
         let mode = environment.value("RAMPART_MODE").map(OsStr::as_bytes);
+        let socket = environment.value("RAMPART_SOCKET").map(PathBuf::from);
+        let taints = socket.clone().map_or_else(Keeper::default, Keeper::At);
         Ok(Self {
             records_all: layers.records_all(),
             policy: InForce::new(layers)?,
-            brain: Brain::default(),
-            socket: environment.value("RAMPART_SOCKET").map(PathBuf::from),
+            brain: Brain::with(taints),
+            socket,
             helper: std::env::current_exe().ok().and_then(|path| identity(&path)),
             stub: identity(&library),
             library,

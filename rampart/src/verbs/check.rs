@@ -8,7 +8,6 @@ use crate::verdict::ask::Surroundings;
 use crate::verdict::json::Explanation;
 use crate::verdict::judge::Judge;
 use crate::verdict::response::LONGEST_OUTPUT;
-use crate::verdict::since::Since;
 use crate::verdict::text;
 use crate::verdict::world::FileSystem;
 use evaluator::effects::Around;
@@ -132,7 +131,7 @@ fn judged(
         };
         Ok((text, verdict.action))
     };
-    let files = FileSystem::default().since(Since::of(&surroundings.environment));
+    let files = FileSystem::of(&surroundings.environment);
     surroundings.ask(case, |request| {
         let around = Around::of(request);
         let tell = |verdict: &Verdict<'_>, images: &[Image<'_>]| told(verdict, images, &around);

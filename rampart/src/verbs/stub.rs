@@ -16,7 +16,6 @@ use crate::launch::exec;
 use crate::launch::program::{self, Facts};
 use crate::policy::{Choice, Layers};
 use crate::verdict::judge::Judge;
-use crate::verdict::since::Since;
 use crate::verdict::world::{FileSystem, Use};
 use evaluator::event::Outcome;
 use evaluator::settle::settle;
@@ -69,8 +68,7 @@ pub fn decided(asked: &Asked) -> Result<Facts, Failure> {
     let began = Instant::now();
     let facts = asked.facts();
     let socket = asked.environment.value("RAMPART_SOCKET").map(PathBuf::from);
-    let since = Since::of(&asked.environment);
-    let mut world = FileSystem::default().since(since);
+    let mut world = FileSystem::of(&asked.environment);
     if let Some(socket) = socket.clone() {
         world = world.counted_by(Box::new(move |one| {
             matches!(used(&socket, one, false), Some(Action::Allow | Action::Ask))
@@ -93,7 +91,7 @@ pub fn decided(asked: &Asked) -> Result<Facts, Failure> {
     })?;
     if !is_done {
         // Somebody else was faster, so that what holds once does not hold here.
-        let world = FileSystem::default().since(since);
+        let world = FileSystem::of(&asked.environment);
         asked.with_request(&facts, |request| {
             judge.judge(request, &world, |verdict, _| {
                 let told = (request, verdict, world.has_digests());

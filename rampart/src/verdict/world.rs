@@ -2,7 +2,9 @@
 
 use super::digests;
 use super::since::Since;
+use crate::launch::environment::Environment;
 use crate::process::Asker;
+use crate::serve::taints::Keeper;
 use evaluator::world::Once;
 use evaluator::{Answer, World};
 use std::cell::RefCell;
@@ -31,6 +33,8 @@ pub struct FileSystem {
     digests: RefCell<HashMap<Vec<u8>, Answer<[u8; 32]>>>,
     /// When the tree that asks has started ([`Since`]).
     since: Since,
+    /// The tree that asks, and who keeps what it has come by.
+    tree: Option<(Keeper, Vec<u8>)>,
     counter: Option<Counter>,
     wanted: RefCell<Vec<Use>>,
 }
@@ -61,6 +65,31 @@ impl FileSystem {
     /// A call of a tree that started then.
     pub fn since(self, since: Since) -> Self {
         Self { since, ..self }
+    }
+
+    /// A call of this tree, with who keeps what that has come by.
+    pub fn in_tree(self, keeper: Keeper, tree: Vec<u8>) -> Self {
+        Self { tree: Some((keeper, tree)), ..self }
+    }
+
+    /// A call of a process with this environment: of its tree, if it lives in one.
+    pub fn of(environment: &Environment) -> Self {
+        let files = Self::default().since(Since::of(environment));
+        let value = |name| environment.value(name).filter(|value| !value.is_empty());
+        match (value("RAMPART_SOCKET"), value("RAMPART_TREE")) {
+            (Some(socket), Some(tree)) => {
+                let tree = tree.as_bytes().to_vec();
+                files.in_tree(Keeper::At(socket.into()), tree)
+            }
+            _ => files,
+        }
+    }
+
+    /// The tree comes by `taint` (`evaluator::image::format::taint`).
+    pub fn comes_by(&self, taint: u8) {
+        if let (Some((keeper, tree)), 1..) = (&self.tree, taint) {
+            keeper.taint(tree, taint);
+        }
     }
 
     /// With somebody who counts what holds once.
@@ -144,6 +173,10 @@ impl World for FileSystem {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => Answer::Absent,
             Err(error) => missing(&error),
         }
+    }
+
+    fn taint(&self) -> Answer<u8> {
+        self.tree.as_ref().map_or(Answer::Unavailable, |(keeper, tree)| keeper.taint(tree, 0))
     }
 
     fn may_use(&self, once: &Once<'_>) -> bool {

@@ -18,3 +18,4 @@ mod pack;
 mod paths;
 mod place;
 mod rules;
+mod taint;

@@ -83,5 +83,7 @@ pub const EXE_SHA256: u8 = 33;
 /// *command*: the tree has written the file that its program is, or the script or the input of an
 /// interpreter ([`crate::World::written_by_tree`]).
 pub const WRITTEN: u8 = 35;
+/// The tree has come by all of `number` ([`super::taint`], [`crate::World::taint`]).
+pub const TAINTED: u8 = 36;
 /// *command*: what it would act on (`flags`: a code of [`super::context`]) matches.
 pub const CONTEXT: u8 = 34;
