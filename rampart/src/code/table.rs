@@ -2,6 +2,8 @@
 //! stands nowhere here only computes.
 
 use evaluator::effects::Kind;
+use std::collections::HashMap;
+use std::sync::OnceLock;
 
 /// What a call does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,8 +211,12 @@ fn is_listed(list: &str, name: &str) -> bool {
 
 /// What a call of the function called `name` does; `None` if nothing is known of it.
 pub fn of(name: &str) -> Option<Does> {
-    let row = ROWS.iter().find(|(names, _)| is_listed(names, name));
-    if let Some((_, does)) = row {
+    // Every call is looked up, and most are in no line: going through all lines would be a fifth of the work.
+    static INDEX: OnceLock<HashMap<&str, Does>> = OnceLock::new();
+    let index = INDEX.get_or_init(|| {
+        ROWS.iter().flat_map(|(names, does)| names.split(' ').map(|name| (name, *does))).collect()
+    });
+    if let Some(does) = index.get(name) {
         return Some(*does);
     }
     let (root, last) = (super::names::root(name), super::names::last(name));
