@@ -4,6 +4,7 @@ use evaluator::Action;
 use evaluator::image::format::taint;
 
 use crate::document::{At, Condition, Example, Examples, Rule, Webhook};
+use crate::read_patterns::nonempty;
 use crate::read_policy::{ACTIONS, head, setting, string};
 use crate::reader::{Fields, Reader};
 use crate::yaml::{Kind, Node};
@@ -87,7 +88,9 @@ pub fn point_in_time(reader: &mut Reader<'_>, text: &At<String>, what: &str) -> 
 
 /// A set of what a tree can come by; `None` if there is no such key, or it names nothing.
 pub fn taints(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Option<u8> {
-    let items = reader.items(fields.get(key)?);
+    let node = fields.get(key)?;
+    nonempty(reader, node, key);
+    let items = reader.items(node);
     let what = format!("`{key}`");
     let set = items.iter().filter_map(|node| reader.choice(node, &what, &taint::NAMES));
     Some(set.fold(0, |set, bit| set | bit)).filter(|set| *set != 0)
