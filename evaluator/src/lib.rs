@@ -29,6 +29,7 @@ pub mod escape;
 pub mod event;
 pub mod glob;
 pub mod image;
+mod list;
 pub mod notice;
 pub mod path;
 pub mod redact;

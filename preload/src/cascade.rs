@@ -145,7 +145,7 @@ impl Plan<'_> {
         }
         if self.fit.asan != 0 && !has_asan {
             let mut name = PathBytes::<24>::new();
-            let _ = name.push(b"libasan.so.")?.push_number(self.fit.asan.into())?;
+            let _ = name.push(b"libasan.so.")?.push_number(self.fit.asan)?;
             add(out, name.as_bytes())?;
         }
         if self.fit.loads_us {

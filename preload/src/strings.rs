@@ -165,9 +165,9 @@ impl AnyPath {
 
     /// Appends `number` in decimal.
     #[must_use]
-    pub fn push_number(&mut self, number: u32) -> Option<&mut Self> {
-        let mut digits = [b'0'; 10];
-        let mut rest = number;
+    pub fn push_number(&mut self, number: impl Into<u64>) -> Option<&mut Self> {
+        let mut digits = [b'0'; 20];
+        let mut rest = number.into();
         let mut first = digits.len();
         for (index, digit) in digits.iter_mut().enumerate().rev() {
             *digit = b'0'.wrapping_add((rest % 10) as u8);

@@ -20,7 +20,7 @@ use super::command::is_option;
 use super::condition::{At, Judge, Tri, patterns};
 use super::found::Fault;
 use super::lines::{EachSetting, Text, lines, settings};
-use super::surroundings::is_listed;
+use crate::list::is_listed;
 
 /// Longest path of a configuration file that is read.
 type Path = Text<512>;

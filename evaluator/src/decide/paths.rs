@@ -15,8 +15,8 @@ use super::condition::{Judge, Tri, matches};
 use super::found::Fault;
 use super::seen::Recent;
 use super::sketch::Candidates;
-use super::surroundings::is_listed;
 use super::views::{View, anybody, below, view_of};
+use crate::list::is_listed;
 
 /// Longest path that the kernel takes, its NUL included (`limits.h`).
 pub const PATH_MAX: usize = 4096;

@@ -4,6 +4,7 @@
 use crate::command::{Command, UNKNOWN, Via, WordFlags};
 use crate::image::Image;
 use crate::image::format::NodeRecord;
+use crate::list::is_listed;
 use crate::path::file_name;
 use crate::request::{Call, Cwd};
 use crate::world::Answer;
@@ -18,11 +19,6 @@ const SETTERS: &[u8] = b" env sudo doas ";
 
 /// Builtins whose words `NAME=value` are variables of every later command.
 const EXPORTERS: &[u8] = b" export declare typeset readonly ";
-
-/// Whether `name` is one of the words of `list`, which have a blank on both sides.
-pub fn is_listed(list: &[u8], name: &[u8]) -> bool {
-    !name.is_empty() && list.split(|byte| *byte == b' ').any(|word| word == name)
-}
 
 /// Who a command would run as.
 enum Actor<'j> {

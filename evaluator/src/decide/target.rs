@@ -4,7 +4,7 @@ use crate::path::file_name;
 use crate::request::{Call, TargetKinds};
 
 use super::condition::{Judge, Tri};
-use super::surroundings::is_listed;
+use crate::list::is_listed;
 
 /// Programs that are worth hiding: those that run others or code, that read or move files, that
 /// reach other machines. A version behind the name does not matter.

@@ -11,8 +11,8 @@ use crate::world::Answer;
 use super::condition::{At, Judge, Tri};
 use super::found::Fault;
 use super::lines::Text;
-use super::surroundings::is_listed;
 use super::target::{SHELLS, unversioned};
+use crate::list::is_listed;
 
 /// Longest path that is looked at. What is longer is unknown.
 const LONGEST: usize = 1024;

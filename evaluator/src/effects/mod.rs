@@ -14,7 +14,7 @@ mod table;
 
 use crate::command::{Command, CommandFlags, Outcome, RedirectOp, Tree, UNKNOWN, Via, WordFlags};
 use crate::path::file_name;
-pub use place::{Around, Place};
+pub use place::{Around, Place, is_disk};
 pub use sets::{Kind, Kinds};
 use table::{Operands, Row};
 
@@ -144,7 +144,7 @@ impl<'t> One<'_, '_, 't> {
                 return literal;
             }
             literal = *word == b"--";
-            is_value = table::is_listed(valued, word);
+            is_value = crate::list::is_listed(valued, word);
             word.len() < 2 || word.first() != Some(&b'-')
         })
     }

@@ -200,12 +200,17 @@ pub fn is_system(tree: &Tree<'_>, command: &Command, around: &Around<'_>, path: 
     let Some(path) = absolute(tree, command, around, path, &mut room) else {
         return false;
     };
-    let disks = "/dev/sd\n/dev/nvme\n/dev/vd\n/dev/hd\n/dev/mapper/\n/dev/mmc";
     let below = |start: &[u8]| {
         path.strip_prefix(start).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
     };
-    entries(SYSTEM).any(below) && !path.starts_with(b"/usr/local/src/")
-        || entries(disks).any(|start| path.starts_with(start))
+    entries(SYSTEM).any(below) && !path.starts_with(b"/usr/local/src/") || is_disk(path)
+}
+
+/// Whether an absolute path is a disk, or a part of one.
+#[must_use]
+pub fn is_disk(path: &[u8]) -> bool {
+    let disks = "/dev/sd\n/dev/nvme\n/dev/vd\n/dev/hd\n/dev/mapper/\n/dev/mmc";
+    entries(disks).any(|start| path.starts_with(start))
 }
 
 fn named(

@@ -1,8 +1,8 @@
 //! Programs whose options or operands decide what they do.
 
-use super::table::is_listed;
 use super::{Kind, One};
 use crate::command::CommandFlags;
+use crate::list::is_listed;
 use crate::sql;
 
 /// Tells what the program `name` does that no line of the table can say; whether it is known here.

@@ -2,6 +2,7 @@
 //! `special`.
 
 use super::Kind;
+use crate::list::is_listed;
 
 /// Which operands an effect is on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -100,10 +101,6 @@ macro_rules! rows {
             $programs, "|", $begin, "|", $options, "|", stringify!($kind), "|", stringify!($operands), "\n",
         )*)
     };
-}
-
-pub fn is_listed(list: &[u8], name: &[u8]) -> bool {
-    !name.is_empty() && list.split(|byte| *byte == b' ').any(|word| word == name)
 }
 
 fn lines(text: &'static str) -> impl Iterator<Item = &'static [u8]> {

@@ -54,7 +54,7 @@ impl Place {
         if high == 0 && low >> 32 == MAPPED {
             for (index, byte) in (low as u32).to_be_bytes().into_iter().enumerate() {
                 let dot = if index == 0 { &b""[..] } else { b"." };
-                let _ = out.push(dot)?.push_number(byte.into())?;
+                let _ = out.push(dot)?.push_number(byte)?;
             }
         } else {
             for index in 0..8_u32 {
@@ -65,7 +65,7 @@ impl Place {
             }
             let _ = out.push(b"]")?;
         }
-        out.push(b":")?.push_number(self.port.into()).map(drop)
+        out.push(b":")?.push_number(self.port).map(drop)
     }
 }
 
@@ -104,7 +104,7 @@ impl State {
                 .push(b"socket://")
                 .and_then(|out| out.push(name))
                 .and_then(|out| out.push(b":"))
-                .and_then(|out| out.push_number(place.port.into()));
+                .and_then(|out| out.push_number(place.port));
         }
         let tool = if kind == LISTEN { "listen" } else { "connect" };
         let urls = [named.as_bytes(), address.as_bytes()];

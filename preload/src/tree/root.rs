@@ -111,18 +111,9 @@ impl Root<'_, '_> {
     fn start(&mut self) -> Option<()> {
         let now = sys::wall_time() / 1000;
         let known = self.vars.value(b"RAMPART_SINCE").and_then(number);
-        let mut digits = [b'0'; 20];
-        let mut rest = known.unwrap_or(now).min(now);
-        let mut first = digits.len();
-        for (index, digit) in digits.iter_mut().enumerate().rev() {
-            *digit = b'0'.wrapping_add((rest % 10) as u8);
-            rest /= 10;
-            first = index;
-            if rest == 0 {
-                break;
-            }
-        }
-        self.set(b"RAMPART_SINCE=", digits.get(first..)?).map(drop)
+        let mut text = PathBytes::<24>::new();
+        text.push_number(known.unwrap_or(now).min(now))?;
+        self.set(b"RAMPART_SINCE=", text.as_bytes()).map(drop)
     }
 
     fn set(&mut self, name: &[u8], value: &[u8]) -> Option<&'static [u8]> {

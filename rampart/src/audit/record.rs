@@ -238,19 +238,12 @@ fn add_effects(line: &mut Vec<u8>, tree: &Tree<'_>, request: &Request<'_>) {
 /// Records how the command of a tree has ended, whose process was `pid`: its exit status, or the signal
 /// that it died of and the status that a shell would show.
 pub fn ended(environment: &Environment, pid: u32, status: u8, signal: Option<i32>) {
-    let (id, time_us) = stamp();
-    let mut event = json!({
-        "v": evaluator::event::VERSION,
-        "id": String::from_utf8_lossy(&id),
-        "time": String::from_utf8_lossy(&evaluator::event::timestamp(time_us)),
-        "mono_us": monotonic(),
-        "pid": pid,
-        "ppid": std::process::id(),
-        "uid": rustix::process::getuid().as_raw(),
-        "hook": "exit",
-        "outcome": "ended",
-        "exit_status": status,
-    });
+    let mut event = begun(pid, std::process::id());
+    if let Some(event) = event.as_object_mut() {
+        event.insert("hook".to_owned(), "exit".into());
+        event.insert("outcome".to_owned(), "ended".into());
+        event.insert("exit_status".to_owned(), status.into());
+    }
     if let (Some(signal), Some(event)) = (signal, event.as_object_mut()) {
         event.insert("signal".to_owned(), signal.into());
     }
@@ -263,18 +256,23 @@ pub fn ended(environment: &Environment, pid: u32, status: u8, signal: Option<i32
     put(environment, format!("{event}\n").as_bytes());
 }
 
-/// Records an event of this process's own, an object: what every event has is put in front.
-pub fn note(environment: &Environment, members: serde_json::Value) -> bool {
+/// What every event has, for one of process `pid`.
+fn begun(pid: u32, ppid: u32) -> serde_json::Value {
     let (id, time_us) = stamp();
-    let mut event = json!({
+    json!({
         "v": evaluator::event::VERSION,
         "id": String::from_utf8_lossy(&id),
         "time": String::from_utf8_lossy(&evaluator::event::timestamp(time_us)),
         "mono_us": monotonic(),
-        "pid": std::process::id(),
-        "ppid": std::os::unix::process::parent_id(),
+        "pid": pid,
+        "ppid": ppid,
         "uid": rustix::process::getuid().as_raw(),
-    });
+    })
+}
+
+/// Records an event of this process's own, an object: what every event has is put in front.
+pub fn note(environment: &Environment, members: serde_json::Value) -> bool {
+    let mut event = begun(std::process::id(), std::os::unix::process::parent_id());
     if let (Some(event), serde_json::Value::Object(members)) = (event.as_object_mut(), members) {
         event.extend(members);
     }

@@ -42,8 +42,8 @@ pub struct Listener(OwnedFd);
 impl Listener {
     /// That of `descriptor`, which `filter::install` has given.
     pub fn new(descriptor: OwnedFd) -> Self {
-        // Who calls sleeps until it is answered: its processor is free for the answer, and waking another one
-        // up takes longer than judging. Older kernels than 6.6 do not know that, and nothing else changes.
+        // Who calls sleeps until it is answered: its processor is free for the answer, and on a busy machine
+        // another one is not. Older kernels than 6.6 do not know that, and nothing else changes.
         // SAFETY: the flags are the argument itself.
         let _ = unsafe {
             libc::ioctl(descriptor.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS, SYNC_WAKE_UP)

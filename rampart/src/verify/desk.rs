@@ -22,6 +22,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// Why there is no answer where the log takes none.
+const UNRECORDED: &str = "the answer could not be recorded; see `rampart audit verify`";
+
 /// Everything that answering takes. Threads share it.
 pub struct Desk {
     config: Config,
@@ -79,8 +82,13 @@ impl Desk {
         let known = self.look(question);
         let scripts = digests(&known.scripts);
         let answer = self.decided(question, known);
-        self.record(question, (&answer, &scripts), started.elapsed());
-        answer
+        let is_recorded = self.record(question, (&answer, &scripts), started.elapsed());
+        match answer.decision {
+            Some(Decision::Deny) | None => answer,
+            _ if is_recorded => answer,
+            // Nothing goes ahead on a word that nobody can look up.
+            _ => Answer { decision: None, reason: UNRECORDED.to_owned(), ..answer },
+        }
     }
 
     /// What a call comes to: by its effects, and by a model where one is to be asked about it.
@@ -133,7 +141,13 @@ impl Desk {
         Known { effects: of_found(&found), weighed, scripts: files.read() }
     }
 
-    fn record(&self, question: &Question, (answer, scripts): (&Answer, &Value), took: Duration) {
+    /// Whether it is in the log.
+    fn record(
+        &self,
+        question: &Question,
+        (answer, scripts): (&Answer, &Value),
+        took: Duration,
+    ) -> bool {
         let mut masked = Vec::new();
         let command = question.params.command.as_bytes();
         evaluator::redact::masked(command, &mut |piece| masked.extend_from_slice(piece));
@@ -159,7 +173,7 @@ impl Desk {
         let text = event.to_string();
         let line = self.redaction.line(text.as_bytes());
         let event = serde_json::from_slice(&line).unwrap_or(event);
-        record::note(&self.environment, event);
+        record::note(&self.environment, event)
     }
 }
 

@@ -2,8 +2,11 @@
 
 use super::config::Budget;
 use crate::audit::config::trusted;
+use crate::failure::reason;
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,14 +25,17 @@ pub struct Ledger {
     budget: Budget,
     file: PathBuf,
     spent: Mutex<Spent>,
+    /// Held while this is open: two accounts of one budget would each spend all of it.
+    _lock: File,
 }
 
 impl Ledger {
     /// The one in `file`.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If it cannot be read, or another process spends from it.
     pub fn open(budget: Budget, file: PathBuf) -> Result<Self, String> {
+        let lock = lock(&file)?;
         let text = trusted(&file).map_err(|failure| failure.message)?;
         let spent = match text {
             Some(text) => serde_json::from_str(&text).map_err(|error| {
@@ -37,7 +43,7 @@ impl Ledger {
             })?,
             None => Spent::default(),
         };
-        Ok(Self { budget, file, spent: Mutex::new(spent) })
+        Ok(Self { budget, file, spent: Mutex::new(spent), _lock: lock })
     }
 
     /// Takes one call, which may cost as much as `most`, if the budget of today has room for it.
@@ -74,6 +80,17 @@ impl Ledger {
     }
 }
 
+fn lock(file: &Path) -> Result<File, String> {
+    let path = file.with_extension("lock");
+    let failed = |why: &str| format!("the budget cannot be kept: `{}`: {why}", path.display());
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    let lock = options.open(&path).map_err(|error| failed(&reason(&error)))?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| failed("another `rampart verify serve` of this user spends from it"))?;
+    Ok(lock)
+}
+
 fn write(file: &Path, spent: &Spent) -> Result<(), String> {
     let text = serde_json::to_string(spent).unwrap_or_default();
     let new = file.with_extension("new");
@@ -100,12 +117,17 @@ mod tests {
         ledger.settle(0.5, 0.25);
         assert_eq!(ledger.take_on(1, 0.5), Ok(()));
         assert!(ledger.take_on(1, 0.5).unwrap_err().contains("cost"));
+        let busy = Ledger::open(Budget::default(), file.clone()).err().unwrap();
+        assert!(busy.contains("spends from it"), "{busy}");
+        drop(ledger);
         let ledger = open(Some(3), Some(1.0));
         assert!(ledger.take_on(1, 0.5).is_err(), "a restart is no new day");
         assert_eq!(ledger.take_on(1, 0.1), Ok(()));
         assert!(ledger.take_on(1, 0.0).unwrap_err().contains("calls"));
         assert_eq!(ledger.take_on(2, 0.5), Ok(()), "a new day");
-        let nowhere = Ledger::open(Budget::default(), root.path().join("none/spent.json")).unwrap();
-        assert!(nowhere.take_on(1, 0.0).unwrap_err().contains("cannot be written"));
+        fs::create_dir(root.path().join("spent.new")).unwrap();
+        assert!(ledger.take_on(3, 0.0).unwrap_err().contains("cannot be written"));
+        let nowhere = Ledger::open(Budget::default(), root.path().join("none/spent.json"));
+        assert!(nowhere.err().unwrap().contains("none/spent.lock"));
     }
 }

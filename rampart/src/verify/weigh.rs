@@ -5,7 +5,7 @@
 use super::config::{Config, Rule};
 use crate::code::Found;
 use evaluator::command::UNKNOWN;
-use evaluator::effects::Kind;
+use evaluator::effects::{Kind, is_disk};
 use serde::{Deserialize, Serialize};
 
 /// What a call comes to, from the least strict to the strictest.
@@ -109,13 +109,6 @@ fn default(found: &Found, place: Place<'_>) -> Decision {
         Kind::Deletes | Kind::Writes | Kind::Fetches | Kind::RunsScript => Decision::Allow,
         _ => Decision::Ask,
     }
-}
-
-/// Whether a path is a disk.
-fn is_disk(path: &[u8]) -> bool {
-    [&b"/dev/sd"[..], b"/dev/nvme", b"/dev/vd", b"/dev/hd", b"/dev/mapper/", b"/dev/mmc"]
-        .iter()
-        .any(|start| path.starts_with(start))
 }
 
 /// Whether a path lies in the working directory.

@@ -1,10 +1,11 @@
 //! HTTP over a Unix socket, for a service on this machine: no port that others could take, and the
 //! directory of the socket says who may ask. ureq does the HTTP; here is the connection below it.
 
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
@@ -39,11 +40,23 @@ impl Connector for Socket {
         details: &ConnectionDetails<'_>,
         _: Option<()>,
     ) -> Result<Option<Local>, Error> {
-        let stream = UnixStream::connect(&self.0)?;
+        let stream = connect(&self.0)?;
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
         Ok(Some(Local { stream, buffers }))
     }
+}
+
+/// Connects, or fails at once: connect(2) waits without limit for a service that takes no connections
+/// and has a full queue of them (unix(7)), which is one that hangs.
+fn connect(path: &Path) -> io::Result<UnixStream> {
+    let address = SocketAddrUnix::new(path)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::connect(&socket, &address)?;
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
 }
 
 /// No name is looked up: the socket is the address.
@@ -100,5 +113,31 @@ impl Transport for Local {
     fn is_open(&mut self) -> bool {
         // One question, one connection.
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One that hangs: its queue is full, and nobody takes a connection from it.
+    #[test]
+    fn a_service_with_a_full_queue_is_not_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("s");
+        let kind = (AddressFamily::UNIX, SocketType::STREAM);
+        let listener = socket_with(kind.0, kind.1, SocketFlags::CLOEXEC, None).unwrap();
+        rustix::net::bind(&listener, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        rustix::net::listen(&listener, 0).unwrap();
+        let mut held = Vec::new();
+        let full = loop {
+            match connect(&path) {
+                Ok(stream) => held.push(stream),
+                Err(error) => break error,
+            }
+            assert!(held.len() < 16, "the queue has no end");
+        };
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+        assert!(agent(path.to_str().unwrap()).get("http://localhost/").call().is_err());
     }
 }

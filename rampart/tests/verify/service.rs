@@ -127,3 +127,21 @@ fn a_configuration_with_errors_starts_nothing() {
         assert!(stderr.contains(said), "{stderr}");
     }
 }
+
+#[test]
+fn nothing_goes_ahead_that_cannot_be_recorded() {
+    let verifier = Verifier::start("{}", "127.0.0.1:0");
+    assert_eq!(verifier.ask("python3 -c 'print(1)'").0, "allow");
+    // As on a full disk: the file takes no line more.
+    for entry in std::fs::read_dir(verifier.root().join("audit")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "jsonl") {
+            std::fs::remove_file(&path).unwrap();
+            std::fs::create_dir(&path).unwrap();
+        }
+    }
+    let (decision, answer) = verifier.ask("python3 -c 'print(1)'");
+    assert_eq!(decision, "none", "{answer}");
+    assert!(answer["reason"].as_str().unwrap().contains("could not be recorded"), "{answer}");
+    assert_eq!(verifier.ask("rm -rf /srv").0, "deny");
+}
