@@ -55,7 +55,7 @@ impl Shell<'_, '_> {
 
     /// Reads the expression from the cursor to `end`; its value where that is constant.
     pub fn expression(&mut self, end: usize) -> Step<Option<i64>> {
-        self.take_steps(6)?;
+        self.take_steps(48)?;
         let build = core::mem::take(&mut self.build);
         self.begin_word();
         let end = end.min(self.end);

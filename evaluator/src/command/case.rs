@@ -43,7 +43,7 @@ impl Shell<'_, '_> {
             self.blanks()?;
         }
         loop {
-            self.take_steps(2)?;
+            self.take_steps(16)?;
             self.blanks()?;
             self.one_word(Mode::One)?;
             self.blanks()?;

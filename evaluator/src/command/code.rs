@@ -176,7 +176,7 @@ impl Shell<'_, '_> {
                 return Ok(true);
             }
             _ if is_name_start(byte) => {
-                self.take_steps(2)?;
+                self.take_steps(16)?;
                 return self.name(index, code, primary, until);
             }
             b'+' | b'.' | b'&' | b'~' | b':' | b'<' | b'>' | b'=' | b'!' | b'?' | b'|' => {

@@ -89,7 +89,7 @@ impl Shell<'_, '_> {
     /// A compound command and the redirections behind it. What flows into it is known only when
     /// these are read: then it is read again with that.
     fn with_redirects(&mut self, compound: Compound) -> Step {
-        self.take_steps(2)?;
+        self.take_steps(16)?;
         let (start, here, mark) = (self.pos, self.here, self.mark());
         let stdin = self.place.stdin;
         let output = self.text.top();

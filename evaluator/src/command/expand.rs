@@ -16,7 +16,7 @@ impl Shell<'_, '_> {
         let splits = !quoted && mode == Mode::Args;
         let separators = if splits { self.separators() } else { None };
         if separators.is_some() {
-            self.take_steps(value.len / 8)?;
+            self.take_steps(value.len)?;
         }
         let special = |byte: &u8| {
             *byte == UNKNOWN
@@ -53,7 +53,7 @@ impl Shell<'_, '_> {
     pub fn append_list(&mut self, list: Run, star: bool, quoted: bool, mode: Mode) -> Step {
         let apart = mode == Mode::Args && !(quoted && star);
         self.build.empty_list |= list.count == 0 && !star;
-        self.take_steps(list.count / 4)?;
+        self.take_steps(list.count.saturating_mul(2))?;
         for step in 0..list.count {
             let word = self.words.get(list.first.saturating_add(step) as usize);
             let word = word.unwrap_or_default();

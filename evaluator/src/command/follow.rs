@@ -164,9 +164,7 @@ impl Shell<'_, '_> {
             self.state.arg0 = self.arg(words, 0).unwrap_or_default().text;
         }
         let cursor = self.enter(body.value.text);
-        self.again = self.again.saturating_add(1);
         let done = self.command();
-        self.again = self.again.saturating_sub(1);
         self.leave(cursor);
         (self.state.args, self.state.arg0) = (args, arg0);
         self.state.args_unknown = args_unknown;
@@ -238,7 +236,7 @@ impl Shell<'_, '_> {
                 return self.emit_unknown(Taint::default());
             }
         }
-        self.take_steps(4)?;
+        self.take_steps(32)?;
         let place = Place {
             parent: (index as u32).saturating_add(1),
             via: if decoded { Via::Decoded } else { via },

@@ -150,7 +150,6 @@ impl Shell<'_, '_> {
     /// Commands joined by `|`.
     fn pipeline(&mut self) -> Step {
         self.burn(4)?;
-        self.take_steps(1)?;
         if self.pipeline_prefix()? {
             return Ok(());
         }
@@ -159,6 +158,7 @@ impl Shell<'_, '_> {
         let (state, mut vars) = (self.state, self.vars.len());
         let mut elements = 0_u32;
         loop {
+            self.take_steps(6)?;
             let start = self.text.top();
             let begin = self.commands.len();
             self.capture = Capture { on: true, tentative: !outer.on, taint: Taint::default() };

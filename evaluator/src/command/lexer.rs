@@ -104,6 +104,13 @@ impl Shell<'_, '_> {
     }
 
     fn spelled(&self, word: &[u8]) -> Option<usize> {
+        let rest = self.text.run(self.pos, self.end.saturating_sub(self.pos));
+        let len = word.len();
+        let rest = rest.get(..=len).unwrap_or(rest);
+        if !rest.contains(&b'\\') {
+            let ends = rest.get(len).is_none_or(|byte| is_meta(*byte));
+            return (ends && rest.starts_with(word)).then_some(len);
+        }
         let mut at = 0_usize;
         for byte in word {
             while self.peek_at(at) == Some(b'\\')

@@ -5,20 +5,37 @@ use super::shell::Shell;
 /// How deep commands, substitutions, quotes and decoded texts may nest in each other.
 pub(super) const MAX_DEPTH: u32 = 192;
 
-/// Units of work that any call may take, besides those for its length. A unit is about one byte
-/// written, or one step of a scan over eight.
-pub(super) const BASE_FUEL: u32 = 40_000;
+/// Bytes up to which a text counts as short. Nearly all are; what is longer was written by a program, or
+/// is one.
+const SHORT: u32 = 8192;
 
-/// Units of work for each byte of input.
-pub(super) const FUEL_PER_BYTE: u32 = 12;
+/// What a text may take: so much in any case, for each byte of a short text, and for each byte more.
+pub(super) struct Grant {
+    pub base: u32,
+    pub near: u32,
+    pub far: u32,
+}
 
-/// Steps of grammar that any text may take on what stands in it for the first time, besides those for
-/// its length. A step is about a tenth of a microsecond; a command takes four. What people and their
-/// tools write has a command for some 20 bytes; a text of nothing but `a;` ends here.
-pub(super) const BASE_STEPS: u32 = 1600;
+/// Units of work. A unit is about one byte written, or one step of a scan over eight; some three take
+/// as long as a step of grammar.
+pub(super) const FUEL: Grant = Grant { base: 40_000, near: 12, far: 12 };
 
-/// Bytes of text that allow one step more.
-pub(super) const BYTES_PER_STEP: u32 = 4;
+/// Eighths of steps of grammar on what stands in the text for the first time. A step is about a
+/// hundred instructions; a command takes 25. What people and their tools write has a command for some
+/// 20 bytes; a text of nothing but `a;` ends here.
+pub(super) const STEPS: Grant = Grant { base: 68_800, near: 9, far: 13 };
+
+/// Units of work that a step takes on what was read before.
+const REREAD: u32 = 3;
+
+impl Grant {
+    /// For a text of `bytes` bytes.
+    pub fn of(&self, bytes: u32) -> u32 {
+        let near = bytes.min(SHORT).saturating_mul(self.near);
+        let far = bytes.saturating_sub(SHORT).saturating_mul(self.far);
+        self.base.saturating_add(near).saturating_add(far)
+    }
+}
 
 /// Why understanding stopped short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,25 +55,26 @@ impl Shell<'_, '_> {
     /// Grants the fuel and the steps for a call of `bytes` bytes, which is all that `text` holds.
     pub fn fuel_for(&mut self, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.granted = BASE_FUEL.saturating_add(bytes.saturating_mul(FUEL_PER_BYTE));
+        self.granted = FUEL.of(bytes);
         self.fuel = self.granted;
-        self.steps = BASE_STEPS.saturating_add(bytes / BYTES_PER_STEP);
+        self.steps = STEPS.of(bytes) / 8;
         self.own_text = self.text.len();
     }
 
-    /// Takes `steps` steps of grammar at the cursor. What was read before costs none: that it is
-    /// read again is paid for by fuel.
+    /// Takes `steps` steps of grammar at the cursor. That what was read before is read again is paid
+    /// for by fuel.
     #[inline]
     pub fn take_steps(&mut self, steps: u32) -> Step {
         if self.pos >= self.farthest || self.pos >= self.own_text {
             self.steps = self.steps.checked_sub(steps).ok_or(Stop::Limit)?;
+            return Ok(());
         }
-        Ok(())
+        self.burn(steps.saturating_mul(REREAD) as usize)
     }
 
     /// Takes the steps of a simple command, which is then read.
     pub fn begin_steps(&mut self) -> Step {
-        self.take_steps(3)?;
+        self.take_steps(16)?;
         if self.pos < self.own_text {
             self.farthest = self.farthest.max(self.pos.saturating_add(1));
         }

@@ -156,10 +156,7 @@ impl Shell<'_, '_> {
             let value = self.words.get(at).unwrap_or_default();
             (self.pos, self.here) = (start, here);
             self.set(kind::VARIABLE, name, value)?;
-            self.again = self.again.saturating_add(u32::from(round > 0));
-            let done = self.loop_body(foreach);
-            self.again = self.again.saturating_sub(u32::from(round > 0));
-            done?;
+            self.loop_body(foreach)?;
         }
         if rounds == 0 || rounds > MAX_UNROLL {
             (self.pos, self.here) = (start, here);

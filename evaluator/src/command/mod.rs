@@ -34,6 +34,7 @@ mod operators;
 mod output;
 mod parameter;
 mod pattern;
+mod plain;
 mod printf;
 mod redirect;
 mod rules;

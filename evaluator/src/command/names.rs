@@ -21,17 +21,24 @@ pub(super) struct Names<'s> {
     heads: [u32; CHAINS],
     /// Entries that lookups went over since this was last asked for.
     walked: Cell<u32>,
+    /// Changes with every change of the entries.
+    version: u32,
 }
 
 impl<'s> Names<'s> {
     /// Uses `slice`.
     pub fn new(slice: &'s mut [Var]) -> Self {
-        Self { store: Store::new(slice, 0), heads: [0; CHAINS], walked: Cell::new(0) }
+        Self { store: Store::new(slice, 0), heads: [0; CHAINS], walked: Cell::new(0), version: 1 }
     }
 
     /// How many entries lookups went over since this was last asked: they have to be paid for.
     pub fn take_walked(&self) -> u32 {
         self.walked.take()
+    }
+
+    /// A number that changes with every change of the entries, and is never 0.
+    pub fn version(&self) -> u32 {
+        self.version
     }
 
     /// Number of entries.
@@ -46,6 +53,7 @@ impl<'s> Names<'s> {
 
     /// The entry at `index`, to be changed in place; its name has to stay.
     pub fn get_mut(&mut self, index: usize) -> Option<&mut Var> {
+        self.changes();
         self.store.get_mut(index)
     }
 
@@ -59,7 +67,13 @@ impl<'s> Names<'s> {
         self.link(chain(group, name), entry)
     }
 
+    /// The work of a verdict ends long before the numbers do.
+    fn changes(&mut self) {
+        self.version = self.version.saturating_add(1);
+    }
+
     fn link(&mut self, chain: usize, entry: Var) -> Result<(), Stop> {
+        self.changes();
         let head = self.heads.get_mut(chain).ok_or(Stop::Limit)?;
         let link = (chain as u32) << INDEX_BITS | *head;
         let index = self.store.push(Var { link, ..entry })?.saturating_add(1);
@@ -72,6 +86,7 @@ impl<'s> Names<'s> {
 
     /// Forgets the entries from `len` on.
     pub fn truncate(&mut self, len: usize) {
+        self.changes();
         for index in (len..self.store.len()).rev() {
             let entry = self.store.get(index).unwrap_or_default();
             if let Some(head) = self.heads.get_mut((entry.link >> INDEX_BITS) as usize) {

@@ -94,6 +94,7 @@ impl Shell<'_, '_> {
         let Some((token, op, default)) = OPERATORS.get(index) else {
             return Ok(false);
         };
+        self.take_steps(6)?;
         self.advance(len.saturating_add(token.len()));
         self.blanks()?;
         let mut redirect =

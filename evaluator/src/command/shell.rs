@@ -9,8 +9,9 @@ use super::WordFlags;
 use super::arena::Store;
 use super::code::Mention;
 use super::flow::{Capture, Data};
-use super::limits::{BASE_FUEL, BASE_STEPS, MAX_DEPTH, Step, Stop};
+use super::limits::{FUEL, MAX_DEPTH, STEPS, Step, Stop};
 use super::names::Names;
+use super::vars::Chosen;
 use super::word::Building;
 use super::{Command, CommandFlags, Outcome, Parts, Redirect, Run, Span, Tree, Via, Word};
 use crate::path::file_name;
@@ -60,8 +61,8 @@ pub(super) struct Shell<'r, 's> {
     /// Bodies of the functions that are being followed.
     pub active: [u32; 8],
     pub active_len: usize,
-    /// More than 0: what is read now was read before.
-    pub again: u32,
+    /// The values of the variable that was last asked for.
+    pub chosen: Chosen,
     /// What is known of the code that is being read.
     pub mentions: [Mention; 8],
     pub next_mention: u8,
@@ -159,9 +160,9 @@ impl<'r, 's> Shell<'r, 's> {
             pos: 0,
             end: 0,
             here: 0,
-            fuel: BASE_FUEL,
-            granted: BASE_FUEL,
-            steps: BASE_STEPS,
+            fuel: FUEL.base,
+            granted: FUEL.base,
+            steps: STEPS.base / 8,
             farthest: 0,
             own_text: 0,
             depth: 0,
@@ -180,7 +181,7 @@ impl<'r, 's> Shell<'r, 's> {
             next_fd: 63,
             active: [0; 8],
             active_len: 0,
-            again: 0,
+            chosen: Chosen::default(),
             mentions: [Mention::default(); 8],
             next_mention: 0,
         }

@@ -51,9 +51,7 @@ impl Shell<'_, '_> {
             (self.pos, self.here) = (start, here);
             self.pick = Pick { number, total: 1 };
             let vars = self.vars.len();
-            self.again = self.again.saturating_add(u32::from(number > 0));
             done = self.simple_once();
-            self.again = self.again.saturating_sub(u32::from(number > 0));
             if number > 0 {
                 self.maybe_since(vars);
             }
@@ -66,8 +64,7 @@ impl Shell<'_, '_> {
     }
 
     fn simple_once(&mut self) -> Step {
-        // What is read again costs no byte of the text.
-        self.burn(if self.again > 0 { 64 } else { 8 })?;
+        self.burn(8)?;
         self.begin_steps()?;
         let start = self.pos;
         let outer = self.place;
@@ -318,7 +315,7 @@ impl Shell<'_, '_> {
         let many = (words.count as usize).saturating_sub(MANY_WORDS);
         self.burn((words.count as usize).saturating_mul(8))?;
         self.burn(many.saturating_mul(24))?;
-        self.take_steps(8)?;
+        self.take_steps(64)?;
         let above = self.commands.get(parent).unwrap_or_default();
         let index = self.commands.push(Command {
             words,

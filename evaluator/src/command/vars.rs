@@ -55,6 +55,19 @@ pub(super) mod kind {
 /// So many possible values of a variable are looked for.
 pub(super) const MAX_VALUES: usize = 16;
 
+/// The values that a name may have, as they were last looked up: a simple command is read once with each
+/// of them, and looks them up each time.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Chosen {
+    /// State of the memory of names, the link of the name's latest entry, which no other one has, and
+    /// where the process's own variables begin.
+    key: (u32, u32, u32),
+    wanted: u32,
+    count: u32,
+    /// Indices of the entries.
+    entries: [u32; MAX_VALUES],
+}
+
 /// What a name stands for.
 #[derive(Clone, Copy)]
 pub(super) enum Value {
@@ -144,10 +157,14 @@ impl Shell<'_, '_> {
 
     /// The entries of `name` that are to be seen, the latest first.
     pub fn entries<'a>(&'a self, wanted: u32, name: &'a [u8]) -> impl Iterator<Item = Var> + 'a {
+        self.seen(wanted, name).map(|(_, entry)| entry)
+    }
+
+    /// The same with their indices.
+    fn seen<'a>(&'a self, wanted: u32, name: &'a [u8]) -> impl Iterator<Item = (usize, Var)> + 'a {
         let floor = if wanted == kind::VARIABLE { self.state.own_vars as usize } else { 0 };
-        let seen = self.named(wanted, name);
-        seen.filter(move |(at, entry)| *at >= floor || self.is_exported(entry))
-            .map(|(_, entry)| entry)
+        let named = self.named(wanted, name);
+        named.filter(move |(at, entry)| *at >= floor || self.is_exported(entry))
     }
 
     /// All entries of `name` with their indices, the latest first.
@@ -170,28 +187,39 @@ impl Shell<'_, '_> {
         if latest.is_none_or(|entry| entry.scope & kind::MAYBE == 0) {
             return Ok(latest.filter(|entry| entry.scope & kind::UNSET == 0));
         }
-        let mut values = [Var::default(); MAX_VALUES];
-        let mut count = 0_usize;
-        for entry in self.entries(wanted, self.bytes(name)).take(MAX_VALUES) {
-            let same = |other: &Var| {
+        let key = (self.vars.version(), latest.unwrap_or_default().link, self.state.own_vars);
+        if self.chosen.key != key || self.chosen.wanted != wanted {
+            self.chosen = Chosen { key, wanted, ..self.values_of(wanted, name) };
+        }
+        let nth = self.choice(self.chosen.count);
+        let at = self.chosen.entries.get(nth as usize).filter(|_| self.chosen.count > 0);
+        let found = at.and_then(|at| self.vars.get(*at as usize));
+        Ok(found.filter(|entry| entry.scope & kind::UNSET == 0))
+    }
+
+    /// The values that `name` may have, up to the one that is certain.
+    fn values_of(&self, wanted: u32, name: Span) -> Chosen {
+        let mut values = Chosen::default();
+        for (at, entry) in self.seen(wanted, self.bytes(name)).take(MAX_VALUES) {
+            let same = |other: &u32| {
+                let other = self.vars.get(*other as usize).unwrap_or_default();
+                let (one, two) = (other.value.text, entry.value.text);
                 let set = other.scope & (kind::MASK | kind::UNSET);
                 set == entry.scope & (kind::MASK | kind::UNSET)
                     && other.value.flags == entry.value.flags
-                    && self.bytes(other.value.text) == self.bytes(entry.value.text)
+                    && (one == two || one.len == two.len && self.bytes(one) == self.bytes(two))
             };
-            if !values.iter().take(count).any(same)
-                && let Some(slot) = values.get_mut(count)
+            if !values.entries.iter().take(values.count as usize).any(same)
+                && let Some(slot) = values.entries.get_mut(values.count as usize)
             {
-                *slot = entry;
-                count = count.saturating_add(1);
+                *slot = at as u32;
+                values.count = values.count.saturating_add(1);
             }
             if entry.scope & kind::MAYBE == 0 {
                 break;
             }
         }
-        let nth = self.choice(count as u32);
-        let found = values.get(nth as usize).filter(|_| count > 0).copied();
-        Ok(found.filter(|entry| entry.scope & kind::UNSET == 0))
+        values
     }
 
     /// Which of `count` possibilities the current reading takes.

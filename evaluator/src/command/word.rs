@@ -38,6 +38,10 @@ impl Shell<'_, '_> {
 
     /// As [`Shell::word`]; `braced` says that brace expansion is done.
     pub fn word_with(&mut self, mode: Mode, braced: bool) -> Step<bool> {
+        if let Some(there) = self.plain_word()? {
+            return Ok(there);
+        }
+        self.take_steps(3)?;
         let start = self.pos;
         let outer = self.build;
         self.begin_word();
@@ -316,10 +320,7 @@ impl Shell<'_, '_> {
                     self.advance(1);
                     self.put_unknown(false)?;
                 }
-                _ => {
-                    self.advance(1);
-                    self.put(byte)?;
-                }
+                _ => self.put_plain(byte, until)?,
             }
         }
     }
