@@ -14,7 +14,7 @@ use crate::strings::AnyPath;
 mod process;
 mod socket;
 
-pub use socket::pause;
+pub use socket::{own_address, pause};
 
 pub use process::{
     coarse_time, effective_user, has_no_new_privileges, monotonic_time, node_name, parent_id,

@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 struct how { unsigned long long flags, mode, resolve; };
@@ -54,6 +55,17 @@ static int beside(const char *path, const char **name) {
     return open(dir, O_PATH | O_DIRECTORY);
 }
 
+// A path that a function may write to.
+static char *pattern(const char *path, const char *end) {
+    static char text[4096];
+    snprintf(text, sizeof text, "%s%s", path, end);
+    return text;
+}
+
+static int linked(int fd, const char *other) {
+    return linkat(fd, "", AT_FDCWD, other, AT_EMPTY_PATH);
+}
+
 int main(int argc, char **argv) {
     const char *function = argv[1], *path = argv[2], *other = argc > 3 ? argv[3] : 0, *name;
     struct how how = {O_RDONLY, 0, 0};
@@ -90,6 +102,30 @@ int main(int argc, char **argv) {
     IS(symlink) return said(symlink("/nowhere", path));
     IS(symlinkat) return said(symlinkat("/nowhere", dir, name));
     IS(mount) return said(mount(0, path, "tmpfs", 0, 0));
+    IS(mount-bind) return said(mount(path, other, 0, MS_BIND, 0));
+    IS(umount) return said(umount(path));
+    IS(umount2) return said(umount2(path, UMOUNT_NOFOLLOW));
+    struct dirent **list;
+    IS(scandir) return said(scandir(path, &list, 0, 0) < 0 ? -1 : 0);
+    IS(mkdir) return said(mkdir(path, 0700));
+    IS(mkdirat) return said(mkdirat(dir, name, 0700));
+    IS(mkfifo) return said(mkfifo(path, 0600));
+    IS(mkfifoat) return said(mkfifoat(dir, name, 0600));
+    IS(mknod) return said(mknod(path, S_IFREG | 0600, 0));
+    IS(mknodat) return said(mknodat(dir, name, S_IFREG | 0600, 0));
+    IS(mkstemp) return said(mkstemp(pattern(path, "XXXXXX")));
+    IS(mkostemp) return said(mkostemp(pattern(path, "XXXXXX"), O_CLOEXEC));
+    IS(mkstemps) return said(mkstemps(pattern(path, "XXXXXX.c"), 2));
+    IS(mkostemps) return said(mkostemps(pattern(path, "XXXXXX.c"), 2, O_CLOEXEC));
+    IS(mkdtemp) return said(mkdtemp(pattern(path, "XXXXXX")) ? 0 : -1);
+    IS(lchmod) return said(lchmod(path, 0777));
+    IS(setxattr) return said(setxattr(path, "user.a", "b", 1, 0));
+    IS(lsetxattr) return said(lsetxattr(path, "user.a", "b", 1, 0));
+    IS(removexattr) return said(removexattr(path, "user.a"));
+    IS(lremovexattr) return said(lremovexattr(path, "user.a"));
+    IS(fchownat-empty)
+        return said(fchownat(open(path, O_PATH), "", getuid(), getgid(), AT_EMPTY_PATH));
+    IS(linkat-empty) return said(linked(open(path, O_PATH), other));
     IS(syscall-openat2) return opened(syscall(437, AT_FDCWD, path, &how, sizeof how));
     IS(syscall-openat) return opened(syscall(SYS_openat, AT_FDCWD, path, O_RDONLY));
 #ifdef __GLIBC__
@@ -100,6 +136,20 @@ int main(int argc, char **argv) {
     IS(freopen64) return streamed(freopen64(path, "r", stdin));
     IS(truncate64) return said(truncate64(path, 0));
     IS(renameat2) return said(renameat2(AT_FDCWD, path, AT_FDCWD, other, 0));
+    IS(scandir64) return said(scandir64(path, (struct dirent64 ***)&list, 0, 0) < 0 ? -1 : 0);
+    IS(scandirat) return said(scandirat(AT_FDCWD, path, &list, 0, 0) < 0 ? -1 : 0);
+    IS(scandirat64)
+        return said(scandirat64(AT_FDCWD, path, (struct dirent64 ***)&list, 0, 0) < 0 ? -1 : 0);
+    IS(mkstemp64) return said(mkstemp64(pattern(path, "XXXXXX")));
+    IS(mkostemp64) return said(mkostemp64(pattern(path, "XXXXXX"), 0));
+    IS(mkstemps64) return said(mkstemps64(pattern(path, "XXXXXX.c"), 2));
+    IS(mkostemps64) return said(mkostemps64(pattern(path, "XXXXXX.c"), 2, 0));
+#if __GLIBC_PREREQ(2, 36)
+    struct mount_attr attributes = {0};
+    IS(open_tree) return said(open_tree(AT_FDCWD, path, 0));
+    IS(move_mount) return said(move_mount(AT_FDCWD, path, AT_FDCWD, other, 0));
+    IS(mount_setattr) return said(mount_setattr(AT_FDCWD, path, 0, &attributes, sizeof attributes));
+#endif
     IS(__open_2) return opened(__open_2(path, O_RDONLY));
     IS(__open64_2) return opened(__open64_2(path, O_RDONLY));
     IS(__openat_2) return opened(__openat_2(AT_FDCWD, path, O_RDONLY));

@@ -8,7 +8,7 @@ use core::arch::naked_asm;
 use core::ffi::{CStr, c_int};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Activation, activate, confined, files, network};
+use super::{Activation, activate, changes, confined, files, lookups, network};
 use crate::act::set_errno;
 use crate::observe::process;
 use crate::start;
@@ -102,40 +102,76 @@ entries! {
     openat64 => files::openat64,
     __openat_2 => files::__openat_2,
     __openat64_2 => files::__openat64_2,
-    creat => files::creat,
-    creat64 => files::creat64,
-    fopen => files::fopen,
-    fopen64 => files::fopen64,
-    freopen => files::freopen,
-    freopen64 => files::freopen64,
-    opendir => files::opendir,
-    unlink => files::unlink,
-    unlinkat => files::unlinkat,
-    remove => files::remove,
-    rmdir => files::rmdir,
-    rename => files::rename,
-    renameat => files::renameat,
-    renameat2 => files::renameat2,
-    truncate => files::truncate,
-    truncate64 => files::truncate64,
-    chmod => files::chmod,
-    fchmod => files::fchmod,
-    fchmodat => files::fchmodat,
-    chown => files::chown,
-    lchown => files::lchown,
-    fchown => files::fchown,
-    fchownat => files::fchownat,
-    link => files::link,
-    linkat => files::linkat,
-    symlink => files::symlink,
-    symlinkat => files::symlinkat,
-    mount => files::mount,
+    creat => changes::creat,
+    creat64 => changes::creat64,
+    fopen => changes::fopen,
+    fopen64 => changes::fopen64,
+    freopen => changes::freopen,
+    freopen64 => changes::freopen64,
+    opendir => changes::opendir,
+    scandir => changes::scandir,
+    scandir64 => changes::scandir64,
+    scandirat => changes::scandirat,
+    scandirat64 => changes::scandirat64,
+    mkdir => changes::mkdir,
+    mkdirat => changes::mkdirat,
+    mkfifo => changes::mkfifo,
+    mkfifoat => changes::mkfifoat,
+    mknod => changes::mknod,
+    mknodat => changes::mknodat,
+    mkstemp => changes::mkstemp,
+    mkstemp64 => changes::mkstemp64,
+    mkostemp => changes::mkostemp,
+    mkostemp64 => changes::mkostemp64,
+    mkstemps => changes::mkstemps,
+    mkstemps64 => changes::mkstemps64,
+    mkostemps => changes::mkostemps,
+    mkostemps64 => changes::mkostemps64,
+    mkdtemp => changes::mkdtemp,
+    unlink => changes::unlink,
+    unlinkat => changes::unlinkat,
+    remove => changes::remove,
+    rmdir => changes::rmdir,
+    rename => changes::rename,
+    renameat => changes::renameat,
+    renameat2 => changes::renameat2,
+    truncate => changes::truncate,
+    truncate64 => changes::truncate64,
+    chmod => changes::chmod,
+    fchmod => changes::fchmod,
+    fchmodat => changes::fchmodat,
+    lchmod => changes::lchmod,
+    chown => changes::chown,
+    lchown => changes::lchown,
+    fchown => changes::fchown,
+    fchownat => changes::fchownat,
+    link => changes::link,
+    linkat => changes::linkat,
+    symlink => changes::symlink,
+    symlinkat => changes::symlinkat,
+    setxattr => changes::setxattr,
+    lsetxattr => changes::lsetxattr,
+    fsetxattr => changes::fsetxattr,
+    removexattr => changes::removexattr,
+    lremovexattr => changes::lremovexattr,
+    fremovexattr => changes::fremovexattr,
+    mount => changes::mount,
+    umount => changes::umount,
+    umount2 => changes::umount2,
+    open_tree => changes::open_tree,
+    move_mount => changes::move_mount,
+    mount_setattr => changes::mount_setattr,
     connect => network::connect,
     sendto => network::sendto,
     sendmsg => network::sendmsg,
     sendmmsg => network::sendmmsg,
     bind => network::bind,
-    getaddrinfo => network::getaddrinfo,
+    listen => network::listen,
+    getaddrinfo => lookups::getaddrinfo,
+    gethostbyname => lookups::gethostbyname,
+    gethostbyname2 => lookups::gethostbyname2,
+    gethostbyname_r => lookups::gethostbyname_r,
+    gethostbyname2_r => lookups::gethostbyname2_r,
     prctl => confined::prctl,
 }
 
@@ -300,6 +336,11 @@ fn plain(number: usize) -> Option<&'static CStr> {
         (E::fopen64, c"fopen"),
         (E::freopen64, c"freopen"),
         (E::truncate64, c"truncate"),
+        (E::mkstemp64, c"mkstemp"),
+        (E::mkostemp64, c"mkostemp"),
+        (E::mkstemps64, c"mkstemps"),
+        (E::mkostemps64, c"mkostemps"),
+        (E::scandir64, c"scandir"),
     ];
     others.iter().find(|(entry, _)| is(entry)).map(|(_, name)| *name)
 }
@@ -307,8 +348,10 @@ fn plain(number: usize) -> Option<&'static CStr> {
 /// Whether the entry `number` answers with a pointer.
 fn gives_pointer(number: usize) -> bool {
     use Entry as E;
-    let pointers = [E::fopen, E::fopen64, E::freopen, E::freopen64, E::opendir];
-    pointers.iter().any(|entry| *entry as usize == number)
+    let streams = [E::fopen, E::fopen64, E::freopen, E::freopen64, E::opendir];
+    let others = [E::mkdtemp, E::gethostbyname, E::gethostbyname2];
+    let mut pointers = streams.iter().chain(&others);
+    pointers.any(|entry| *entry as usize == number)
 }
 
 /// What stands in for a function that this libc does not have.

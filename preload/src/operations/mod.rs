@@ -21,11 +21,13 @@ macro_rules! next {
     };
 }
 
+mod changes;
 mod confined;
 pub mod counts;
 pub mod entries;
 mod files;
 mod hosts;
+mod lookups;
 mod network;
 mod path;
 mod quiet;

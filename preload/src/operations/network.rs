@@ -1,7 +1,7 @@
 //! The hooks on addresses. A rule is about a name where `getaddrinfo(3)` was asked for it in this
 //! process, and about the address itself in any case: the stricter answer counts.
 
-use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use core::ffi::{c_int, c_uint, c_void};
 
 use evaluator::image::gate::operation::{CONNECT, LISTEN};
 use libc::{AF_INET, AF_INET6};
@@ -10,11 +10,12 @@ use super::hosts::{Address, LONGEST};
 use super::verdict::Operation;
 use super::{State, refuse, state};
 use crate::strings::{AnyPath, PathBytes};
+use crate::sys;
 
 /// An address and its port.
 #[derive(Clone, Copy)]
-struct Place {
-    address: Address,
+pub struct Place {
+    pub address: Address,
     port: u16,
 }
 
@@ -26,7 +27,7 @@ impl Place {
     ///
     /// # Safety
     /// `start` is NULL or `len` readable bytes.
-    unsafe fn of(start: *const c_void, len: usize) -> Option<Self> {
+    pub unsafe fn of(start: *const c_void, len: usize) -> Option<Self> {
         if start.is_null() || len < 8 {
             return None;
         }
@@ -35,17 +36,26 @@ impl Place {
         let family = c_int::from(u16::from_ne_bytes(*bytes.first_chunk()?));
         let port = u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?);
         let address = match family {
-            AF_INET => {
-                let address = u32::from_be_bytes(*bytes.get(4..)?.first_chunk()?);
-                [0, MAPPED << 32 | u64::from(address)]
-            }
-            AF_INET6 => {
-                let high = u64::from_be_bytes(*bytes.get(8..)?.first_chunk()?);
-                [high, u64::from_be_bytes(*bytes.get(16..)?.first_chunk()?)]
-            }
+            AF_INET => Self::address_of(bytes.get(4..)?.first_chunk::<4>()?),
+            AF_INET6 => Self::address_of(bytes.get(8..)?.first_chunk::<16>()?),
             _ => return None,
         };
-        Some(Self { address, port })
+        Some(Self { address: address?, port })
+    }
+
+    /// An address of 4 or 16 bytes; `None` for any other length.
+    pub fn address_of(bytes: &[u8]) -> Option<Address> {
+        match bytes.len() {
+            4 => {
+                let address = u32::from_be_bytes(*bytes.first_chunk()?);
+                Some([0, MAPPED << 32 | u64::from(address)])
+            }
+            16 => {
+                let high = u64::from_be_bytes(*bytes.first_chunk()?);
+                Some([high, u64::from_be_bytes(*bytes.get(8..)?.first_chunk()?)])
+            }
+            _ => None,
+        }
     }
 
     /// As in a URL: `10.0.0.1:443`, `[2001:db8:0:0:0:0:0:1]:443`.
@@ -233,40 +243,28 @@ pub unsafe extern "C" fn sendmmsg(
     }
 }
 
-/// `getaddrinfo(3)`: what it answers is remembered.
+/// `listen(2)`, judged: by the address that the socket has, which may be any for one that was never
+/// bound.
 ///
 /// # Safety
 /// As the function of that name.
-pub unsafe extern "C" fn getaddrinfo(
-    node: *const c_char,
-    service: *const c_char,
-    hints: *const libc::addrinfo,
-    result: *mut *mut libc::addrinfo,
-) -> c_int {
-    type Next = unsafe extern "C" fn(
-        *const c_char,
-        *const c_char,
-        *const libc::addrinfo,
-        *mut *mut libc::addrinfo,
-    ) -> c_int;
+pub unsafe extern "C" fn listen(fd: c_int, backlog: c_int) -> c_int {
+    type Next = unsafe extern "C" fn(c_int, c_int) -> c_int;
     let Some(state) = state() else {
-        refuse();
-        return libc::EAI_SYSTEM;
+        return refuse();
     };
-    // SAFETY: the caller's promise; on success `*result` is a list that ends with NULL.
+    let mut room = [0_u64; 16];
+    let len = if state.is_about(LISTEN) && !state.is_confined() {
+        sys::own_address(fd, &mut room)
+    } else {
+        0
+    };
+    // SAFETY: `room` has `len` bytes; the caller's promise.
     unsafe {
-        let answer = next!(state, getaddrinfo as Next)(node, service, hints, result);
-        if answer == 0 && !node.is_null() && state.is_about(CONNECT) {
-            let name = CStr::from_ptr(node).to_bytes();
-            let mut entry = (*result).cast_const();
-            while let Some(found) = entry.as_ref() {
-                let place = Place::of(found.ai_addr.cast(), found.ai_addrlen as usize);
-                if let Some(place) = place {
-                    state.hosts.note(place.address, name);
-                }
-                entry = found.ai_next;
-            }
+        let place = Place::of(room.as_ptr().cast(), len);
+        if !state.may_reach("listen", LISTEN, place) {
+            return refuse();
         }
-        answer
+        next!(state, listen as Next)(fd, backlog)
     }
 }

@@ -85,6 +85,17 @@ impl Fd {
     }
 }
 
+/// `getsockname(2)` into `out`: how many bytes of it are the address; 0 if that fails.
+pub fn own_address(fd: c_int, out: &mut [u64; 16]) -> usize {
+    let mut len = size_of::<[u64; 16]>() as u32;
+    let args = [int(fd), out.as_mut_ptr() as usize, (&raw mut len) as usize, 0, 0, 0];
+    // SAFETY: `out` is valid for writes of `len` bytes.
+    match unsafe { call(libc::SYS_getsockname, args) } {
+        Ok(_) => (len as usize).min(size_of::<[u64; 16]>()),
+        Err(_) => 0,
+    }
+}
+
 /// Sleeps for `ms` milliseconds, or until a signal.
 pub fn pause(ms: i64) {
     let length = [ms / 1000, (ms % 1000) * 1_000_000];

@@ -35,6 +35,11 @@ const ROWS: &[(&str, &str, &str)] = &[
         "-MIO::Socket::INET\n-e\n(IO::Socket::INET->new('@H:@P') or die qq($@\\n))->print('sent')",
         "",
     ),
+    (
+        "perl",
+        "-MSocket\n-e\nsocket(S, PF_INET, SOCK_STREAM, 0); $a = gethostbyname('@H') or die; connect(S, pack_sockaddr_in(@P, $a)) or die qq($!\\n); syswrite(S, 'sent')",
+        "",
+    ),
     ("ruby", "-rsocket\n-e\nTCPSocket.new('@H', @P).write('sent')", ""),
     ("php", "-r\nfwrite(fsockopen('@H', @P), 'sent');", ""),
     ("bash", "", "exec 3<>/dev/tcp/@H/@P && echo sent >&3"),
@@ -171,11 +176,12 @@ attempt(lambda: s.sendmsg([b'x'], [], 0, ('127.0.0.1', {port})))
 attempt(lambda: s.connect(('127.0.0.1', {port})))
 attempt(lambda: socket.socket().bind(('0.0.0.0', 0)))
 attempt(lambda: socket.socket().bind(('127.0.0.1', 0)))
+attempt(lambda: socket.socket().listen())
 a, b = socket.socketpair()
 attempt(lambda: a.sendall(b'x'))
 "
     );
     let ran = run(guard.command("python3").arg("-"), &script);
-    assert_eq!(ran.stdout, "13\n13\n13\n13\nok\nok\n", "{ran:?}");
+    assert_eq!(ran.stdout, "13\n13\n13\n13\nok\n13\nok\n", "{ran:?}");
     assert!(socket.recv(&mut [0; 8]).is_err(), "nothing arrived");
 }

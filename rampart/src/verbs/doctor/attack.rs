@@ -149,7 +149,7 @@ fn functions(place: &Place, wanted: &dyn Fn(&str, &str) -> bool, rows: &mut Vec<
 fn themselves(place: &Place, wanted: &dyn Fn(&str, &str) -> bool, rows: &mut Vec<Row>) {
     let files = operations::FILES.iter().map(|(name, ..)| (*name, "file", "vault", "plain"));
     let addresses = operations::ADDRESSES.iter().map(|name| match *name {
-        "getaddrinfo" => (*name, "address", "localhost", "127.0.0.3"),
+        name if name.starts_with("get") => (name, "address", "localhost", "127.0.0.3"),
         name => (name, "address", "127.0.0.2", "127.0.0.3"),
     });
     for (name, kind, sealed, free) in files.chain(addresses) {
@@ -157,8 +157,9 @@ fn themselves(place: &Place, wanted: &dyn Fn(&str, &str) -> bool, rows: &mut Vec
             continue;
         }
         let mut row = new("operations", name, kind, Cell::Denied);
-        // Nothing is mounted where that would be allowed.
-        let permitted = (name != "mount").then(|| place.operation(kind, name, free));
+        // Nothing is mounted where that would be allowed, and not every file system has all of these.
+        let permitted =
+            (!operations::UNSURE.contains(&name)).then(|| place.operation(kind, name, free));
         match permitted {
             _ if cfg!(target_feature = "crt-static") => {
                 "this rampart is linked statically".clone_into(&mut row.why);

@@ -20,9 +20,14 @@ pub fn file(name: &str, words: &[CString]) -> ExitCode {
     let Some(found) = found.ok().filter(|found| !found.is_null()) else {
         return absent();
     };
-    if name == "mount" {
+    if name.contains("mount") || name == "open_tree" {
         apart();
     }
+    let pattern = [other.as_bytes(), b"XXXXXX"].concat();
+    let Ok(pattern) = CString::new(pattern).map(CString::into_raw) else {
+        return absent();
+    };
+    let mut list = [0usize; 8];
     let mut numbers = [0usize; 5];
     for (slot, argument) in numbers.iter_mut().zip(*arguments) {
         *slot = match argument {
@@ -34,6 +39,9 @@ pub fn file(name: &str, words: &[CString]) -> ExitCode {
             Arg::Nowhere => c"/nowhere".as_ptr() as usize,
             Arg::Read => c"r".as_ptr() as usize,
             Arg::Tmpfs => c"tmpfs".as_ptr() as usize,
+            Arg::Attribute => c"user.rampart".as_ptr() as usize,
+            Arg::Pattern => pattern as usize,
+            Arg::List => list.as_mut_ptr() as usize,
             Arg::Opened => {
                 raw(libc::SYS_openat, [libc::AT_FDCWD as usize, path.as_ptr() as usize, 0])
             }
@@ -92,10 +100,11 @@ fn raw(number: c_long, [one, two, three]: [usize; 3]) -> usize {
 pub fn address(name: &str, address: &CStr) -> ExitCode {
     // SAFETY: every structure is zeroed or filled before it is handed on, with its own size, and outlives the call.
     unsafe {
-        let file = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
+        let kind = if name == "listen" { libc::SOCK_STREAM } else { libc::SOCK_DGRAM };
+        let file = libc::socket(libc::AF_INET, kind | libc::SOCK_CLOEXEC, 0);
         let mut to: libc::sockaddr_in = std::mem::zeroed();
         to.sin_family = libc::AF_INET as libc::sa_family_t;
-        to.sin_port = if name == "bind" { 0 } else { 9u16.to_be() };
+        to.sin_port = if matches!(name, "bind" | "listen") { 0 } else { 9u16.to_be() };
         let text = address.to_str().unwrap_or_default();
         let number: std::net::Ipv4Addr = text.parse().unwrap_or(std::net::Ipv4Addr::LOCALHOST);
         to.sin_addr.s_addr = u32::from_ne_bytes(number.octets());
@@ -111,22 +120,64 @@ pub fn address(name: &str, address: &CStr) -> ExitCode {
         let result = match name {
             "connect" => i64::from(libc::connect(file, at, size)),
             "bind" => i64::from(libc::bind(file, at, size)),
+            "listen" => {
+                raw(libc::SYS_bind, [file as usize, at as usize, size as usize]);
+                i64::from(libc::listen(file, 1))
+            }
             "sendto" => libc::sendto(file, byte.as_ptr().cast(), 1, 0, at, size) as i64,
             "sendmsg" => libc::sendmsg(file, &raw const message, 0) as i64,
             "sendmmsg" => {
                 let mut all = libc::mmsghdr { msg_hdr: message, msg_len: 0 };
                 i64::from(libc::sendmmsg(file, &raw mut all, 1, 0))
             }
-            "getaddrinfo" => {
-                // Whose name it is stands in what was looked up before.
-                let mut found = std::ptr::null_mut();
-                if text == "localhost" {
-                    libc::getaddrinfo(address.as_ptr(), null(), null(), &raw mut found);
-                }
-                i64::from(libc::connect(file, at, size))
-            }
-            _ => return absent(),
+            _ if !look_up(name, address) => return absent(),
+            _ => i64::from(libc::connect(file, at, size)),
         };
         told(result < 0)
     }
+}
+
+/// Looks `node` up by the function `name`, if it is a name and no address. False if there is no such function.
+///
+/// # Safety
+/// In a process of one thread.
+unsafe fn look_up(name: &str, node: &CStr) -> bool {
+    type ByName = unsafe extern "C" fn(*const c_char, usize, usize, usize, usize) -> usize;
+    type Into = unsafe extern "C" fn(usize, usize, usize, usize, usize, usize, usize) -> c_int;
+    let found = CString::new(name).map(|name| symbol(&name, libc::RTLD_DEFAULT));
+    let Some(found) = found.ok().filter(|found| !found.is_null()) else {
+        return false;
+    };
+    if node != c"localhost" {
+        return true;
+    }
+    let mut room = [0u64; 512];
+    let mut answer = [0usize; 2];
+    let (at, len) = (room.as_mut_ptr() as usize, size_of_val(&room) - 128);
+    let (host, more) = (at, at + 128);
+    let (result, error) = (answer.as_mut_ptr() as usize, answer.as_mut_ptr() as usize + 8);
+    let (node, inet) = (node.as_ptr(), libc::AF_INET as usize);
+    // SAFETY: each function is called with what it takes, and with room of the size that is said; more in
+    // registers is not looked at.
+    unsafe {
+        match name {
+            "gethostbyname_r" => {
+                let call = std::mem::transmute::<*mut c_void, Into>(found);
+                call(node as usize, host, more, len, result, error, 0);
+            }
+            "gethostbyname2_r" => {
+                let call = std::mem::transmute::<*mut c_void, Into>(found);
+                call(node as usize, inet, host, more, len, result, error);
+            }
+            "getaddrinfo" => {
+                let call = std::mem::transmute::<*mut c_void, ByName>(found);
+                call(node, 0, 0, result, 0);
+            }
+            _ => {
+                let call = std::mem::transmute::<*mut c_void, ByName>(found);
+                call(node, inet, 0, 0, 0);
+            }
+        }
+    }
+    true
 }
