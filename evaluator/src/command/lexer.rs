@@ -107,9 +107,11 @@ impl Shell<'_, '_> {
         let rest = self.text.run(self.pos, self.end.saturating_sub(self.pos));
         let len = word.len();
         let rest = rest.get(..=len).unwrap_or(rest);
+        if rest.starts_with(word) && rest.get(len) != Some(&b'\\') {
+            return rest.get(len).is_none_or(|byte| is_meta(*byte)).then_some(len);
+        }
         if !rest.contains(&b'\\') {
-            let ends = rest.get(len).is_none_or(|byte| is_meta(*byte));
-            return (ends && rest.starts_with(word)).then_some(len);
+            return None;
         }
         let mut at = 0_usize;
         for byte in word {

@@ -26,7 +26,7 @@ pub(super) const FUEL: Grant = Grant { base: 40_000, near: 12, far: 12 };
 pub(super) const STEPS: Grant = Grant { base: 68_800, near: 9, far: 13 };
 
 /// Units of work that a step takes on what was read before.
-const REREAD: u32 = 3;
+const REREAD: u32 = 2;
 
 impl Grant {
     /// For a text of `bytes` bytes.

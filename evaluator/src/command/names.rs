@@ -23,12 +23,20 @@ pub(super) struct Names<'s> {
     walked: Cell<u32>,
     /// Changes with every change of the entries.
     version: u32,
+    /// `1 << group` for each group that ever had an entry.
+    groups: u32,
 }
 
 impl<'s> Names<'s> {
     /// Uses `slice`.
     pub fn new(slice: &'s mut [Var]) -> Self {
-        Self { store: Store::new(slice, 0), heads: [0; CHAINS], walked: Cell::new(0), version: 1 }
+        Self {
+            store: Store::new(slice, 0),
+            heads: [0; CHAINS],
+            walked: Cell::new(0),
+            version: 1,
+            groups: 0,
+        }
     }
 
     /// How many entries lookups went over since this was last asked: they have to be paid for.
@@ -64,6 +72,7 @@ impl<'s> Names<'s> {
 
     /// Adds an entry of the group `group` (what else is looked up by the same name) called `name`.
     pub fn push(&mut self, group: u32, name: &[u8], entry: Var) -> Result<(), Stop> {
+        self.groups |= group_bit(group);
         self.link(chain(group, name), entry)
     }
 
@@ -112,8 +121,9 @@ impl<'s> Names<'s> {
 
     /// Indices and entries of the chain that `name` of `group` is in, the latest first.
     pub fn chain(&self, group: u32, name: &[u8]) -> impl Iterator<Item = (usize, Var)> + '_ {
-        let none = self.store.len() == 0;
-        let head = if none { None } else { self.heads.get(chain(group, name)) };
+        // Most texts define no function and no alias, but every command may be one.
+        let some = self.groups & group_bit(group) != 0;
+        let head = if some { self.heads.get(chain(group, name)) } else { None };
         self.from(head.copied().unwrap_or(0))
     }
 
@@ -130,6 +140,10 @@ impl<'s> Names<'s> {
         };
         core::iter::successors(at(link), move |(_, entry)| at(entry.link & ((1 << INDEX_BITS) - 1)))
     }
+}
+
+const fn group_bit(group: u32) -> u32 {
+    1 << (group & 31)
 }
 
 /// The chain of `name`: FNV-1a, mixed once more for the sake of short names.

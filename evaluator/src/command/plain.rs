@@ -51,7 +51,9 @@ impl Shell<'_, '_> {
             return Ok(None);
         }
         if len > 0 {
-            self.burn(len.saturating_add(2))?;
+            // Text that was made may be read many times over, from one wrapper to the next.
+            let made = if self.pos < self.own_text { 0 } else { 8 };
+            self.burn(len.saturating_add(2).saturating_add(made))?;
             self.take_steps(1)?;
             let text = Span { start: self.pos as u32, len: len as u32 };
             self.words.stack(Word { text, flags: WordFlags::default() })?;

@@ -29,8 +29,8 @@ pub struct Pieces<'i> {
 
 /// Who is told what the paths of a command hold.
 pub trait Notes {
-    /// The text of one.
-    fn note(&mut self, place: u8, text: &[u8]);
+    /// The text of one, whose first `noted` bytes stood at the start of one that was noted before.
+    fn note(&mut self, place: u8, text: &[u8], noted: usize);
     /// One that stands for all paths that it fits.
     fn note_glob(&mut self, place: u8, glob: &[u8]);
     /// That one may hold anything.
@@ -51,8 +51,8 @@ impl<'i> Pieces<'i> {
 
 impl Notes for Pieces<'_> {
     /// Notes the pieces of `text` that some rule needs.
-    fn note(&mut self, place: u8, text: &[u8]) {
-        for hash in Hashes::new(place, text) {
+    fn note(&mut self, place: u8, text: &[u8], noted: usize) {
+        for hash in Hashes::new(place, behind(text, noted)) {
             if gram::may_hold(self.filter, hash) && !self.get().contains(&hash) {
                 match self.hashes.get_mut(self.count) {
                     Some(slot) => {
@@ -78,6 +78,11 @@ impl Notes for Pieces<'_> {
     }
 }
 
+/// What has to be noted of a text whose first `noted` bytes were: all pieces that reach behind them.
+pub fn behind(text: &[u8], noted: usize) -> &[u8] {
+    text.get(noted.saturating_sub(gram::LEN)..).unwrap_or(&[])
+}
+
 impl<'j> Judge<'j, '_> {
     /// Looks at the rules of `image` that some piece of the request or of the command at hand
     /// leads to.
@@ -96,10 +101,11 @@ impl<'j> Judge<'j, '_> {
         if has(place::REQUEST_PATH)
             && let Some(path) = self.request.path
         {
-            self.note_path(&mut pieces, place::REQUEST_PATH, path, self.request.cwd, false)?;
+            let cwd = self.request.cwd;
+            self.note_path(&mut pieces, &mut 0, place::REQUEST_PATH, path, cwd, false)?;
         }
         if has(place::ADDRESS) {
-            pieces.note(place::ADDRESS, self.request.url.unwrap_or(&[]));
+            pieces.note(place::ADDRESS, self.request.url.unwrap_or(&[]), 0);
         }
         if let Some(at) = at {
             self.note_command(&mut pieces, image, at)?;
@@ -141,17 +147,17 @@ impl<'j> Judge<'j, '_> {
         }
         if has(place::WORD) {
             for name in self.names(index, command).into_iter().flatten() {
-                pieces.note(place::WORD, name);
+                pieces.note(place::WORD, name, 0);
             }
             for word in tree.words(command.words) {
                 self.spend_on(1, word.text.len as usize)?;
-                pieces.note(place::WORD, tree.bytes(word.text));
+                pieces.note(place::WORD, tree.bytes(word.text), 0);
             }
         }
         if has(place::ASSIGNMENT) {
             for word in tree.words(command.assignments).iter().chain(tree.words(command.words)) {
                 self.spend_on(1, word.text.len as usize)?;
-                pieces.note(place::ASSIGNMENT, tree.bytes(word.text));
+                pieces.note(place::ASSIGNMENT, tree.bytes(word.text), 0);
             }
         }
         if has(place::PATH) && !pieces.all {
@@ -173,11 +179,11 @@ impl<'j> Judge<'j, '_> {
             && let Call::Shell(text) = self.request.call
         {
             self.spend_on(1, text.len())?;
-            pieces.note(place::TEXT, text.trim_ascii());
+            pieces.note(place::TEXT, text.trim_ascii(), 0);
         } else if command.words.count > 0 {
             let len = match self.forms.of(self.tree, index, command) {
                 Some([full, ..]) => {
-                    pieces.note(place::TEXT, full);
+                    pieces.note(place::TEXT, full, 0);
                     full.len()
                 }
                 None => {
@@ -200,7 +206,7 @@ impl<'j> Judge<'j, '_> {
     ) -> Result<(), Fault> {
         let tree = self.tree;
         let cwd = self.cwd(command);
-        let mut literal = false;
+        let (mut literal, mut noted) = (false, 0);
         let mut recent = Recent::new();
         for word in tree.words(command.words).iter().skip(1) {
             let text = tree.bytes(word.text);
@@ -216,15 +222,15 @@ impl<'j> Judge<'j, '_> {
             let inner = embedded(text);
             let glob = word.flags.has(WordFlags::GLOB);
             if is_path {
-                self.note_path(pieces, place::PATH, text, cwd, glob)?;
+                self.note_path(pieces, &mut noted, place::PATH, text, cwd, glob)?;
             }
             if let Some(path) = inner {
-                self.note_path(pieces, place::PATH, path, cwd, glob)?;
+                self.note_path(pieces, &mut noted, place::PATH, path, cwd, glob)?;
                 // `dd if=@x` reads a file of that name.
                 let value = text.iter().position(|byte| *byte == b'=').unwrap_or(0);
                 let value = text.get(value.saturating_add(1)..).unwrap_or(&[]);
                 if value.first() == Some(&b'@') {
-                    self.note_path(pieces, place::PATH, value, cwd, glob)?;
+                    self.note_path(pieces, &mut noted, place::PATH, value, cwd, glob)?;
                 }
             }
             if pieces.is_all() {
@@ -235,27 +241,29 @@ impl<'j> Judge<'j, '_> {
         for target in tree.redirects(command).iter().map(|redirect| redirect.target) {
             let text = tree.bytes(target.text);
             if !target.flags.has(WordFlags::DYNAMIC) && !recent.has(text, target.flags) {
-                self.note_path(pieces, place::PATH, text, cwd, false)?;
+                self.note_path(pieces, &mut noted, place::PATH, text, cwd, false)?;
             }
         }
         Ok(())
     }
 
-    /// One path, as `Judge::spelled` will look at it.
+    /// One path, as `Judge::spelled` will look at it. Of the directory it is relative to, `noted` bytes
+    /// were noted already.
     fn note_path(
         &mut self,
         pieces: &mut dyn Notes,
+        noted: &mut usize,
         place: u8,
         path: &'j [u8],
         cwd: Cwd<'j>,
         glob: bool,
     ) -> Result<(), Fault> {
         self.spend_on(1, path.len())?;
-        let note = |pieces: &mut dyn Notes, path: &[u8]| {
-            if glob { pieces.note_glob(place, path) } else { pieces.note(place, path) }
+        let note = |pieces: &mut dyn Notes, path: &[u8], noted| {
+            if glob { pieces.note_glob(place, path) } else { pieces.note(place, path, noted) }
         };
         if path.first() == Some(&UNKNOWN) {
-            note(pieces, path);
+            note(pieces, path, 0);
             return Ok(());
         }
         if path.len() >= PATH_MAX {
@@ -276,16 +284,18 @@ impl<'j> Judge<'j, '_> {
             return Ok(());
         };
         let lexical = self.spellings.lexical(at);
-        note(pieces, lexical);
+        let below = if lexical.starts_with(base) { base.len() } else { 0 };
+        note(pieces, lexical, below.min(*noted));
+        *noted = below.max(*noted);
         if !lexical.contains(&UNKNOWN) {
             match self.spellings.real(at, self.world) {
-                Answer::Value(real) => note(pieces, real),
+                Answer::Value(real) => note(pieces, real, 0),
                 Answer::Absent => {}
                 Answer::Unavailable => pieces.note_all(),
             }
         }
         match all_in(path).filter(|_| glob) {
-            Some(parent) => self.note_path(pieces, place, parent, cwd, false),
+            Some(parent) => self.note_path(pieces, noted, place, parent, cwd, false),
             None => Ok(()),
         }
     }

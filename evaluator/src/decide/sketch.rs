@@ -8,7 +8,7 @@ use crate::image::format::{NodeRecord, pattern};
 use crate::image::gram::{self, Hashes, place};
 
 use super::found::Fault;
-use super::pieces::Notes;
+use super::pieces::{Notes, behind};
 use super::views::{View, anybody};
 
 /// Numbers of 64 bits that a sketch has at least, if there is memory for them.
@@ -68,9 +68,10 @@ impl<'m> Sketch<'m> {
     }
 
     /// Adds `text` as `view` sees it; its pieces only if it is a whole one, which holds the others.
-    pub fn add(&mut self, view: View, text: &[u8]) {
+    /// Those of its first `noted` bytes were added before.
+    pub fn add(&mut self, view: View, text: &[u8], noted: usize) {
         if view == View::Whole {
-            Hashes::new(place::PATH, text).for_each(|hash| self.set(hash));
+            Hashes::new(place::PATH, behind(text, noted)).for_each(|hash| self.set(hash));
         }
         if let Some(hash) = short(text) {
             self.set(hash);
@@ -224,16 +225,16 @@ impl PathNotes<'_, '_> {
 }
 
 impl Notes for PathNotes<'_, '_> {
-    fn note(&mut self, _place: u8, path: &[u8]) {
+    fn note(&mut self, _place: u8, path: &[u8], noted: usize) {
         for (view, text) in self.views(path) {
             if let Some(text) = text {
-                self.sketch.add(view, text);
+                self.sketch.add(view, text, noted);
             }
         }
     }
 
     fn note_glob(&mut self, place: u8, path: &[u8]) {
-        self.note(place, path);
+        self.note(place, path, 0);
         for (view, text) in self.views(path) {
             if let (Some(text), Some(globs)) = (text, self.sketch.globs.get_mut(view as usize)) {
                 *globs |= glob_depth(text);
@@ -254,9 +255,9 @@ impl Notes for PathNotes<'_, '_> {
 pub struct Both<'n>(pub &'n mut dyn Notes, pub &'n mut dyn Notes);
 
 impl Notes for Both<'_> {
-    fn note(&mut self, place: u8, path: &[u8]) {
-        self.0.note(place, path);
-        self.1.note(place, path);
+    fn note(&mut self, place: u8, path: &[u8], noted: usize) {
+        self.0.note(place, path, noted);
+        self.1.note(place, path, noted);
     }
 
     fn note_glob(&mut self, place: u8, path: &[u8]) {
