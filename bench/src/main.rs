@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 mod cost;
+mod floor;
 mod fresh;
 mod hook;
 mod hostile;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["worker", rest @ ..] => return spawn::work(rest),
+        ["floor", rest @ ..] => return floor::run(rest),
         ["echo", path] => return socket::echo(Path::new(path)),
         ["mcp-server"] => return mcp::server(),
         ["mcp", library] => mcp_only(Path::new(library)),

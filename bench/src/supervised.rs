@@ -24,26 +24,32 @@ const STARTER: &str = "#include <stdlib.h>\n#include <unistd.h>\n#include <sys/w
 pub fn measure(setup: &Setup, report: &mut Report) -> Result<(), String> {
     let starter = starter(&setup.work)?;
     let starter = starter.display().to_string();
-    let figures = interleaved(variants(setup), &["/bin/true"], 600)?;
+    let figures = interleaved(variants(setup)?, &["/bin/true"], 600)?;
     let time = |figures: &[(String, f64)], name: &str| {
         figures.iter().find(|(found, _)| found == name).map_or(f64::NAN, |(_, time)| *time)
     };
-    let (library, kernel) = (time(&figures, "library"), time(&figures, "kernel"));
+    let [bare, floor, library, kernel] =
+        ["bare", "floor", "library", "kernel"].map(|name| time(&figures, name));
     let what = "posix_spawn /bin/true, --enforce kernel";
     report.ratio(&format!("{what}, against the library alone"), kernel, library, "µs", None);
     report.absolute(&format!("{what}: added"), kernel - library, "µs", Some(40.0));
+    report.absolute("  of that, a supervisor that does nothing adds", floor - bare, "µs", None);
     let storm = |program: &str| format!("{starter} 300 {program} & {starter} 300 {program}; wait");
     for (what, program) in [("/bin/true", "/bin/true"), ("a tiny static program", &*starter)] {
-        let figures = interleaved(variants(setup), &["/bin/dash", "-c", &storm(program)], 8)?;
-        let (bare, kernel) = (time(&figures, "bare"), time(&figures, "kernel"));
+        let figures = interleaved(variants(setup)?, &["/bin/dash", "-c", &storm(program)], 8)?;
+        let [bare, floor, library, kernel] =
+            ["bare", "floor", "library", "kernel"].map(|name| time(&figures, name));
         let what = format!("fork storm, 2 × 300 × {what}, --enforce kernel");
         report.ratio(&what, kernel, bare, "µs", Some(1.25));
+        report.ratio("  the library alone", library, bare, "µs", None);
+        report.ratio("  a supervisor that does nothing", floor, bare, "µs", None);
     }
     Ok(())
 }
 
-fn variants(setup: &Setup) -> Vec<Variant> {
+fn variants(setup: &Setup) -> Result<Vec<Variant>, String> {
     let program = setup.library.with_file_name("rampart").display().to_string();
+    let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let under = |name, enforce: &str| Variant {
         name,
         prefix: [&program, "run", "--profile", "standard", "--enforce", enforce, "--"]
@@ -51,11 +57,13 @@ fn variants(setup: &Setup) -> Vec<Variant> {
             .to_vec(),
         env: vec![("XDG_STATE_HOME", setup.work.join(name).display().to_string())],
     };
-    vec![
+    let floor = vec![own.display().to_string(), "floor".to_owned()];
+    Ok(vec![
         Variant { name: "bare", prefix: Vec::new(), env: Vec::new() },
+        Variant { name: "floor", prefix: floor, env: Vec::new() },
         under("library", "interposer"),
         under("kernel", "kernel"),
-    ]
+    ])
 }
 
 /// Built where others than root could change it, so that it is held behind its execve(2): the slower way.
