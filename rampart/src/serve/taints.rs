@@ -6,6 +6,7 @@ use crate::channel::{Connection, Fields};
 use crate::consent;
 use evaluator::Answer;
 use evaluator::wire::{Body, Kind, Tag};
+use rustix::rand::{GetRandomFlags, getrandom};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,6 +46,32 @@ pub enum Keeper {
     Own(Arc<Mutex<Taints>>),
     /// The evaluator that listens there.
     At(PathBuf),
+    /// Another one, for processes of one tree that may say that they live in others.
+    Joined(Box<Self>, Arc<Mutex<Trees>>),
+}
+
+/// The trees of which processes of one tree have said that they live there, the first of them the one that
+/// nobody has to name.
+#[derive(Debug)]
+pub struct Trees {
+    known: Vec<Vec<u8>>,
+    are_too_many: bool,
+}
+
+impl Trees {
+    /// How many are kept: nested `rampart run` make few. Whoever names more has come by everything.
+    const MOST: usize = 64;
+
+    fn note(&mut self, tree: &[u8]) {
+        if tree.is_empty() || self.known.iter().any(|known| known == tree) {
+            return;
+        }
+        if self.known.len() < Self::MOST && tree.len() <= LONGEST {
+            self.known.push(tree.to_vec());
+        } else {
+            self.are_too_many = true;
+        }
+    }
 }
 
 impl Default for Keeper {
@@ -54,6 +81,21 @@ impl Default for Keeper {
 }
 
 impl Keeper {
+    /// All that processes of one tree come by, kept by `self`: of whatever trees they say they are.
+    pub fn joined(self) -> Self {
+        let mut own = [0; 16];
+        let _ = getrandom(&mut own, GetRandomFlags::empty());
+        let trees = Trees { known: vec![own.to_vec()], are_too_many: false };
+        Self::Joined(Box::new(self), Arc::new(Mutex::new(trees)))
+    }
+
+    /// A process says that it lives in `tree`.
+    pub fn note(&self, tree: &[u8]) {
+        if let Self::Joined(_, trees) = self {
+            trees.lock().unwrap_or_else(PoisonError::into_inner).note(tree);
+        }
+    }
+
     /// What `tree` has come by, `more` included, which it does now.
     pub fn taint(&self, tree: &[u8], more: u8) -> Answer<u8> {
         let known = match self {
@@ -61,6 +103,17 @@ impl Keeper {
                 taints.lock().unwrap_or_else(PoisonError::into_inner).known(tree, more)
             }
             Self::At(socket) => asked(socket, tree, more),
+            Self::Joined(keeper, trees) => {
+                let mut trees = trees.lock().unwrap_or_else(PoisonError::into_inner);
+                trees.note(tree);
+                let known = trees.known.iter().try_fold(0, |known, tree| {
+                    let Answer::Value(found) = keeper.taint(tree, more) else {
+                        return None;
+                    };
+                    Some(known | found)
+                });
+                known.filter(|_| !trees.are_too_many)
+            }
         };
         known.map_or(Answer::Unavailable, Answer::Value)
     }
@@ -109,5 +162,23 @@ mod tests {
             let _ = taints.known(number.to_string().as_bytes(), 1);
         }
         assert_eq!((taints.known(b"one more", 1), taints.known(b"a", 0)), (None, Some(3)));
+    }
+
+    #[test]
+    fn joined_trees_are_one() {
+        let own = Keeper::default();
+        let joined = own.clone().joined();
+        joined.note(b"a");
+        assert_eq!(joined.taint(b"", 1), Answer::Value(1));
+        assert_eq!(own.taint(b"a", 0), Answer::Value(1), "what nobody names is everybody's");
+        own.taint(b"a", 2);
+        for tree in ["", "a", "another"] {
+            assert_eq!(joined.taint(tree.as_bytes(), 0), Answer::Value(3), "{tree}");
+        }
+        assert_eq!(own.taint(b"b", 0), Answer::Value(0), "it has nothing to do with them");
+        for number in 0..Trees::MOST {
+            joined.note(number.to_string().as_bytes());
+        }
+        assert_eq!(joined.taint(b"", 0), Answer::Unavailable);
     }
 }

@@ -80,7 +80,7 @@ impl Judge {
     ) -> Result<Self, Failure> {
         let mode = environment.value("RAMPART_MODE").map(OsStr::as_bytes);
         let socket = environment.value("RAMPART_SOCKET").map(PathBuf::from);
-        let taints = socket.clone().map_or_else(Keeper::default, Keeper::At);
+        let taints = socket.clone().map_or_else(Keeper::default, Keeper::At).joined();
         Ok(Self {
             records_all: layers.records_all(),
             policy: InForce::new(layers)?,
@@ -106,8 +106,12 @@ impl Judge {
     }
 
     /// What a process says of agent, session and start is nothing to judge by: the tree's own stand there from now on.
+    /// In which tree it says it lives is noted: what it has come by there, all have.
     pub fn correct(&self, tracee: &mut Tracee) {
         let environment = &mut tracee.asked.environment;
+        if let Some(tree) = environment.value("RAMPART_TREE") {
+            self.brain.taints.note(tree.as_bytes());
+        }
         for name in ["RAMPART_AGENT", "RAMPART_SESSION", since::NAME] {
             match self.environment.value(name) {
                 Some(value) if environment.value(name) == Some(value) => {}
@@ -150,7 +154,14 @@ impl Judge {
         answer: Option<(Settled, String)>,
     ) -> Weighed {
         let asked = &tracee.asked;
-        let mut facts = self.brain.facts(asked);
+        let mut facts = match moment {
+            // Its name leads somewhere else here; this leads to the file itself.
+            Moment::Behind if tracee.is_elsewhere => {
+                let file = format!("/proc/{}/exe", tracee.who.process);
+                Facts { resolved: None, ..Facts::of(Path::new(&file)) }
+            }
+            _ => self.brain.facts(asked),
+        };
         for (holds, kind) in [
             (tracee.is_elsewhere, TargetKinds::OTHER_ROOT),
             (tracee.is_in_memory(), TargetKinds::MEMFD),
@@ -173,6 +184,7 @@ impl Judge {
             socket: socket.as_deref().filter(|_| *is_enforced),
             digest: &policy.digest,
             is_enforced: *is_enforced,
+            taints: (moment != Moment::First).then(|| brain.taints.clone()),
             records_all: *records_all,
             records: !says_itself && moment != Moment::First,
             outcome: if moment == Moment::Behind { Outcome::Allowed } else { Outcome::Unconfirmed },
@@ -208,6 +220,8 @@ struct Conclusion<'a> {
     socket: Option<&'a Path>,
     digest: &'a [u8; 32],
     is_enforced: bool,
+    /// Who keeps what the tree comes by, if this is the last look at it.
+    taints: Option<Keeper>,
     /// Whether nobody else will record that it goes ahead.
     records: bool,
     /// Whether the policy has every start recorded.
@@ -237,6 +251,13 @@ impl Conclusion<'_> {
         let message = with_reason(verdict.message, &said);
         let verdict = &Verdict { message: &message, ..*verdict };
         let event = |outcome| self.event(request, verdict, outcome, settled);
+        if verdict.taint != 0
+            && (settled.permitted || !self.is_enforced)
+            && let Some(taints) = &self.taints
+        {
+            let tree = self.tracee.asked.environment.value("RAMPART_TREE").unwrap_or_default();
+            taints.taint(tree.as_bytes(), verdict.taint);
+        }
         let is_plain = verdict.action == Action::Allow && verdict.matched.is_empty();
         let records = self.records && (self.records_all || !is_plain);
         match (settled.permitted, self.is_enforced) {

@@ -6,6 +6,7 @@
 mod life;
 mod races;
 mod routes;
+mod state;
 
 use std::path::Path;
 use std::process::Command;
@@ -18,9 +19,14 @@ const POLICY: &str = "version: '1'\ndefault_action: allow\npolicies: [{name: p, 
     {name: no-evil, action: deny, when: {program: [evil]}},\
     {name: asked, action: ask, when: {program: [careful]}}]}]";
 
-/// A guard whose directory holds `unseen`, `mark` (both static) and `mark-dynamic`.
+/// A guard whose directory holds `unseen`, `mark` (both static) and `dynamic/mark`.
 fn guard() -> Guard {
-    let guard = Guard::new(POLICY);
+    guard_with(POLICY)
+}
+
+/// The same with another policy.
+fn guard_with(policy: &str) -> Guard {
+    let guard = Guard::new(policy);
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("probes/unseen.c");
     cc("cc", &source, &guard.path("unseen"), &["-static", "-no-pie", "-pthread"]);
     std::fs::create_dir(guard.path("dynamic")).unwrap();

@@ -1,0 +1,107 @@
+//! What rules know of a tree, and of its files, beyond one start: where only the kernel sees who starts, too.
+
+use std::fs;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::{guard_with, supervised};
+use tests::run;
+
+const TAINTS: &str = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: [\
+    {name: fetch, action: watch, taint: untrusted, when: {program: [fetch]}},\
+    {name: send, action: deny, when: {program: [send], tainted: [untrusted]}}]}]";
+
+/// Lines for a shell, and whether the last command runs. `lib` holds programs that load the library.
+const TAINTED: &[(&str, bool)] = &[
+    ("./unseen execve ./send sent", true),
+    ("./unseen execve ./fetch f; ./unseen execve ./send sent", false),
+    ("./unseen execve ./fetch f; ./lib/send sent", false),
+    ("./lib/fetch f; ./unseen execve ./send sent", false),
+    ("./lib/fetch f; env -i RAMPART_TREE=01JDBF7Z000000000000000000 ./send sent", false),
+    (
+        "./unseen execve ./fetch f; env -i RAMPART_TREE=01JDBF7Z000000000000000000 ./send sent",
+        false,
+    ),
+    ("env -i RAMPART_TREE=01JDBF7Z000000000000000000 ./fetch f; ./send sent", false),
+];
+
+#[test]
+fn what_a_tree_has_come_by() {
+    let guard = guard_with(TAINTS);
+    fs::create_dir(guard.path("lib")).unwrap();
+    for name in ["fetch", "send"] {
+        fs::copy(guard.path("mark"), guard.path(name)).unwrap();
+        fs::copy(guard.path("dynamic/mark"), guard.path("lib").join(name)).unwrap();
+    }
+    for (line, runs) in TAINTED {
+        // Each is a tree of its own.
+        let ran = run(&mut supervised(&guard, &["sh", "-c", line]), "");
+        assert_eq!(guard.path("sent").exists(), *runs, "{line}: {ran:?}");
+        assert_eq!(ran.stderr.contains("[p/send]"), !runs, "{line}: {ran:?}");
+        let _ = fs::remove_file(guard.path("sent"));
+    }
+}
+
+const WRITTEN: &str = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: [\
+    {name: own, action: deny, when: {written_by_agent: true}}]}]";
+
+/// The same for what the tree has written itself.
+const LINES: &[(&str, bool)] = &[
+    ("./unseen execve ./mark left", true),
+    ("./unseen execve ./dynamic/mark left", true),
+    ("./unseen execve /bin/sh ./old", true),
+    ("cp mark new; ./unseen execve ./new left", false),
+    ("cp dynamic/mark new; ./unseen execve ./new left", false),
+    ("cp mark new; ./unseen thread ./new left", false),
+    ("cp mark new; env -i RAMPART_SINCE=99999999999999 ./new left", false),
+    ("cp old new; ./unseen execve /bin/sh ./new", false),
+    ("cp old new; ./unseen execve ./new", false),
+];
+
+#[test]
+fn what_a_tree_has_written() {
+    let guard = guard_with(WRITTEN);
+    fs::write(guard.path("old"), "#!/bin/sh\n: > left\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(guard.path("old"), mode).unwrap();
+    // Longer than what is in doubt because clocks are coarse.
+    sleep(Duration::from_millis(100));
+    for (line, runs) in LINES {
+        let ran = run(&mut supervised(&guard, &["sh", "-c", line]), "");
+        assert_eq!(guard.path("left").exists(), *runs, "{line}: {ran:?}");
+        assert_eq!(ran.stderr.contains("[p/own]"), !runs, "{line}: {ran:?}");
+        for name in ["left", "new"] {
+            let _ = fs::remove_file(guard.path(name));
+        }
+    }
+}
+
+/// Another mount namespace, in which `work/tools` leads to `evil`, and another root directory.
+#[test]
+fn who_lives_elsewhere_is_still_judged() {
+    let guard = guard_with(super::POLICY);
+    let is_there = Command::new("unshare")
+        .args(["-Urm", "true"])
+        .status()
+        .is_ok_and(|status| status.success());
+    if !is_there {
+        return println!("skipped: unshare is not installed, or may not be used");
+    }
+    for name in ["tools", "other"] {
+        fs::create_dir(guard.path(name)).unwrap();
+    }
+    fs::copy(guard.path("mark"), guard.path("other/mark")).unwrap();
+    // What is only there inside, started by name, by a relative path, and by a link.
+    for path in ["./tools/mark", "tools/../tools/mark", "./link"] {
+        for (word, runs) in [("fine", true), ("bad", false)] {
+            let line = format!(
+                "mount --bind other tools; ln -sf tools/mark link; ./unseen execve {path} {word}"
+            );
+            let ran = run(&mut supervised(&guard, &["unshare", "-Urm", "sh", "-c", &line]), "");
+            assert_eq!(guard.path(word).exists(), runs, "{path} {word}: {ran:?}");
+            assert_eq!(ran.stderr.contains("[p/no-bad]"), !runs, "{path} {word}: {ran:?}");
+            let _ = fs::remove_file(guard.path(word));
+        }
+    }
+}
