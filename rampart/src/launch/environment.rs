@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
+use std::sync::Arc;
 
 /// An environment that is read at once, in bytes; longer ones take several reads.
 const USUAL: usize = 16 * 1024;
@@ -15,7 +16,8 @@ const USUAL: usize = 16 * 1024;
 /// could see gets lost: std would not show an entry without `=`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
-    entries: Vec<Vec<u8>>,
+    /// Most copies stay as they are, and are many.
+    entries: Arc<Vec<Vec<u8>>>,
 }
 
 impl Environment {
@@ -28,18 +30,23 @@ impl Environment {
         match read {
             Ok(1..) => Self::from_block(&bytes),
             _ => {
-                Self { entries: env::vars_os().map(|(name, value)| entry(&name, &value)).collect() }
+                Self::of_entries(env::vars_os().map(|(name, value)| entry(&name, &value)).collect())
             }
         }
     }
 
     /// That of a block as in `/proc/PID/environ`.
     pub fn from_block(bytes: &[u8]) -> Self {
-        Self { entries: Self::of_block(bytes) }
+        Self::of_entries(Self::of_block(bytes))
     }
 
     /// These entries.
     pub fn of_entries(entries: Vec<Vec<u8>>) -> Self {
+        Self { entries: Arc::new(entries) }
+    }
+
+    /// Entries that somebody else keeps as well.
+    pub const fn shared(entries: Arc<Vec<Vec<u8>>>) -> Self {
         Self { entries }
     }
 
@@ -89,8 +96,9 @@ impl Environment {
     /// Takes over how the tree of `other` is guarded: its library and its `RAMPART_*`.
     pub fn join_tree_of(&mut self, other: &Self) {
         let is_ours = |entry: &[u8]| entry.starts_with(b"RAMPART_");
-        self.entries.retain(|entry| !is_ours(entry));
-        self.entries.extend(other.entries.iter().filter(|entry| is_ours(entry)).cloned());
+        let entries = Arc::make_mut(&mut self.entries);
+        entries.retain(|entry| !is_ours(entry));
+        entries.extend(other.entries.iter().filter(|entry| is_ours(entry)).cloned());
         if let Some(preload) = other.value("LD_PRELOAD") {
             self.set("LD_PRELOAD", preload);
         }
@@ -99,20 +107,24 @@ impl Environment {
     /// Sets `name`: the first entry of that name in its place, the others go; else at the end.
     pub fn set(&mut self, name: &str, value: &OsStr) {
         let new = entry(OsStr::new(name), value);
-        let first = self.entries.iter().position(|entry| is_named(entry, name.as_bytes()));
-        self.entries.retain({
+        let entries = Arc::make_mut(&mut self.entries);
+        let first = entries.iter().position(|entry| is_named(entry, name.as_bytes()));
+        entries.retain({
             let mut seen = false;
             move |entry| !is_named(entry, name.as_bytes()) || !std::mem::replace(&mut seen, true)
         });
-        match first.and_then(|at| self.entries.get_mut(at)) {
+        match first.and_then(|at| entries.get_mut(at)) {
             Some(slot) => *slot = new,
-            None => self.entries.push(new),
+            None => entries.push(new),
         }
     }
 
     /// Removes every entry of `name`.
     pub fn remove(&mut self, name: &str) {
-        self.entries.retain(|entry| !is_named(entry, name.as_bytes()));
+        if self.value(name).is_some() {
+            let entries = Arc::make_mut(&mut self.entries);
+            entries.retain(|entry| !is_named(entry, name.as_bytes()));
+        }
     }
 
     /// Puts `library` first in `LD_PRELOAD` and keeps what else stands there.
@@ -154,7 +166,7 @@ mod tests {
     use super::*;
 
     fn environment(entries: &[&str]) -> Environment {
-        Environment { entries: entries.iter().map(|entry| entry.as_bytes().to_vec()).collect() }
+        Environment::of_entries(entries.iter().map(|entry| entry.as_bytes().to_vec()).collect())
     }
 
     #[test]
@@ -165,7 +177,7 @@ mod tests {
             (b"A=1", &["A=1"]),
         ];
         for (block, entries) in cases {
-            assert_eq!(Environment::of_block(block), environment(entries).entries);
+            assert_eq!(Environment::of_block(block), environment(entries).entries());
         }
         assert!(!Environment::own().entries().is_empty());
     }

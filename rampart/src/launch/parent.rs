@@ -2,9 +2,9 @@
 //! others send is handed on, and this process ends as the command ends.
 
 use super::exec;
-use crate::failure::Failure;
+use crate::failure::{Failure, reason};
 use crate::serve::signals;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, epoll, poll};
 use rustix::process::{Pid, Signal, WaitStatus, kill_process};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -23,6 +23,8 @@ const ITS_OWN: [i32; 4] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTTIN, libc::SIG
 pub struct Signals {
     child: OwnedFd,
     handed_on: Vec<(OwnedFd, Signal)>,
+    /// All of them in one (epoll(7)): waiting for each costs.
+    any: OwnedFd,
 }
 
 impl Signals {
@@ -37,11 +39,21 @@ impl Signals {
             handed_on.push((signals::caught(&[number])?, signal));
         }
         let child = signals::caught(&[libc::SIGCHLD])?;
+        let all = handed_on.iter().map(|(descriptor, _)| descriptor).chain([&child]);
+        let any = together(all).map_err(|errno| {
+            let why = reason(&errno.into());
+            Failure::other(format!("cannot wait for signals: {why}"))
+        })?;
         for signal in ITS_OWN {
             exec::ignore(signal);
         }
         exec::let_signals_in();
-        Ok(Self { child, handed_on })
+        Ok(Self { child, handed_on, any })
+    }
+
+    /// What can be read when any signal has come; not what came.
+    pub fn any(&self) -> BorrowedFd<'_> {
+        self.any.as_fd()
     }
 
     /// What can be read when a signal has come.
@@ -72,6 +84,14 @@ impl Signals {
         // Whatever ends the wait, the caller looks.
         let _ = poll(&mut waiting, None);
     }
+}
+
+fn together<'d>(all: impl Iterator<Item = &'d OwnedFd>) -> rustix::io::Result<OwnedFd> {
+    let any = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    for one in all {
+        epoll::add(&any, one, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
+    }
+    Ok(any)
 }
 
 /// How the command ended.

@@ -1,5 +1,6 @@
 //! The seccomp filter: which system calls are put to the supervisor. Starting a program is, in every
-//! calling convention that the machine has; nothing else costs more than the filter itself
+//! calling convention that the machine has, and so is what changes where paths lead: until the first of these nobody
+//! has to be asked for his root directory. Nothing else costs more than the filter itself
 //! (`Documentation/userspace-api/seccomp_filter.rst`).
 #![allow(unsafe_code, reason = "neither std nor rustix can install a filter")]
 
@@ -28,23 +29,65 @@ pub struct Convention {
     execve: u32,
     /// The number of execveat(2).
     execveat: u32,
+    /// What gives a process another root directory or other mounts: chroot(2), pivot_root(2), setns(2), mount(2),
+    /// umount(2), move_mount(2). A new mount namespace alone leads nowhere else.
+    moves: &'static [u32],
     /// Width of a pointer in an array of strings, in bytes.
     pub width: usize,
 }
 
+/// The same number in every convention (`asm-generic/unistd.h`).
+const MOVE_MOUNT: u32 = 429;
+
 /// All conventions of this machine.
 pub const CONVENTIONS: &[Convention] = if cfg!(target_arch = "aarch64") {
     &[
-        Convention { arch: AARCH64, execve: 221, execveat: 281, width: 8 },
-        Convention { arch: ARM, execve: 11, execveat: 387, width: 4 },
+        Convention {
+            arch: AARCH64,
+            execve: 221,
+            execveat: 281,
+            moves: &[51, 41, 268, 40, 39, MOVE_MOUNT],
+            width: 8,
+        },
+        Convention {
+            arch: ARM,
+            execve: 11,
+            execveat: 387,
+            moves: &[61, 218, 375, 21, 52, MOVE_MOUNT],
+            width: 4,
+        },
     ]
 } else {
     &[
-        Convention { arch: X86_64, execve: 59, execveat: 322, width: 8 },
-        Convention { arch: X86_64, execve: X32 | 520, execveat: X32 | 545, width: 4 },
-        Convention { arch: I386, execve: 11, execveat: 358, width: 4 },
+        Convention {
+            arch: X86_64,
+            execve: 59,
+            execveat: 322,
+            moves: &[161, 155, 308, 165, 166, MOVE_MOUNT],
+            width: 8,
+        },
+        Convention {
+            arch: X86_64,
+            execve: X32 | 520,
+            execveat: X32 | 545,
+            moves: &[X32 | 161, X32 | 155, X32 | 308, X32 | 165, X32 | 166, X32 | MOVE_MOUNT],
+            width: 4,
+        },
+        // It has two of umount(2).
+        Convention {
+            arch: I386,
+            execve: 11,
+            execveat: 358,
+            moves: &[61, 217, 346, 21, 22, 52, MOVE_MOUNT],
+            width: 4,
+        },
     ]
 };
+
+/// Whether a call changes where paths lead.
+pub fn moves(arch: u32, number: u32) -> bool {
+    CONVENTIONS.iter().any(|one| one.arch == arch && one.moves.contains(&number))
+}
 
 /// Which convention a call has, and whether it is execveat(2).
 pub fn convention(arch: u32, number: u32) -> Option<(Convention, bool)> {
@@ -73,7 +116,7 @@ fn program() -> Vec<libc::sock_filter> {
         let numbers: Vec<u32> = CONVENTIONS
             .iter()
             .filter(|one| one.arch == arch)
-            .flat_map(|one| [one.execve, one.execveat])
+            .flat_map(|one| [&[one.execve, one.execveat], one.moves].concat())
             .collect();
         let count = u8::try_from(numbers.len()).unwrap_or(u8::MAX);
         // Past this block: the load, a test for each number, and the two answers.
@@ -163,6 +206,10 @@ mod tests {
                 cases.push((one.arch, number, libc::SECCOMP_RET_USER_NOTIF));
                 cases.push((one.arch, number + 1, libc::SECCOMP_RET_ALLOW));
                 assert_eq!(convention(one.arch, number), Some((*one, number == one.execveat)));
+            }
+            for number in one.moves {
+                cases.push((one.arch, *number, libc::SECCOMP_RET_USER_NOTIF));
+                assert!(moves(one.arch, *number) && convention(one.arch, *number).is_none());
             }
             cases.push((one.arch, 0, libc::SECCOMP_RET_ALLOW));
         }

@@ -147,8 +147,21 @@ pub fn read_memory(thread: u32, ranges: &[(u64, usize)], out: &mut [u8]) -> io::
     usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
 
-/// Whether two processes share their memory; `None` if that cannot be found out.
-pub fn share_memory(one: u32, other: u32) -> Option<bool> {
+/// What two threads have to do with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// They share their memory.
+    Shared,
+    /// Each has its own.
+    Separate,
+    /// One of them is not there.
+    Gone,
+    /// It cannot be found out.
+    Unknown,
+}
+
+/// Whether two threads share their memory.
+pub fn memory_of(one: u32, other: u32) -> Sharing {
     /// `KCMP_VM` (`linux/kcmp.h`).
     const MEMORY: libc::c_int = 1;
     // SAFETY: takes numbers only.
@@ -156,9 +169,19 @@ pub fn share_memory(one: u32, other: u32) -> Option<bool> {
         libc::syscall(libc::SYS_kcmp, one.cast_signed(), other.cast_signed(), MEMORY, 0, 0)
     };
     match result {
-        0 => Some(true),
-        1..=3 => Some(false),
-        _ => None,
+        0 => Sharing::Shared,
+        1..=3 => Sharing::Separate,
+        _ if io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH) => Sharing::Gone,
+        _ => Sharing::Unknown,
+    }
+}
+
+/// Whether two processes share their memory; `None` if that cannot be found out.
+pub fn share_memory(one: u32, other: u32) -> Option<bool> {
+    match memory_of(one, other) {
+        Sharing::Shared => Some(true),
+        Sharing::Separate => Some(false),
+        Sharing::Gone | Sharing::Unknown => None,
     }
 }
 

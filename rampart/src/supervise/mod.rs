@@ -12,6 +12,7 @@ mod judge;
 mod keeper;
 mod kernel;
 pub mod landlock;
+mod numbers;
 mod still;
 mod supervisor;
 mod tracee;

@@ -4,6 +4,7 @@
 //! process is held behind its execve(2) and looked at again ([`super::kernel::hold_at_exec`]).
 
 use super::kernel::share_memory;
+use super::numbers::Numbers;
 use super::who::{Directory, Who, whole};
 use rustix::fs::{FileType, Stat, lstat, readlink};
 use std::collections::{HashMap, HashSet};
@@ -23,11 +24,14 @@ const LINKS: usize = 40;
 /// Files in `/proc` of processes that start others again and again: opening them costs more than reading.
 /// A file stays that of its process, whoever gets its number.
 #[derive(Default)]
-pub struct Parents(HashMap<u32, Parent>);
+pub struct Parents {
+    known: HashMap<u32, Parent>,
+    numbers: Numbers,
+}
 
 /// The files of one process.
 struct Parent {
-    directory: Directory,
+    stat: OwnedFd,
     call: OwnedFd,
     children: OwnedFd,
     /// Its own parent, until it is known to share no memory with that: then it never will.
@@ -36,12 +40,12 @@ struct Parent {
 
 impl Parent {
     fn of(process: u32) -> io::Result<Self> {
-        let directory = Directory::of(process)?;
+        let directory = Directory::of(process);
         Ok(Self {
+            stat: directory.open("stat")?,
             call: directory.open("syscall")?,
             children: directory.open(&children_of(process))?,
-            above: Some(Who::of(process, &directory)?.parent),
-            directory,
+            above: Some(Who::of(process)?.parent),
         })
     }
 
@@ -49,6 +53,7 @@ impl Parent {
     /// shares its memory but `known`.
     fn waits(&self, process: u32, known: u32) -> bool {
         let is_in_vfork = || {
+            let sleeps = self.sleeps_alone()?;
             let call = whole(&self.call).ok()?;
             let mut words = std::str::from_utf8(&call).ok()?.split_ascii_whitespace();
             let number: libc::c_long = words.next()?.parse().ok()?;
@@ -59,24 +64,25 @@ impl Parent {
                 libc::SYS_vfork => true,
                 libc::SYS_clone => waits,
                 // Its flags lie in memory; it sleeps nowhere else for long.
-                libc::SYS_clone3 => self.sleeps(),
+                libc::SYS_clone3 => sleeps,
                 _ => false,
             })
         };
-        let has_one_thread = self.directory.threads().is_ok_and(|count| count == 1);
-        has_one_thread
-            && is_in_vfork() == Some(true)
+        is_in_vfork() == Some(true)
             && whole(&self.children)
                 .is_ok_and(|found| shares_with_none_of(process, &found, Some(known)))
     }
 
-    /// Whether it is in the sleep that waiting for a child's execve(2) is (proc_pid_stat(5)).
-    fn sleeps(&self) -> bool {
-        let Ok(text) = self.directory.read("stat") else {
-            return false;
-        };
-        let end = text.iter().rposition(|byte| *byte == b')').unwrap_or_default();
-        text.get(end..).is_some_and(|rest| rest.starts_with(b") D "))
+    /// Whether it is in the sleep that waiting for a child's execve(2) is (proc_pid_stat(5)); `None` if it
+    /// has more threads than one.
+    fn sleeps_alone(&self) -> Option<bool> {
+        let text = whole(&self.stat).ok()?;
+        let end = text.iter().rposition(|byte| *byte == b')')?;
+        let rest = std::str::from_utf8(text.get(end + 1..)?).ok()?;
+        let mut words = rest.split_ascii_whitespace();
+        let state = words.next()?;
+        // `num_threads` is the twentieth of all, `state` the third.
+        (words.nth(16)? == "1").then_some(state == "D")
     }
 }
 
@@ -93,10 +99,13 @@ impl Parents {
     /// and is no relative any more is not found, nor who writes into it from outside (process_vm_writev(2),
     /// `/proc/PID/mem`).
     pub fn is_alone(&mut self, who: &Who, directory: &Directory) -> bool {
-        let children = || directory.read(&children_of(who.process));
-        if who.threads != 1
-            || !children().is_ok_and(|found| shares_with_none_of(who.process, &found, None))
-        {
+        let runs_alone = self.numbers.runs_alone(who.process).unwrap_or_else(|| {
+            directory.threads().is_ok_and(|count| count == 1)
+                && directory
+                    .read(&children_of(who.process))
+                    .is_ok_and(|found| shares_with_none_of(who.process, &found, None))
+        });
+        if !runs_alone {
             return false;
         }
         match share_memory(who.process, who.parent) {
@@ -122,7 +131,7 @@ impl Parents {
                     return true;
                 }
                 // Maybe it has another parent by now.
-                None => drop(self.0.remove(&parent)),
+                None => drop(self.known.remove(&parent)),
                 Some(true) => {}
             }
             (process, parent) = (parent, above);
@@ -133,17 +142,17 @@ impl Parents {
     /// The files of `process`, if it [`Parent::waits`]: those that are known, or else new ones, as the number
     /// may be another's by now.
     fn waiting(&mut self, process: u32, known: u32) -> Option<&mut Parent> {
-        if !self.0.get(&process).is_some_and(|files| files.waits(process, known)) {
+        if !self.known.get(&process).is_some_and(|files| files.waits(process, known)) {
             let files = Parent::of(process).ok()?;
             if !files.waits(process, known) {
                 return None;
             }
-            if self.0.len() >= Self::MOST {
-                self.0.clear();
+            if self.known.len() >= Self::MOST {
+                self.known.clear();
             }
-            self.0.insert(process, files);
+            self.known.insert(process, files);
         }
-        self.0.get_mut(&process)
+        self.known.get_mut(&process)
     }
 }
 
@@ -291,12 +300,17 @@ mod tests {
     #[test]
     fn threads_are_seen() {
         let own = std::process::id();
-        let directory = Directory::of(own).unwrap();
         let parent = std::os::unix::process::parent_id();
-        let who = |threads| Who { process: own, parent, user: 0, threads };
         let mut parents = Parents::default();
-        assert!(parents.is_alone(&who(1), &directory));
-        assert!(!parents.is_alone(&who(2), &directory));
+        let who = Who { process: own, parent, user: 0 };
+        let is_alone = |parents: &mut Parents| parents.is_alone(&who, &Directory::of(own));
+        // The test's own thread is a second one.
+        assert!(!is_alone(&mut parents));
         assert!(parents.waiting(own, 0).is_none(), "it runs");
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let who = Who { process: child.id(), parent: own, user: 0 };
+        assert!(parents.is_alone(&who, &Directory::of(child.id())));
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }

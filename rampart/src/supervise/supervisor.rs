@@ -2,6 +2,7 @@
 //! it; whoever is held behind its execve(2) is an entry of a table. Nothing that one process does
 //! makes another one wait.
 
+use super::filter;
 use super::judge::{Judge, Moment, Weighed};
 use super::kernel::{self, Held, Listener, Notice, Reply};
 use super::still::Settled;
@@ -135,8 +136,8 @@ impl Supervisor {
         waiting
             .extend(self.questions.iter().map(|one| PollFd::new(&one.connection, PollFlags::IN)));
         let count = waiting.len();
-        let descriptors = signals.map(Signals::descriptors).unwrap_or_default();
-        waiting.extend(descriptors.iter().map(|one| PollFd::new(one, PollFlags::IN)));
+        let any = signals.map(Signals::any);
+        waiting.extend(any.iter().map(|one| PollFd::new(one, PollFlags::IN)));
         let limit = Timespec::try_from(limit).ok();
         match poll(&mut waiting, limit.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
@@ -171,6 +172,10 @@ impl Supervisor {
         let Ok(notice) = self.listener.receive() else {
             return;
         };
+        if filter::moves(notice.arch, notice.number) {
+            self.desk.has_moved = true;
+            return self.reply(&notice, Reply::Continue);
+        }
         if let Some(policy) = self.renewal.due() {
             self.judge.replace(policy);
         }
@@ -311,7 +316,7 @@ impl Supervisor {
     /// `process` has become another program, and waits. It is judged for what it is.
     fn executed(&mut self, process: u32) {
         let before = self.held.remove(&process).flatten();
-        let Some(mut tracee) = Tracee::behind(process, before) else {
+        let Some(mut tracee) = Tracee::behind(process, before, &self.desk) else {
             // Nothing is known of it, and it has not run yet.
             if !self.judge.fails_open() {
                 kill(process);

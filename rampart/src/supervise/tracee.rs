@@ -22,6 +22,8 @@ const AT_FDCWD: u32 = libc::AT_FDCWD.cast_unsigned();
 pub struct Desk {
     parents: Parents,
     room: Room,
+    /// Whether somebody in the tree may have another root directory or other mounts than we have.
+    pub has_moved: bool,
 }
 
 /// A call to start a program.
@@ -60,8 +62,8 @@ impl Tracee {
             width: convention.width,
         };
         // First of all: who is found to be alone before its words are read stays alone.
-        let whose = Directory::of(thread)?;
-        let who = Who::of(thread, &whose)?;
+        let whose = Directory::of(thread);
+        let who = Who::of(thread)?;
         let is_alone = desk.parents.is_alone(&who, &whose);
         let Words { path, mut argv, environment } = words::read(thread, place, &mut desk.room)?;
         if argv.is_empty() {
@@ -69,7 +71,7 @@ impl Tracee {
             argv.push(Vec::new());
         }
         let cwd = whose.link("cwd")?;
-        let is_elsewhere = whose.is_elsewhere();
+        let is_elsewhere = desk.has_moved && whose.is_elsewhere();
         let file = file(thread, (directory, &path, flags), is_elsewhere)?;
         Ok(Self {
             who,
@@ -80,7 +82,7 @@ impl Tracee {
                 argv,
                 shell: None,
                 cwd: Some(cwd),
-                environment: Environment::of_entries(environment),
+                environment: Environment::shared(environment),
                 ..Asked::default()
             },
             is_elsewhere,
@@ -104,12 +106,12 @@ impl Tracee {
 
     /// The program that `process` has become; `None` if it may not be looked at. Of the call that
     /// has led to it, `before`, the environment is taken, if nobody can have changed that since.
-    pub fn behind(process: u32, before: Option<Self>) -> Option<Self> {
-        let directory = Directory::of(process).ok()?;
-        let is_elsewhere = directory.is_elsewhere();
+    pub fn behind(process: u32, before: Option<Self>, desk: &Desk) -> Option<Self> {
+        let directory = Directory::of(process);
+        let is_elsewhere = desk.has_moved && directory.is_elsewhere();
         let Some(before) = before else {
             let asked = Asked::of_process(Process::of(process)?)?;
-            let who = Who::of(process, &directory).ok()?;
+            let who = Who::of(process).ok()?;
             return Some(Self { who, is_alone: false, asked, is_elsewhere });
         };
         let line = directory.read("cmdline").ok()?;

@@ -1,35 +1,44 @@
-//! Who a thread is, by the kernel's word. Its directory in `/proc` is opened once for each call: finding it
-//! costs as much as reading a file in it.
+//! Who a thread is, by the kernel's word. Its directory in `/proc` is opened once for each call, and only if
+//! something is asked of it: for a process that has just started that costs more than the rest.
 #![allow(unsafe_code, reason = "rustix has no ioctl of a pidfd yet")]
 
 use crate::process::small;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, openat, readlinkat, statx};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::cell::OnceCell;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::OnceLock;
 
 /// The directory of a thread in `/proc`.
 #[derive(Debug)]
-pub struct Directory(OwnedFd);
+pub struct Directory {
+    path: String,
+    opened: OnceCell<OwnedFd>,
+}
 
 /// Where a path that begins with `/` leads: mount and inode of the root directory. Another mount
 /// namespace has other mounts.
 type Root = (u64, u64);
 
 impl Directory {
-    /// That of `thread`.
-    ///
-    /// # Errors
-    /// `ENOENT` if there is none.
-    pub fn of(thread: u32) -> io::Result<Self> {
-        Ok(Self::at(&format!("/proc/{thread}"))?)
+    /// That of `thread`, whether there is one or not.
+    pub fn of(thread: u32) -> Self {
+        Self::at(format!("/proc/{thread}"))
     }
 
-    fn at(path: &str) -> Result<Self, Errno> {
+    const fn at(path: String) -> Self {
+        Self { path, opened: OnceCell::new() }
+    }
+
+    fn opened(&self) -> Result<&OwnedFd, Errno> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
+        }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        openat(CWD, path, flags, Mode::empty()).map(Self)
+        let opened = openat(CWD, &self.path, flags, Mode::empty())?;
+        Ok(self.opened.get_or_init(|| opened))
     }
 
     /// Where the link `name` leads.
@@ -37,7 +46,13 @@ impl Directory {
     /// # Errors
     /// `EACCES` if it may not be looked at.
     pub fn link(&self, name: &str) -> io::Result<Vec<u8>> {
-        Ok(readlinkat(&self.0, name, Vec::with_capacity(256))?.into_bytes())
+        let room = Vec::with_capacity(256);
+        let found = match self.opened.get() {
+            Some(opened) => readlinkat(opened, name, room),
+            // For one link it is not worth opening.
+            None => readlinkat(CWD, format!("{}/{name}", self.path), room),
+        };
+        Ok(found?.into_bytes())
     }
 
     /// The file `name` in it.
@@ -45,7 +60,7 @@ impl Directory {
     /// # Errors
     /// What open(2) says.
     pub fn open(&self, name: &str) -> io::Result<OwnedFd> {
-        Ok(openat(&self.0, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
+        Ok(openat(self.opened()?, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
     }
 
     /// A small file, whole.
@@ -61,13 +76,13 @@ impl Directory {
     /// # Errors
     /// If it has ended.
     pub fn threads(&self) -> io::Result<u32> {
-        let found = statx(&self.0, "task", AtFlags::empty(), StatxFlags::NLINK)?;
+        let found = statx(self.opened()?, "task", AtFlags::empty(), StatxFlags::NLINK)?;
         Ok(found.stx_nlink.saturating_sub(2))
     }
 
     fn root(&self) -> io::Result<Root> {
         let wanted = StatxFlags::INO | StatxFlags::MNT_ID;
-        let found = statx(&self.0, "root", AtFlags::empty(), wanted)?;
+        let found = statx(self.opened()?, "root", AtFlags::empty(), wanted)?;
         Ok((found.stx_mnt_id, found.stx_ino))
     }
 
@@ -75,7 +90,7 @@ impl Directory {
     pub fn is_elsewhere(&self) -> bool {
         /// Ours, which does not change.
         static OWN: OnceLock<Option<Root>> = OnceLock::new();
-        let own = || Self::at("/proc/self").ok().and_then(|found| found.root().ok());
+        let own = || Self::at("/proc/self".to_owned()).root().ok();
         OWN.get_or_init(own).is_none_or(|own| self.root().ok() != Some(own))
     }
 }
@@ -109,20 +124,16 @@ pub struct Who {
     pub parent: u32,
     /// The real user of the thread.
     pub user: u32,
-    /// How many threads the process has.
-    pub threads: u32,
 }
 
 impl Who {
-    /// Of `thread`, whose directory is `directory`.
+    /// Of `thread`.
     ///
     /// # Errors
     /// If it has ended.
-    pub fn of(thread: u32, directory: &Directory) -> io::Result<Self> {
+    pub fn of(thread: u32) -> io::Result<Self> {
         match Info::of(thread) {
-            Ok(Info { process, parent, user, .. }) => {
-                Ok(Self { process, parent, user, threads: directory.threads()? })
-            }
+            Ok(Info { process, parent, user, .. }) => Ok(Self { process, parent, user }),
             Err(_) => Self::by_status(thread),
         }
     }
@@ -136,10 +147,8 @@ impl Who {
             let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
             value.split_ascii_whitespace().next()?.parse().ok()
         };
-        match (number("Tgid"), number("PPid"), number("Uid"), number("Threads")) {
-            (Some(process), Some(parent), Some(user), Some(threads)) => {
-                Ok(Self { process, parent, user, threads })
-            }
+        match (number("Tgid"), number("PPid"), number("Uid")) {
+            (Some(process), Some(parent), Some(user)) => Ok(Self { process, parent, user }),
             _ => Err(io::Error::from_raw_os_error(libc::ESRCH)),
         }
     }
@@ -198,26 +207,22 @@ mod tests {
             std::thread::park();
         });
         for thread in [own, told.recv().unwrap()] {
-            let mut found = Directory::of(thread).and_then(|it| Who::of(thread, &it)).unwrap();
-            let mut slow = Who::by_status(thread).unwrap();
-            assert!(found.threads >= 2 && slow.threads >= 2);
-            // Other tests start and end threads of this process.
-            (found.threads, slow.threads) = (0, 0);
-            assert_eq!(found, slow);
+            let found = Who::of(thread).unwrap();
+            assert_eq!(found, Who::by_status(thread).unwrap());
             assert_eq!((found.process, found.parent), (own, std::os::unix::process::parent_id()));
             assert_eq!(found.user, rustix::process::getuid().as_raw());
         }
         waiting.thread().unpark();
         waiting.join().unwrap();
-        assert!(Directory::of(u32::MAX >> 1).is_err());
+        assert!(Directory::of(u32::MAX >> 1).threads().is_err());
     }
 
     #[test]
     fn one_thread_is_counted_as_one() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let directory = Directory::of(child.id()).unwrap();
-        let found = Who::of(child.id(), &directory).unwrap();
-        assert_eq!((found.threads, found.parent), (1, std::process::id()));
+        let directory = Directory::of(child.id());
+        let found = Who::of(child.id()).unwrap();
+        assert_eq!((directory.threads().unwrap(), found.parent), (1, std::process::id()));
         assert!(!directory.is_elsewhere());
         child.kill().unwrap();
         child.wait().unwrap();

@@ -1,8 +1,10 @@
 //! What a process that waits in execve(2) has put into its memory: a path, arguments, an environment.
-//! Most calls are read by two system calls: the beginning of all three, then every string.
+//! Most calls are read by two system calls: the beginning of all three, then every string. Most environments are that
+//! of the call before.
 
 use super::kernel::read_memory;
 use std::io;
+use std::sync::Arc;
 
 /// Size of a page, at whose end memory may end.
 const PAGE: u64 = 4096;
@@ -19,9 +21,20 @@ const START: usize = 1024;
 /// More than the kernel takes (`_STK_LIM / 4 * 3`, execve(2)), in bytes.
 const LARGEST: usize = 16 * 1024 * 1024;
 
-/// Where strings are read to, used again and again.
+/// Where strings are read to, used again and again, and the last environment.
 #[derive(Debug, Default)]
-pub struct Room(Vec<u8>);
+pub struct Room {
+    bytes: Vec<u8>,
+    last: Last,
+}
+
+/// An environment, with where its strings lay and what was read there.
+#[derive(Debug, Default)]
+struct Last {
+    pointers: Vec<u64>,
+    bytes: Vec<u8>,
+    entries: Arc<Vec<Vec<u8>>>,
+}
 
 /// What execve(2) is given.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,7 +44,7 @@ pub struct Words {
     /// The arguments.
     pub argv: Vec<Vec<u8>>,
     /// The environment.
-    pub environment: Vec<Vec<u8>>,
+    pub environment: Arc<Vec<Vec<u8>>>,
 }
 
 /// Where it lies.
@@ -70,13 +83,44 @@ pub fn read(thread: u32, place: Place, desk: &mut Room) -> io::Result<Words> {
         Some(end) => of_path.get(..end).unwrap_or_default().to_vec(),
         None => string(thread, path)?,
     };
-    let mut argv = pointers(thread, (argv, of_argv), width)?;
+    let argv = pointers(thread, (argv, of_argv), width)?;
     let envp = pointers(thread, (envp, of_envp), width)?;
+    let (argv, environment) = both(thread, argv, envp, desk)?;
+    Ok(Words { path, argv, environment })
+}
+
+/// Arguments and environment, whose strings lie at these addresses.
+fn both(
+    thread: u32,
+    argv: Vec<u64>,
+    envp: Vec<u64>,
+    room: &mut Room,
+) -> io::Result<(Vec<Vec<u8>>, Arc<Vec<Vec<u8>>>)> {
     let count = argv.len();
-    argv.extend(envp);
-    let mut all = strings(thread, &argv, desk)?;
-    let environment = all.split_off(count);
-    Ok(Words { path, argv: all, environment })
+    let all = [argv, envp].concat();
+    if all.len() > AT_ONCE {
+        let mut strings = strings(thread, &all, room)?;
+        let environment = strings.split_off(count);
+        return Ok((strings, Arc::new(environment)));
+    }
+    let pieces = pieces_of(thread, &all, room)?;
+    let (of_argv, of_envp) = pieces.split_at(count);
+    let length = of_argv.iter().map(|(_, length)| length).sum();
+    let (first, rest) = room.bytes.split_at_checked(length).unwrap_or_default();
+    let words = cut(thread, of_argv, first)?;
+    let (_, envp) = all.split_at(count);
+    // The same bytes at the same addresses are the same strings, unless one of them goes on behind what was read.
+    if room.last.pointers != envp || room.last.bytes != rest {
+        let entries = Arc::new(cut(thread, of_envp, rest)?);
+        let read: usize = of_envp.iter().map(|(_, length)| length).sum();
+        let is_whole =
+            of_envp.iter().zip(entries.iter()).all(|((_, length), entry)| entry.len() < *length);
+        if !is_whole || read != rest.len() {
+            return Ok((words, entries));
+        }
+        room.last = Last { pointers: envp.to_vec(), bytes: rest.to_vec(), entries };
+    }
+    Ok((words, Arc::clone(&room.last.entries)))
 }
 
 /// How many bytes of the page are left at `address`.
@@ -89,35 +133,54 @@ fn strings(thread: u32, pointers: &[u64], room: &mut Room) -> io::Result<Vec<Vec
     let mut all = Vec::with_capacity(pointers.len());
     let mut total = 0_usize;
     for some in pointers.chunks(AT_ONCE) {
-        // Strings mostly lie one behind the other: where the next one begins, this one ends.
-        let mut pieces: Vec<(u64, usize)> = some
-            .iter()
-            .zip(some.iter().skip(1).map(Some).chain([None]))
-            .map(|(at, next)| match next.map(|next| next.wrapping_sub(*at)) {
-                Some(gap @ 1..=PAGE) => (*at, usize::try_from(gap).unwrap_or(FIRST)),
-                _ => (*at, left(*at).min(FIRST)),
-            })
-            .collect();
+        let pieces = pieces_of(thread, some, room)?;
+        let found = cut(thread, &pieces, &room.bytes)?;
+        total = found.iter().fold(total, |sum, text| sum.saturating_add(text.len() + 1));
+        if total > LARGEST {
+            return Err(io::Error::from_raw_os_error(libc::E2BIG));
+        }
+        all.extend(found);
+    }
+    Ok(all)
+}
+
+/// Reads what lies at these addresses into `room`: a piece for each, one behind the other.
+fn pieces_of(thread: u32, some: &[u64], room: &mut Room) -> io::Result<Vec<(u64, usize)>> {
+    // Strings mostly lie one behind the other: where the next one begins, this one ends.
+    let mut pieces: Vec<(u64, usize)> = some
+        .iter()
+        .zip(some.iter().skip(1).map(Some).chain([None]))
+        .map(|(at, next)| match next.map(|next| next.wrapping_sub(*at)) {
+            Some(gap @ 1..=PAGE) => (*at, usize::try_from(gap).unwrap_or(FIRST)),
+            _ => (*at, left(*at).min(FIRST)),
+        })
+        .collect();
+    if !are_there(thread, &pieces, room)? {
+        pieces = some.iter().map(|at| (*at, left(*at).min(FIRST))).collect();
         if !are_there(thread, &pieces, room)? {
-            pieces = some.iter().map(|at| (*at, left(*at).min(FIRST))).collect();
-            if !are_there(thread, &pieces, room)? {
-                return Err(io::Error::from_raw_os_error(libc::EFAULT));
-            }
+            return Err(io::Error::from_raw_os_error(libc::EFAULT));
         }
-        let mut rest = room.0.as_slice();
-        for (address, length) in pieces {
-            let (piece, behind) = rest.split_at_checked(length).unwrap_or_default();
-            rest = behind;
-            let text = match piece.iter().position(|byte| *byte == 0) {
-                Some(end) => piece.get(..end).unwrap_or_default().to_vec(),
-                None => string(thread, address)?,
-            };
-            total = total.saturating_add(text.len() + 1);
-            if total > LARGEST {
-                return Err(io::Error::from_raw_os_error(libc::E2BIG));
-            }
-            all.push(text);
+    }
+    Ok(pieces)
+}
+
+/// The strings that begin with these pieces, which have been read to `bytes`.
+fn cut(thread: u32, pieces: &[(u64, usize)], bytes: &[u8]) -> io::Result<Vec<Vec<u8>>> {
+    let mut rest = bytes;
+    let mut total = 0_usize;
+    let mut all = Vec::with_capacity(pieces.len());
+    for (address, length) in pieces {
+        let (piece, behind) = rest.split_at_checked(*length).unwrap_or_default();
+        rest = behind;
+        let text = match piece.iter().position(|byte| *byte == 0) {
+            Some(end) => piece.get(..end).unwrap_or_default().to_vec(),
+            None => string(thread, *address)?,
+        };
+        total = total.saturating_add(text.len() + 1);
+        if total > LARGEST {
+            return Err(io::Error::from_raw_os_error(libc::E2BIG));
         }
+        all.push(text);
     }
     Ok(all)
 }
@@ -134,11 +197,11 @@ fn are_there(thread: u32, pieces: &[(u64, usize)], room: &mut Room) -> io::Resul
         }
     }
     let wanted: usize = pieces.iter().map(|(_, length)| length).sum();
-    room.0.resize(wanted, 0);
+    room.bytes.resize(wanted, 0);
     if wanted == 0 {
         return Ok(true);
     }
-    match read_memory(thread, &ranges, &mut room.0) {
+    match read_memory(thread, &ranges, &mut room.bytes) {
         Ok(got) => Ok(got == wanted),
         Err(error) if error.raw_os_error() == Some(libc::EFAULT) => Ok(false),
         Err(error) => Err(error),
@@ -247,10 +310,39 @@ mod tests {
         let at = |offset: u64| block.as_ptr() as u64 + offset;
         let found = of(block, &[at(0), at(4), at(8), 0], &[at(9), 0]).unwrap();
         assert_eq!(found.argv, [&b"one"[..], b"two", b""]);
-        assert_eq!(found.environment, [b"PATH=/bin"]);
+        assert_eq!(*found.environment, [b"PATH=/bin"]);
         // One that begins inside of another, and backwards.
         let found = of(block, &[at(0), at(1), at(0), 0], &[]).unwrap();
         assert_eq!(found.argv, [&b"one"[..], b"ne", b"one"]);
+    }
+
+    #[test]
+    fn an_environment_is_the_last_one_only_if_it_is() {
+        let mut room = Room::default();
+        let mut of = |block: &[u8], envp: &[u64]| {
+            let argv = [block.as_ptr() as u64, 0];
+            let (argv, envp) = (argv.as_ptr() as u64, envp.as_ptr() as u64);
+            let place = Place { path: block.as_ptr() as u64, argv, envp, width: 8 };
+            read(std::process::id(), place, &mut room).unwrap().environment
+        };
+        let mut block = *b"word\0A=1\0B=2\0\0\0\0";
+        let at = |offset: u64| block.as_ptr() as u64 + offset;
+        let (two, one) = ([at(5), at(9), 0], [at(9), 0]);
+        let first = of(&block, &two);
+        assert_eq!(*first, [b"A=1", b"B=2"]);
+        assert!(Arc::ptr_eq(&first, &of(&block, &two)));
+        block[0] = b'W';
+        assert!(Arc::ptr_eq(&first, &of(&block, &two)), "the argument is none of it");
+        assert_eq!(*of(&block, &one), [b"B=2"]);
+        block[7] = b'3';
+        assert_eq!(*of(&block, &two), [b"A=3", b"B=2"]);
+        // One that goes on behind what is read at first.
+        let mut long = [b'x'; 400];
+        (long[0], long[399]) = (0, 0);
+        let envp = [long.as_ptr() as u64 + 1, 0];
+        assert_eq!(of(&long, &envp)[0].len(), 398);
+        long[300] = b'y';
+        assert_eq!(of(&long, &envp)[0][299], b'y');
     }
 
     #[test]
