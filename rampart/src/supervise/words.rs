@@ -28,12 +28,15 @@ pub struct Room {
     last: Last,
 }
 
+/// Strings, in their order.
+type Strings = Vec<Vec<u8>>;
+
 /// An environment, with where its strings lay and what was read there.
 #[derive(Debug, Default)]
 struct Last {
     pointers: Vec<u64>,
     bytes: Vec<u8>,
-    entries: Arc<Vec<Vec<u8>>>,
+    entries: Arc<Strings>,
 }
 
 /// What execve(2) is given.
@@ -44,7 +47,7 @@ pub struct Words {
     /// The arguments.
     pub argv: Vec<Vec<u8>>,
     /// The environment.
-    pub environment: Arc<Vec<Vec<u8>>>,
+    pub environment: Arc<Strings>,
 }
 
 /// Where it lies.
@@ -95,7 +98,7 @@ fn both(
     argv: Vec<u64>,
     envp: Vec<u64>,
     room: &mut Room,
-) -> io::Result<(Vec<Vec<u8>>, Arc<Vec<Vec<u8>>>)> {
+) -> io::Result<(Strings, Arc<Strings>)> {
     let count = argv.len();
     let all = [argv, envp].concat();
     if all.len() > AT_ONCE {

@@ -35,8 +35,8 @@ fn what_a_tree_has_come_by() {
         fs::copy(guard.path("dynamic/mark"), guard.path("lib").join(name)).unwrap();
     }
     for (line, runs) in TAINTED {
-        // Each is a tree of its own.
-        let ran = run(&mut supervised(&guard, &["sh", "-c", line]), "");
+        // Each is a tree of its own. From standard input, so that nobody sees the line before.
+        let ran = run(&mut supervised(&guard, &["sh"]), line);
         assert_eq!(guard.path("sent").exists(), *runs, "{line}: {ran:?}");
         assert_eq!(ran.stderr.contains("[p/send]"), !runs, "{line}: {ran:?}");
         let _ = fs::remove_file(guard.path("sent"));
@@ -68,7 +68,7 @@ fn what_a_tree_has_written() {
     // Longer than what is in doubt because clocks are coarse.
     sleep(Duration::from_millis(100));
     for (line, runs) in LINES {
-        let ran = run(&mut supervised(&guard, &["sh", "-c", line]), "");
+        let ran = run(&mut supervised(&guard, &["sh"]), line);
         assert_eq!(guard.path("left").exists(), *runs, "{line}: {ran:?}");
         assert_eq!(ran.stderr.contains("[p/own]"), !runs, "{line}: {ran:?}");
         for name in ["left", "new"] {
