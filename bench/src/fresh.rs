@@ -7,7 +7,7 @@
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use evaluator::command::{Command as Simple, Redirect, Var, Word};
 use evaluator::request::NoEnv;
@@ -95,14 +95,29 @@ pub fn sample(image: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Page faults of this process so far that needed no disk.
-fn faults() -> i64 {
-    // SAFETY: a `rusage` is numbers, for which zero is a value, and the kernel fills it; getrusage(2).
+/// What `who` has used so far (getrusage(2)).
+fn usage(who: libc::c_int) -> libc::rusage {
+    // SAFETY: a `rusage` is numbers, for which zero is a value, and the kernel fills it.
     unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
-        usage.ru_minflt
+        libc::getrusage(who, &raw mut usage);
+        usage
     }
+}
+
+/// Page faults of this process so far that needed no disk.
+fn faults() -> i64 {
+    usage(libc::RUSAGE_SELF).ru_minflt
+}
+
+/// The processor's time of every child that has ended and was waited for, and of theirs.
+pub fn spent_by_children() -> Duration {
+    let used = usage(libc::RUSAGE_CHILDREN);
+    let time = |time: libc::timeval| {
+        let micros = time.tv_sec.saturating_mul(1_000_000).saturating_add(time.tv_usec);
+        Duration::from_micros(u64::try_from(micros).unwrap_or_default())
+    };
+    time(used.ru_utime) + time(used.ru_stime)
 }
 
 /// Maps a file, for as long as the process lives.

@@ -1,6 +1,7 @@
 // One operation by one function of libc: operations FUNCTION PATH [OTHER]. Prints `ok`, or the error
 // that the program saw. OTHER is the second path of the functions that take two.
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -105,6 +106,10 @@ int main(int argc, char **argv) {
     IS(mount-bind) return said(mount(path, other, 0, MS_BIND, 0));
     IS(umount) return said(umount(path));
     IS(umount2) return said(umount2(path, UMOUNT_NOFOLLOW));
+    struct sockaddr_in near = {.sin_family = AF_INET, .sin_port = htons(atoi(path))};
+    near.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    IS(connect)
+        return said(connect(socket(AF_INET, SOCK_STREAM, 0), (void *)&near, sizeof near));
     struct dirent **list;
     IS(scandir) return said(scandir(path, &list, 0, 0) < 0 ? -1 : 0);
     IS(mkdir) return said(mkdir(path, 0700));
