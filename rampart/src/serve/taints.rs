@@ -1,13 +1,20 @@
 //! What trees have come by: state that rules need (`tainted`) and no single process has. It lives as
-//! long as the evaluator. A tree is known by its id, which nobody outside of it can guess.
+//! long as the evaluator; the daemon keeps it on the disk, for trees outlive its restarts. A tree is known by
+//! its id, which nobody outside of it can guess.
 
 use super::reports::Said;
 use crate::channel::{Connection, Fields};
 use crate::consent;
+use crate::failure::{Failure, reason};
+use crate::policy::image_store::write_atomically;
+use crate::serve::requests::now;
 use evaluator::Answer;
 use evaluator::wire::{Body, Kind, Tag};
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,25 +25,91 @@ const MOST: usize = 65_536;
 /// Longest id of a tree, in bytes: a library's, or a session of a host.
 const LONGEST: usize = 256;
 
+/// How long a tree is remembered on the disk after it came by something, in seconds. Agents do not run for so
+/// long.
+const KEPT: u64 = 30 * 24 * 3600;
+
 /// What each tree has come by: bits of `evaluator::image::format::taint`.
 #[derive(Debug, Default)]
-pub struct Taints(HashMap<Vec<u8>, u8>);
+pub struct Taints {
+    known: HashMap<Vec<u8>, u8>,
+    /// Where it is kept: one line each time, when (seconds since the epoch), what, and which tree, in
+    /// hexadecimal digits.
+    file: Option<File>,
+}
 
 impl Taints {
+    /// What is kept at `path`, where more is written to. What is old is left out.
+    ///
+    /// # Errors
+    /// If it cannot be read or written.
+    pub fn at(path: &Path) -> Result<Self, Failure> {
+        let failed = |error: io::Error| {
+            let path = path.display();
+            let why = reason(&error);
+            Failure::other(format!("cannot keep what trees have come by in `{path}`: {why}"))
+        };
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(failed(error)),
+        };
+        let (mut known, mut kept) = (HashMap::new(), String::new());
+        let oldest = (now() / 1000).saturating_sub(KEPT);
+        // A line that a crash cut short was believed by nobody.
+        for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+            let Some((when, bits, tree)) = parsed(line) else { continue };
+            if when >= oldest && known.len() < MOST {
+                *known.entry(tree).or_default() |= bits;
+                kept.push_str(line);
+            }
+        }
+        write_atomically(path, kept.as_bytes())?;
+        let opened = OpenOptions::new().append(true).custom_flags(libc::O_NOFOLLOW).open(path);
+        Ok(Self { known, file: Some(opened.map_err(failed)?) })
+    }
+
+    /// Puts it on the disk, where it is kept: whether it is there for sure.
+    fn keep(&mut self, tree: &[u8], bits: u8) -> bool {
+        let Some(file) = &mut self.file else { return true };
+        let tree: String = tree.iter().map(|byte| format!("{byte:02x}")).collect();
+        let line = format!("{} {bits} {tree}\n", now() / 1000);
+        let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
+        if let Err(error) = &written {
+            complain!("rampart: error: what a tree has come by cannot be kept: {}", reason(error));
+            // What follows must not be glued to half a line.
+            let _ = file.write_all(b"\n");
+        }
+        written.is_ok()
+    }
+
     /// What `tree` has come by, `more` included, which it does now; `None` if that cannot be kept.
     fn known(&mut self, tree: &[u8], more: u8) -> Option<u8> {
-        if let Some(known) = self.0.get_mut(tree) {
-            *known |= more;
-            return Some(*known);
-        }
-        if tree.is_empty() || tree.len() > LONGEST || self.0.len() >= MOST {
+        let before = self.known.get(tree).copied();
+        let is_full = before.is_none() && self.known.len() >= MOST;
+        if tree.is_empty() || tree.len() > LONGEST || is_full {
             return None;
         }
-        if more != 0 {
-            self.0.insert(tree.to_vec(), more);
+        let known = before.unwrap_or_default();
+        if more & !known == 0 {
+            return Some(known);
         }
-        Some(more)
+        self.known.insert(tree.to_vec(), known | more);
+        self.keep(tree, more).then_some(known | more)
     }
+}
+
+/// One line: when, what, and which tree.
+fn parsed(line: &str) -> Option<(u64, u8, Vec<u8>)> {
+    let mut words = line.trim_end().split(' ');
+    let (when, bits) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let tree = words.next()?.as_bytes();
+    let digits = tree.chunks(2).map(|pair| {
+        let pair = std::str::from_utf8(pair).ok()?;
+        u8::from_str_radix(pair, 16).ok()
+    });
+    let tree = digits.collect::<Option<Vec<u8>>>()?;
+    Some((when, bits, tree))
 }
 
 /// Who keeps them.
@@ -94,6 +167,14 @@ impl Keeper {
         if let Self::Joined(_, trees) = self {
             trees.lock().unwrap_or_else(PoisonError::into_inner).note(tree);
         }
+    }
+
+    /// This process, which keeps them at `path`.
+    ///
+    /// # Errors
+    /// As [`Taints::at`].
+    pub fn at(path: &Path) -> Result<Self, Failure> {
+        Ok(Self::Own(Arc::new(Mutex::new(Taints::at(path)?))))
     }
 
     /// What `tree` has come by, `more` included, which it does now.
@@ -180,5 +261,24 @@ mod tests {
             joined.note(number.to_string().as_bytes());
         }
         assert_eq!(joined.taint(b"", 0), Answer::Unavailable);
+    }
+
+    #[test]
+    fn what_is_kept_is_there_again() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("taints");
+        let now = now() / 1000;
+        // One that is old, two that are not, and one that a crash cut short.
+        let text = format!("1000000 1 6f6c64\n{now} 2 61\nnonsense\n{now} 1 62\n{now} 2 63");
+        fs::write(&path, text).unwrap();
+        let mut taints = Taints::at(&path).unwrap();
+        for (tree, known) in [("old", 0), ("a", 2), ("b", 1), ("c", 0)] {
+            assert_eq!(taints.known(tree.as_bytes(), 0), Some(known), "{tree}");
+        }
+        let odd = b"a \n\xff";
+        assert_eq!((taints.known(odd, 1), taints.known(b"a", 1)), (Some(1), Some(3)));
+        let mut taints = Taints::at(&path).unwrap();
+        assert_eq!((taints.known(odd, 0), taints.known(b"a", 0)), (Some(1), Some(3)));
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 4);
     }
 }

@@ -22,6 +22,7 @@ use crate::serve::requests::Desk;
 use crate::serve::server::Server;
 use crate::serve::service::{self, Watchdog, notify};
 use crate::serve::signals;
+use crate::serve::taints::Keeper;
 use crate::verbs::audit_forward;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -90,10 +91,11 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     make_private(&state)?;
     let state = state.join("evaluator");
     make_private(&state)?;
-    let (journal, kept) = Journal::open(&state.join(journal_name(&path)))?;
+    let (journal, kept) = Journal::open(&state.join(format!("approvals-{}.jsonl", digits(&path))))?;
     let approvals = Approvals::restored(kept.approvals, kept.same_boot);
     let name = path.display().to_string();
     let mut desk = Desk::new(policy, (approvals, Uses::at(uses)), name, None);
+    desk.brain.taints = Keeper::at(&state.join(format!("taints-{}", digits(&path))))?;
     desk.root_answers = arguments.root_answers;
     let mut server = Server::new(desk, listener, Some(journal), is_shared)?;
     let speaker = recorded(&mut server, places)?;
@@ -210,10 +212,9 @@ fn remade(recipe: &Recipe) -> Result<Layers, Failure> {
     Ok(Layers { all, recipe: None })
 }
 
-/// One journal a socket: two evaluators of a user must not share one.
-fn journal_name(socket: &std::path::Path) -> String {
+/// What tells the files of one socket from those of another: two evaluators of a user must not share one.
+fn digits(socket: &std::path::Path) -> String {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(socket.as_os_str().as_bytes());
-    let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("approvals-{name}.jsonl")
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

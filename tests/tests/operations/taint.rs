@@ -93,9 +93,32 @@ fn a_connection_is_refused_as_a_program_is() {
         ("read -r x < vault/secret; fetch f", true),
     ] {
         let line = format!("{before}; exec 3<>/dev/tcp/127.0.0.1/{port} && echo connected");
-        let ran = run(evaluator.inside("bash").args(["-c", &line]), "");
+        let mut command = evaluator.inside("bash");
+        let ran = run(command.args(["-c", &line]).env("RAMPART_ASK_TIMEOUT", "1"), "");
         assert_eq!(ran.stdout.contains("connected\n"), !is_refused, "{before}: {ran:?}");
         assert_eq!(ran.stderr.contains("[connects/connect]"), is_refused, "{before}: {ran:?}");
+    }
+}
+
+/// What a tree has come by outlives the evaluator that was told, however that ends.
+#[test]
+fn a_restart_forgets_nothing() {
+    let guard = guard();
+    let mut evaluator = Evaluator::start(&guard);
+    for (line, runs) in [("fetch f", true), ("fetch f; read -r x < vault/secret", false)] {
+        for name in ["ready", "go", "sent"] {
+            let _ = fs::remove_file(guard.path(name));
+        }
+        let line = format!("{line}; : > ready; until [ -e go ]; do sleep 0.02; done; send sent");
+        let mut command = evaluator.inside("sh");
+        command.args(["-c", &line]);
+        let running = std::thread::spawn(move || run(&mut command, ""));
+        evaluator.wait("the tree", || guard.path("ready").exists().then_some(()));
+        evaluator.kill();
+        evaluator.restart();
+        fs::write(guard.path("go"), "").unwrap();
+        let ran = running.join().unwrap();
+        assert_eq!(guard.path("sent").exists(), runs, "{line}: {ran:?}");
     }
 }
 
