@@ -52,7 +52,10 @@ pub enum Kind {
     /// What has the tree of the process that asks come by ([`Tag::Tree`])? With [`Tag::Taint`], it comes by
     /// that, too.
     Taint = 11,
-    /// The answer to the first three, and to the last three.
+    /// A process of the tree ([`Tag::Tree`]) has made so many more calls ([`Tag::Number`]) of those that a rule
+    /// ([`Tag::Owner`], [`Tag::Rule`]) counts within so many seconds ([`Tag::Duration`]): how many has the tree?
+    Count = 12,
+    /// The answer to the first three, and to the last four.
     Answer = 0x81,
     /// The answer to the others: one JSON value in [`Tag::Text`].
     Report = 0x82,
@@ -61,7 +64,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Judge,
         Self::Ask,
         Self::Covered,
@@ -73,6 +76,7 @@ impl Kind {
         Self::Digest,
         Self::Once,
         Self::Taint,
+        Self::Count,
         Self::Answer,
         Self::Report,
         Self::Refused,
@@ -140,6 +144,10 @@ pub enum Tag {
     Process = 30,
     /// What a tree has come by, bits of `image::format::taint`: one byte.
     Taint = 31,
+    /// How many: `u32`.
+    Number = 32,
+    /// The function by which a running program does it itself; [`Tag::File`] is the program then.
+    Hook = 33,
     /// File that a tool would touch.
     Path = 40,
     /// Address that a tool would open.

@@ -21,6 +21,8 @@ pub struct Counted<'a> {
     pub rule: &'a [u8],
     /// Length of the window in seconds.
     pub window: u64,
+    /// How many calls the rule asks for: below that the exact count does not matter.
+    pub least: u32,
 }
 
 /// What holds for one call only (`once`). Entries with the same rule and end are used up together.

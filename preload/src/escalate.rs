@@ -3,10 +3,13 @@
 //! the program. In the new process the self-check comes to the same verdict again, and asks the
 //! evaluator whether this process, as the kernel knows it, was let go: one small packet.
 
+pub mod operation;
+
 use core::ffi::{CStr, c_char};
 
 use evaluator::settle::Settled;
 use evaluator::wire::{Body, HEADER, Header, Kind, Tag, field};
+use evaluator::world::Counted;
 use evaluator::{Action, Once, Verdict};
 use libc::AT_FDCWD;
 
@@ -52,6 +55,7 @@ pub enum Covered {
 }
 
 /// On whose word a call goes ahead, as text for the event.
+#[derive(Clone)]
 pub struct Word {
     text: [u8; 64],
     len: usize,
@@ -66,6 +70,11 @@ impl Word {
             word.set([LOCAL, b"", b""]);
         }
         word
+    }
+
+    /// Nobody's.
+    pub const fn none() -> Self {
+        Self { text: [0; 64], len: 0 }
     }
 
     fn set(&mut self, parts: [&[u8]; 3]) {
@@ -175,6 +184,26 @@ pub fn taint(snapshot: &Snapshot, more: u8) -> Option<u8> {
     }
 }
 
+/// Tells the evaluator of `more` calls that a rule counts: how many the tree has made. `None` if nobody
+/// keeps that. Nobody waits for an evaluator that is being restarted: this is asked in the middle of a
+/// removal of many files.
+#[inline(never)]
+pub fn count(snapshot: &Snapshot, counted: &Counted<'_>, more: u32) -> Option<u32> {
+    if snapshot.socket.is_empty() || snapshot.tree.is_empty() {
+        return None;
+    }
+    let mut answer = [0; ANSWER];
+    let window = u32::try_from(counted.window).unwrap_or(u32::MAX);
+    let fields = [
+        (Tag::Tree, snapshot.tree),
+        (Tag::Owner, counted.policy),
+        (Tag::Rule, counted.rule),
+        (Tag::Duration, &window.to_le_bytes()[..]),
+        (Tag::Number, &more.to_le_bytes()[..]),
+    ];
+    question(snapshot.socket, Kind::Count, &fields, &mut answer)?.number(Tag::Number)
+}
+
 /// Sends a question of a few fields, and reads the answer.
 #[inline(never)]
 fn question<'a>(
@@ -199,14 +228,15 @@ fn question<'a>(
     let header = Header { kind, length: len as u32, in_memfd: false };
     head.iter_mut().zip(header.bytes()).for_each(|(to, from)| *to = from);
     let packet = packet.get(..HEADER.saturating_add(len)).filter(|_| fits)?;
-    let len = exchange(socket, packet, answer).ok()?;
+    let tries = if kind == Kind::Count { 0 } else { TRIES };
+    let len = exchange(socket, packet, answer, tries).ok()?;
     let (header, body) = Header::read(answer.get(..len)?).ok()?;
     let is_answer = header.kind == Kind::Answer && !header.in_memfd;
     is_answer.then(|| Body::read(body).ok()).flatten()
 }
 
-fn exchange(path: &[u8], request: &[u8], answer: &mut [u8]) -> Result<usize, Errno> {
-    let socket = connect(path)?;
+fn exchange(path: &[u8], request: &[u8], answer: &mut [u8], tries: u32) -> Result<usize, Errno> {
+    let socket = connect(path, tries)?;
     let user = socket.peer_user()?;
     if user != 0 && user != sys::effective_user() {
         return Err(Errno(libc::EPERM));
@@ -215,14 +245,14 @@ fn exchange(path: &[u8], request: &[u8], answer: &mut [u8]) -> Result<usize, Err
     socket.receive(answer, PATIENCE)
 }
 
-fn connect(path: &[u8]) -> Result<Fd, Errno> {
+fn connect(path: &[u8], most: u32) -> Result<Fd, Errno> {
     if path.is_empty() {
         return Err(Errno(libc::ENOENT));
     }
     let mut tries = 0;
     loop {
         match Fd::connect(path) {
-            Err(Errno(libc::ECONNREFUSED)) if tries < TRIES => {
+            Err(Errno(libc::ECONNREFUSED)) if tries < most => {
                 tries += 1;
                 sys::pause(PAUSE);
             }

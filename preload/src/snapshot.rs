@@ -83,6 +83,11 @@ impl Snapshot {
         self.vars.get(..self.var_count).unwrap_or(&[])
     }
 
+    /// The value of one of them, by its name and `=`.
+    pub fn value(&self, name: &[u8]) -> Option<&'static [u8]> {
+        self.vars().iter().find_map(|entry| entry.to_bytes().strip_prefix(name))
+    }
+
     /// The policy layers, lowest first.
     pub fn images(&self) -> &[Slot] {
         self.images.get(..self.image_count).unwrap_or(&[])

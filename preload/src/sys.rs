@@ -12,8 +12,10 @@ use libc::{
 use crate::strings::AnyPath;
 
 mod process;
+mod signals;
 mod socket;
 
+pub use signals::Held;
 pub use socket::{own_address, pause};
 
 pub use process::{

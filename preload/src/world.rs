@@ -205,7 +205,15 @@ impl World for Files<'_> {
             by.set([rule.0, first, second, third]);
         }
         let window_ms = counted.window.saturating_mul(1000);
-        Answer::Value(counts.count(rule.0, window_ms, sys::coarse_time(), is_new))
+        // Without room for one more rule its count is surely reached.
+        let Some(count) = counts.count(rule.0, window_ms, sys::coarse_time(), is_new) else {
+            return Answer::Value(u32::MAX);
+        };
+        let tell = |more| match self.speaks {
+            true => escalate::count(self.snapshot, counted, more),
+            false => None,
+        };
+        Answer::Value(count.of_tree(counted.least, tell))
     }
 
     fn user(&self) -> Answer<u32> {

@@ -27,6 +27,10 @@ pub struct Asked {
     pub argv: Vec<Vec<u8>>,
     /// Text for a shell, in place of file and arguments.
     pub shell: Option<Vec<u8>>,
+    /// The function by which a running program does it itself; `file` is the program then.
+    pub hook: Option<Vec<u8>>,
+    /// The file of that program, as the kernel knows it.
+    pub program: Option<Vec<u8>>,
     /// Where, if known.
     pub cwd: Option<Vec<u8>>,
     /// The environment of the program.
@@ -54,6 +58,8 @@ impl Asked {
             file: owned(Tag::File).unwrap_or_default(),
             argv: body.all(Tag::Argument).map(<[u8]>::to_vec).collect(),
             shell: owned(Tag::Shell),
+            hook: owned(Tag::Hook),
+            program: None,
             cwd: owned(Tag::Directory).filter(|path| path.starts_with(b"/")),
             environment: Environment::of_entries(environment),
             path: owned(Tag::Path),
@@ -84,8 +90,11 @@ impl Asked {
         let mut fields = Fields::default().with(Tag::Tool, &self.tool);
         match &self.shell {
             Some(text) => fields.add(Tag::Shell, text),
-            None if self.is_no_program() => {}
+            None if self.is_no_program() && self.hook.is_none() => {}
             None => fields.add(Tag::File, &self.file),
+        }
+        if let Some(hook) = &self.hook {
+            fields.add(Tag::Hook, hook);
         }
         for (tag, value) in [(Tag::Path, &self.path), (Tag::Url, &self.url)] {
             if let Some(value) = value {
@@ -109,6 +118,9 @@ impl Asked {
 
     /// The file, absolute where the directory is known.
     pub fn path(&self) -> PathBuf {
+        if let Some(program) = &self.program {
+            return PathBuf::from(OsStr::from_bytes(program));
+        }
         let cwd =
             self.cwd.as_deref().map_or(Path::new("/"), |cwd| Path::new(OsStr::from_bytes(cwd)));
         cwd.join(OsStr::from_bytes(&self.file))
@@ -129,6 +141,10 @@ impl Asked {
             tool: &self.tool,
             call: match &self.shell {
                 Some(text) => Call::Shell(text),
+                // Whoever reads of it hears the function from the process itself.
+                None if self.hook.is_some() => {
+                    Call::Operation { hook: "operation", program: &self.file }
+                }
                 None if self.is_no_program() => Call::Nothing,
                 None => Call::Exec { file: &self.file, argv: &argv },
             },
@@ -147,8 +163,9 @@ impl Asked {
     }
 
     /// Whether nothing is started.
-    const fn is_no_program(&self) -> bool {
-        self.shell.is_none() && self.file.is_empty() && self.argv.is_empty()
+    pub const fn is_no_program(&self) -> bool {
+        let is_nothing = self.file.is_empty() && self.argv.is_empty();
+        self.hook.is_some() || (self.shell.is_none() && is_nothing)
     }
 
     /// What an approval is bound to, as one digest: which file with which content, the arguments,
@@ -238,6 +255,10 @@ impl Asked {
             };
             words.extend(self.params.iter().map(shown));
         }
+        if let Some(hook) = &self.hook {
+            let [hook, program] = [hook, &self.file].map(|word| crate::bytes::visible(word));
+            words.push(format!("({hook} in {program})"));
+        }
         words.join(" ")
     }
 }
@@ -249,7 +270,8 @@ fn parameter(field: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
 }
 
 /// Fields that stand for variables: a caller that states them need not send an environment.
-const NAMED: [(Tag, &str); 2] = [(Tag::Agent, "RAMPART_AGENT"), (Tag::Session, "RAMPART_SESSION")];
+const NAMED: [(Tag, &str); 3] =
+    [(Tag::Agent, "RAMPART_AGENT"), (Tag::Session, "RAMPART_SESSION"), (Tag::Tree, "RAMPART_TREE")];
 
 #[cfg(test)]
 mod tests {

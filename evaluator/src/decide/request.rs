@@ -76,6 +76,7 @@ impl<'j> Judge<'j, '_> {
             policy: image.text(policy.name, policy.name_len).ok_or(Fault::Corrupt)?,
             rule: image.text(rule.name, rule.name_len).ok_or(Fault::Corrupt)?,
             window,
+            least: record.number,
         };
         Ok(match self.world.calls(&counted) {
             Answer::Value(count) => Tri::from(count >= record.number),

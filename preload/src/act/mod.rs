@@ -23,7 +23,7 @@ pub fn set_errno(errno: Errno) {
 }
 
 /// libc's `errno`.
-fn errno() -> Errno {
+pub fn errno() -> Errno {
     // SAFETY: the calling thread's own errno.
     Errno(unsafe { *__errno_location() })
 }

@@ -4,7 +4,9 @@
 use core::ffi::{CStr, c_char, c_int, c_uint};
 
 use evaluator::image::gate::operation::{READ, TOOLS, WRITE};
-use libc::{AT_FDCWD, O_ACCMODE, O_CREAT, O_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR, O_TRUNC};
+use libc::{
+    AT_FDCWD, O_ACCMODE, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR, O_TRUNC,
+};
 
 use super::path::Named;
 use super::verdict::Operation;
@@ -84,6 +86,10 @@ impl State {
         if !self.may_hold(kinds, &named) {
             self.cancellation_point();
             match self.open_plain(&named, flags, mode) {
+                Some(Ok(fd)) if flags & O_DIRECTORY != 0 => {
+                    self.note_clear(&named, fd);
+                    return fd;
+                }
                 Some(Ok(fd)) => return fd,
                 Some(Err(errno)) => {
                     set_errno(errno);

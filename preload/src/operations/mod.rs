@@ -21,6 +21,7 @@ macro_rules! next {
     };
 }
 
+mod asked;
 mod changes;
 mod confined;
 pub mod counts;
@@ -39,7 +40,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize
 
 use evaluator::image::gate::Gate;
 
-use crate::act::set_errno;
+use crate::act::{errno, set_errno};
 use crate::escalate;
 use crate::observe::process;
 use crate::snapshot::{MAX_IMAGES, Mode, Snapshot};
@@ -55,7 +56,9 @@ pub use system_call::{syscall_openat, syscall_openat2};
 /// others pay nothing for it.
 pub struct State {
     snapshot: &'static Snapshot,
+    /// What the rules say in advance, `gate_count` of them: none for images that have no such rules.
     gates: [Gate<'static>; MAX_IMAGES],
+    gate_count: usize,
     /// libc's own functions, by the number of the entry; 0 until its first use.
     libc: [AtomicUsize; entries::COUNT],
     /// The file that this program was started from, after every link; empty if that is not known.
@@ -109,9 +112,12 @@ fn activate(snapshot: &'static Snapshot) -> Activation {
         (&raw mut (*place).gates).write([Gate::default(); MAX_IMAGES]);
         let gates = (&raw mut (*place).gates).cast::<Gate<'static>>();
         let all = snapshot.images().iter().flat_map(crate::images::Slot::gates);
-        for (index, gate) in all.take(MAX_IMAGES).enumerate() {
-            gates.add(index).write(gate);
+        let mut count = 0_usize;
+        for gate in all.take(MAX_IMAGES).filter(|gate| gate.is_about(u32::MAX)) {
+            gates.add(count).write(gate);
+            count = count.saturating_add(1);
         }
+        (&raw mut (*place).gate_count).write(count);
         (*place).program.find_program();
         let test_cancel = snapshot.next.find_in_libc(c"pthread_testcancel");
         (*place).test_cancel.store(test_cancel, Ordering::Relaxed);
@@ -147,9 +153,13 @@ impl PathBytes<1024> {
 }
 
 impl State {
+    fn gates(&self) -> &[Gate<'static>] {
+        self.gates.get(..self.gate_count).unwrap_or(&self.gates)
+    }
+
     /// Whether some rule is about one of `kinds` (bits of `image::gate::operation`).
     fn is_about(&self, kinds: u32) -> bool {
-        self.gates.iter().any(|gate| gate.is_about(kinds))
+        self.gates().iter().any(|gate| gate.is_about(kinds))
     }
 
     /// A point at which a thread may be cancelled, as libc's own open is one (pthreads(7)). Open calls
@@ -167,12 +177,21 @@ impl State {
 
     /// Whether each call of one of `kinds` needs a verdict.
     fn is_open(&self, kinds: u32) -> bool {
-        self.gates.iter().any(|gate| gate.is_open(kinds))
+        self.gates().iter().any(|gate| gate.is_open(kinds))
     }
 
     /// Whether some rule may hold for a path with this text.
     fn may_match(&self, text: &[u8]) -> bool {
-        self.gates.iter().any(|gate| gate.may_match(text))
+        self.gates().iter().any(|gate| gate.may_match(text))
+    }
+
+    /// The same for the directory that a path starts at: what stands at its end is followed by a slash there.
+    fn may_match_below(&self, directory: &[u8]) -> bool {
+        let mut end = [b'/'; 4];
+        for (to, from) in end.iter_mut().rev().skip(1).zip(directory.iter().rev()) {
+            *to = *from;
+        }
+        self.may_match(directory) || self.may_match(&end)
     }
 
     /// Tells the evaluator what this process brings to its tree, each thing once.
@@ -194,8 +213,10 @@ impl State {
     }
 }
 
-/// Ends a call that is not permitted.
+/// Ends a call that is not permitted, or that a signal has ended while somebody was asked about it.
 fn refuse() -> c_int {
-    set_errno(Errno(libc::EACCES));
+    if errno() != Errno(libc::EINTR) {
+        set_errno(Errno(libc::EACCES));
+    }
     -1
 }

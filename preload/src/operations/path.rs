@@ -78,7 +78,7 @@ impl State {
         }
         let mut base = PathBytes::<ROOM>::new();
         match named.base(&mut base) {
-            Ok(base) if self.may_match(base) => true,
+            Ok(base) if self.may_match_below(base) => true,
             Ok(_) => {
                 if let (Some(known), Some(slot)) = (known, known.and_then(|it| self.slot(it))) {
                     slot.store(known, Ordering::Relaxed);
@@ -95,6 +95,19 @@ impl State {
     /// place meanwhile is not noticed: a process in the tree would need a rule's permission for that.
     fn is_clear(&self, directory: u64) -> bool {
         self.slot(directory).is_some_and(|slot| slot.load(Ordering::Relaxed) == directory)
+    }
+
+    /// Notes that in the directory `fd`, opened as `named` without links, no rule may hold: its path was found clear,
+    /// and what a walk through a tree opens next lies there.
+    pub fn note_clear(&self, named: &Named<'_>, fd: c_int) {
+        if self.is_confined() || self.may_match_below(named.path.to_bytes()) {
+            return;
+        }
+        if let Ok(stat) = sys::stat(fd, c"", libc::AT_EMPTY_PATH)
+            && let Some(slot) = self.slot(identity(&stat))
+        {
+            slot.store(identity(&stat), Ordering::Relaxed);
+        }
     }
 
     fn slot(&self, directory: u64) -> Option<&AtomicU64> {

@@ -6,18 +6,21 @@ use core::ffi::c_void;
 
 use evaluator::event::Outcome;
 use evaluator::request::{NoParams, Request, Target};
-use evaluator::settle::settle;
+use evaluator::settle::{Settled, settle};
 use evaluator::{Action, Call, Caller, Cwd, notice};
 
 use super::State;
+use super::asked::Asked;
 use super::path::{Named, lead};
+use crate::act::set_errno;
+use crate::escalate::Word;
 use crate::images::Layers;
 use crate::judge::{self, Desk, Digest, Memory, Parts, Record, desk_parts};
 use crate::observe::{Stage, process};
 use crate::on_stack::on_stack;
 use crate::snapshot::Mode;
 use crate::strings::{AnyPath, LongPath, Vector};
-use crate::sys;
+use crate::sys::{self, Errno};
 use crate::world::{CountedBy, Files};
 
 /// Longest path that the kernel takes.
@@ -46,17 +49,38 @@ struct Job<'a> {
     /// `None` until there is a verdict.
     permitted: Option<bool>,
     /// The rules that have counted it.
-    counted: Cell<CountedBy>,
+    counted: &'a Cell<CountedBy>,
+    /// Who was asked about it.
+    asked: &'a Asked,
 }
 
 impl State {
-    /// Whether `operation` may go ahead. What is not permitted was said and recorded.
+    /// Whether `operation` may go ahead. What is not permitted was said and recorded, or a signal has ended
+    /// it, which `errno` says.
     #[inline(never)]
     pub fn permits(&self, operation: &Operation<'_>) -> bool {
+        let (counted, asked) = (Cell::new([0; 4]), Asked::default());
+        loop {
+            let permitted = self.judge(operation, &counted, &asked);
+            match asked.hear() {
+                // Somebody has answered: the verdict knows it now.
+                Some(true) => {}
+                Some(false) if permitted => return true,
+                Some(false) => {
+                    set_errno(Errno(libc::EACCES));
+                    return false;
+                }
+                None => return false,
+            }
+        }
+    }
+
+    /// One verdict on all of `operation`. It is none yet where it leaves something to be heard.
+    #[inline(never)]
+    fn judge(&self, operation: &Operation<'_>, counted: &Cell<CountedBy>, asked: &Asked) -> bool {
         let path = operation.named.map_or(0, |named| named.path.to_bytes().len());
         let input = operation.urls.iter().fold(path, |sum, url| sum.saturating_add(url.len()));
-        let counted = Cell::new([0; 4]);
-        let mut job = Job { state: self, operation, memory: None, permitted: None, counted };
+        let mut job = Job { state: self, operation, memory: None, permitted: None, counted, asked };
         if let Some(desk) = Desk::take(input, 1) {
             // SAFETY: the stack is this verdict's alone, 16-byte aligned, and ends where the rest
             // starts; `run_at` gets the job that it expects and does not unwind.
@@ -184,13 +208,33 @@ impl Turn<'_> {
         };
         let world = Files::at(Stage::Before, snapshot).of_operation(
             &state.counts,
-            &self.job.counted,
+            self.job.counted,
             !state.is_confined(),
         );
         let images = self.layers.images();
         let quick = quick.as_mut().filter(|_| is_quick);
         let verdict = judge::verdict(images, &request, &world, quick, full.as_mut())?;
-        let settled = settle(&verdict, snapshot.fail_open);
+        let alone = settle(&verdict, snapshot.fail_open);
+        let Some((settled, word)) = state.settled(self.job.asked, &request, (&verdict, alone))
+        else {
+            return Some(false);
+        };
+        let said = Said { request: &request, verdict: &verdict, settled, word };
+        self.conclude(&said, event, notice, is_attempt)
+    }
+
+    /// What a verdict comes to, said and recorded; `None` if the memory does not do.
+    #[inline(never)]
+    fn conclude(
+        &self,
+        said: &Said<'_>,
+        event: &mut [u8],
+        notice: &mut [u8],
+        is_attempt: bool,
+    ) -> Option<bool> {
+        let Job { state, operation, .. } = self.job;
+        let Said { request, verdict, settled, word } = said;
+        let snapshot = state.snapshot;
         if settled.permitted || snapshot.mode == Mode::Monitor {
             state.comes_by(verdict.taint);
         }
@@ -216,10 +260,10 @@ impl Turn<'_> {
         let mut record = Record {
             snapshot,
             hook: operation.hook,
-            request: &request,
-            verdict: &verdict,
-            settled: &settled,
-            word: "",
+            request,
+            verdict,
+            settled,
+            word: word.as_str(),
             id: judge::new_id(time_us),
             time_us,
             began_us: self.began_us,
@@ -228,11 +272,19 @@ impl Turn<'_> {
         };
         record.write(outcome, event)?;
         if outcome == Outcome::Denied {
-            let len = notice::denial(notice, &verdict, &request, &settled, &record.id);
+            let len = notice::denial(notice, verdict, request, settled, &record.id);
             let _ = sys::write(2, notice.get(..len).unwrap_or(&[]));
         }
         Some(outcome != Outcome::Denied)
     }
+}
+
+/// A verdict and what it comes to.
+struct Said<'a> {
+    request: &'a Request<'a>,
+    verdict: &'a evaluator::Verdict<'a>,
+    settled: Settled,
+    word: Word,
 }
 
 /// The working directory; `None` if there is no room for it.

@@ -100,7 +100,7 @@ fn limit(resource: usize) -> Option<u64> {
 }
 
 /// A signal set as the kernel takes it, 64 signals.
-const SIGNAL_SET: usize = size_of::<u64>();
+pub const SIGNAL_SET: usize = size_of::<u64>();
 
 /// Runs `write` so that a limit on the size of files (`RLIMIT_FSIZE`, `setrlimit(2)`) makes it fail
 /// with `EFBIG` and nothing else: the signal `SIGXFSZ` that comes with it would end the host
@@ -126,7 +126,7 @@ pub fn within_file_size_limit(
 }
 
 /// `rt_sigprocmask(2)`.
-fn change_mask(how: c_int, set: &u64, before: &mut u64) {
+pub fn change_mask(how: c_int, set: &u64, before: &mut u64) {
     let args = [
         int(how),
         core::ptr::from_ref(set) as usize,

@@ -63,6 +63,16 @@ impl Fd {
         unsafe { call(libc::SYS_sendto, args) }
     }
 
+    /// Waits until a packet has come, or the other end has gone, at most `ms` milliseconds: whether it has.
+    /// `EINTR` if a signal was handled meanwhile.
+    pub fn has_come(&self, ms: u64) -> Result<bool, Errno> {
+        let mut waiting = libc::pollfd { fd: self.0, events: POLLIN, revents: 0 };
+        let limit = [(ms / 1000).cast_signed(), (ms % 1000 * 1_000_000).cast_signed()];
+        let args = [(&raw mut waiting) as usize, 1, limit.as_ptr() as usize, 0, 0, 0];
+        // SAFETY: one `struct pollfd`, and the layout of the 64-bit `struct timespec`.
+        unsafe { call(libc::SYS_ppoll, args) }.map(|count| count > 0)
+    }
+
     /// Waits until a packet has come, at most `seconds`, and receives it. `ETIMEDOUT` if none
     /// has.
     pub fn receive(&self, out: &mut [u8], seconds: i64) -> Result<usize, Errno> {

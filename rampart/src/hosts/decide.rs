@@ -383,5 +383,7 @@ fn asked(case: &Case, request: &Request<'_>, environment: &Environment) -> Asked
         path: case.path.clone(),
         url: case.url.clone(),
         params: case.params.clone(),
+        hook: None,
+        program: None,
     }
 }

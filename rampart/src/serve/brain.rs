@@ -7,6 +7,7 @@ use super::files::KnownFiles;
 use super::once::{self, SharedUses, Uses};
 use super::requests::now;
 use super::taints::Keeper;
+use super::tallies;
 use crate::asked::Asked;
 use crate::failure::Failure;
 use crate::launch::environment::Environment;
@@ -78,6 +79,8 @@ pub struct Brain {
     pub uses: SharedUses,
     /// What trees have come by.
     pub taints: Keeper,
+    /// How often the programs of trees did things themselves.
+    pub tallies: tallies::Shared,
 }
 
 impl Brain {
@@ -102,6 +105,7 @@ impl Brain {
             counters: self.counters.clone(),
             uses: self.uses.clone(),
             taints: self.taints.clone(),
+            tallies: self.tallies.clone(),
             ..Self::default()
         }
     }
@@ -130,10 +134,12 @@ impl Brain {
             .in_tree(self.taints.clone(), tree_of(&asked.environment))
             .counted_by(once::by(&self.uses, uid, asker));
         let images = policy.images();
-        let Self { scratch, counters, .. } = self;
+        let tree = asked.hook.is_some().then(|| tree_of(&asked.environment));
+        let Self { scratch, counters, tallies, .. } = self;
         asked.with_request(facts, |request| {
             let caller = (uid, request.caller.session);
-            let world = Counting::new(files, counters, caller, (asker, now() / 1000));
+            let world = Counting::new(files, counters, caller, (asker, now() / 1000))
+                .of_tree(tree.as_deref().map(|tree| (&*tallies, tree)));
             scratch.fit(request, policy.rules);
             let mut scratch = scratch.borrow();
             let told = tell(&decide(&images, request, &world, &mut scratch), request);

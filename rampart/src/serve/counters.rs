@@ -2,6 +2,7 @@
 //! `call_count` counts the calls for which all else in it holds, for each user and session. One
 //! process counts once, however often it asks. The counts live as long as the evaluator.
 
+use super::tallies;
 use crate::process::{Asker, Process};
 use crate::verdict::world::{FileSystem, Use};
 use evaluator::world::{Counted, Once};
@@ -92,6 +93,8 @@ pub struct Counting<'c> {
     caller: (u32, &'c [u8]),
     /// Which process, and the time in seconds.
     call: (u64, Asker),
+    /// Where a tree's own calls are counted, and which tree's, for what its programs do themselves.
+    of_tree: Option<(&'c tallies::Shared, &'c [u8])>,
     touched: RefCell<Vec<Key>>,
 }
 
@@ -103,7 +106,13 @@ impl<'c> Counting<'c> {
         caller: (u32, &'c [u8]),
         (asker, now): (Asker, u64),
     ) -> Self {
-        Self { files, counters, caller, call: (now, asker), touched: RefCell::default() }
+        let (call, touched) = ((now, asker), RefCell::default());
+        Self { files, counters, caller, call, of_tree: None, touched }
+    }
+
+    /// The same for what a program of a tree does itself: its process has told of it before.
+    pub fn of_tree(self, of_tree: Option<(&'c tallies::Shared, &'c [u8])>) -> Self {
+        Self { of_tree, ..self }
     }
 
     /// What holds once and was taken for granted.
@@ -128,8 +137,13 @@ impl World for Counting<'_> {
         };
         let (now, asker) = self.call;
         let process = asker.process();
-        let counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counters.with_this(&key, counted.window, (process, now));
+        let count = match self.of_tree {
+            Some((tallies, tree)) => tallies::known(tallies, tree, counted),
+            None => {
+                let counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+                counters.with_this(&key, counted.window, (process, now))
+            }
+        };
         let mut touched = self.touched.borrow_mut();
         if !touched.contains(&key) {
             touched.push(key);

@@ -43,4 +43,5 @@ pub mod server;
 pub mod service;
 pub mod signals;
 pub mod taints;
+pub mod tallies;
 pub mod weigh;

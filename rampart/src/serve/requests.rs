@@ -8,6 +8,7 @@ use super::once::Uses;
 use super::passed::{EVALUATOR, Passed};
 use super::peer::Peer;
 use super::reports::{Said, answer, answered, listed, refused, report, unresolved_text};
+use super::tallies;
 use super::weigh::{Open, Stands, Weighed, is_about_its_process, is_heavy, weigh};
 use crate::audit::record;
 use crate::channel::Fields;
@@ -115,6 +116,7 @@ impl Desk {
             (Kind::Once, Some(process)) => {
                 Handled::Now(facts::once(&self.brain.uses, body, (process, peer.uid)))
             }
+            (Kind::Count, _) => Handled::Now(tallies::answer(&self.brain.tallies, body)),
             (Kind::Taint, _) => Handled::Now(self.brain.taints.answer(body)),
             (Kind::Resolve, Some(process)) => self.resolve(body, process, *peer),
             (kind, _) => Handled::Now(self.tell(kind, body, *peer)),

@@ -124,11 +124,16 @@ fn ask(
     brain: &mut Brain,
     policy: &InForce,
 ) -> Weighed {
-    let asked = Asked::read(body);
-    let facts = brain.facts(&asked);
+    let mut asked = Asked::read(body);
     let Some((process, peer)) = on_behalf(body, process, peer) else {
         return Weighed::Said(refused("this process may not ask for others"));
     };
+    // What a program does itself was judged by all that its process knows; here nothing is known better.
+    let is_own = asked.hook.is_some();
+    if is_own {
+        asked.program = process.link("exe");
+    }
+    let facts = brain.facts(&asked);
     // Only the helper puts a verdict to us: it has judged by the tree's own policy before.
     let is_put = body.one(Tag::Scope) == Some(b"verdict") && process.runs_what_we_run();
     // By the very policy that the asker has, what we know and it does not is the answer.
@@ -143,7 +148,8 @@ fn ask(
     });
     let ((coverage, action, rule, vouches, (service, effects)), counts) =
         brain.judge(policy, (&asked, &facts), peer.asker(), |verdict, request| {
-            let vouches = (is_same || is_put) && verdict.action.permits() && !verdict.unsure;
+            let vouches =
+                (is_same || is_put) && !is_own && verdict.action.permits() && !verdict.unsure;
             let service = Address::of(&images, verdict)
                 .map(|address| (address, question(&asked, request, verdict)));
             (
@@ -154,6 +160,7 @@ fn ask(
                 (service, effects::lines(&verdict.tree, &Around::of(request), None)),
             )
         });
+    let is_counted = counts.iter().any(|key| key.is_of(&rule));
     let timeout = body.number(Tag::Timeout).unwrap_or(TIMEOUT.0).clamp(1, TIMEOUT.1);
     let stands = match (action, service) {
         (Action::Deny, _) => {
@@ -161,7 +168,6 @@ fn ask(
                 .with(Tag::Action, &[Action::Deny as u8])
                 .with(Tag::By, POLICY.as_bytes())
                 .with(Tag::Rule, rule.as_bytes());
-            let is_counted = counts.iter().any(|key| key.is_of(&rule));
             Stands::Denied(Said { kind: Kind::Answer, body: said }, is_counted)
         }
         (_, Some((address, question))) => {
@@ -177,10 +183,15 @@ fn ask(
         let value = asked.environment.value(name).unwrap_or_default();
         crate::bytes::visible(value.as_encoded_bytes())
     };
+    let key = match is_own {
+        true => own_key(&asked, is_counted, (peer.uid, &policy.digest)),
+        false => asked.key(peer.uid, body.one(Tag::Policy).unwrap_or_default()),
+    };
     let wanted = Wanted {
-        key: asked.key(peer.uid, body.one(Tag::Policy).unwrap_or_default()),
-        coverage,
-        exact: whole(&asked, &facts),
+        key,
+        // Where no program is started there are no commands that a yes could be one to.
+        coverage: if asked.is_no_program() { Coverage::default() } else { coverage },
+        exact: if asked.is_no_program() { vec![key] } else { whole(&asked, &facts) },
         about: About {
             command: asked.shown(),
             argv: plain(&asked),
@@ -195,7 +206,16 @@ fn ask(
         timeout: u64::from(timeout) * 1000,
         fallback: body.one(Tag::Action) == Some(&[Action::Allow as u8]),
     };
+    // What a program does itself was counted before it is asked about.
+    let counts = if is_own { Vec::new() } else { counts };
     Weighed::Open(Box::new(Open { wanted, process, stands, counts }))
+}
+
+/// What an approval of something that a program does itself is bound to. Where a rule asks for the number
+/// of calls, the person answers for all of that kind and not for the one that made the number full.
+fn own_key(asked: &Asked, is_counted: bool, (uid, policy): (u32, &[u8])) -> Id {
+    let kind = || Asked { path: None, url: None, cwd: None, ..asked.clone() };
+    if is_counted { kind().key(uid, policy) } else { asked.key(uid, policy) }
 }
 
 /// What a service is asked about the call.

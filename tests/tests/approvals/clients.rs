@@ -8,7 +8,7 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv,
     send, socket_with,
 };
-use tests::Evaluator;
+use tests::{Evaluator, Guard};
 
 use crate::guard;
 
@@ -88,4 +88,27 @@ fn bad_clients_do_not_disturb_good_ones() {
         assert_eq!(verdict(&path, "other"), ALLOW);
     }
     assert_eq!(evaluator.say(&["status", "--json"]).status, 0);
+}
+
+/// A yes to one call of a tool is none to another of the same process: a proxy makes many.
+#[test]
+fn a_yes_to_one_tool_call_is_none_to_another() {
+    let guard = Guard::new(
+        "version: '1'\ndefault_action: allow\npolicies:
+  - {name: tools, match: {tool: [mcp]}, rules: [{name: think, action: ask}]}
+",
+    );
+    let evaluator = Evaluator::start(&guard);
+    let path = evaluator.socket();
+    for (file, verb, action) in [("/a", "approve", ALLOW), ("/b", "deny", DENY)] {
+        let socket = client(&path);
+        let fields =
+            [(Tag::Tool, &b"mcp"[..]), (Tag::Path, file.as_bytes()), (Tag::Directory, b"/")];
+        send(&socket, &packet(Kind::Ask, &fields), SendFlags::NOSIGNAL).unwrap();
+        let pending = evaluator.wait_for(1).remove(0);
+        assert_eq!(pending["command"], format!("mcp {file}"));
+        assert_eq!(evaluator.say(&[verb, pending["id"].as_str().unwrap()]).status, 0);
+        let (_, body) = answer(&socket).expect("an answer");
+        assert_eq!(Body::read(&body).unwrap().one(Tag::Action).unwrap()[0], action, "{file}");
+    }
 }

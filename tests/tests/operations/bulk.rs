@@ -47,8 +47,14 @@ const WAYS: &[(&str, &str)] = &[
     ("sh", "cd many && for f in *; do unlink $f; done"),
     ("sh", "rm -rf many"),
     ("sh", "for f in many/1* many/2* many/3*; do env -i $(command -v rm) -f $f; done; rm -rf many"),
-    ("python3", "import os, subprocess\nfor n in os.listdir('many'): subprocess.call(['rm', '-f', 'many/' + n])"),
-    ("python3", "import os\nfor n in os.listdir('many'):\n  if os.fork() == 0:\n    os.unlink('many/' + n); os._exit(0)\n  os.wait()"),
+    (
+        "python3",
+        "import os, subprocess\nfor n in os.listdir('many'): subprocess.call(['rm', '-f', 'many/' + n])",
+    ),
+    (
+        "python3",
+        "import os\nfor n in os.listdir('many'):\n  if os.fork() == 0:\n    os.unlink('many/' + n); os._exit(0)\n  os.wait()",
+    ),
 ];
 
 #[test]

@@ -9,6 +9,8 @@
     reason = "a test stops where it fails"
 )]
 
+mod asks;
+mod bulk;
 mod confined;
 mod functions;
 mod gaps;

@@ -66,6 +66,43 @@ fn every_way_to_a_file_leads_there() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Names so short that what tells a rule's paths from others is the slash behind them.
+#[test]
+fn the_end_of_a_directory_counts() {
+    let place =
+        Place::under(&crate::place::VAULT.replace("'**/vault', '**/vault/**'", "'**/zqx/**'"));
+    let program = place.guard.path("operations");
+    probe("operations", LibC::Glibc, &program);
+    let below = place.guard.path("zqx/below");
+    fs::create_dir_all(&below).unwrap();
+    fs::write(below.join("file"), CONTENT).unwrap();
+    fs::write(place.guard.path("zqx/file"), CONTENT).unwrap();
+    for (dir, path) in
+        [("", "zqx/file"), ("zqx", "file"), ("zqx", "./file"), ("zqx/below", "../file")]
+    {
+        let mut command = place.guard.command(&program);
+        command.args(["open", path]).current_dir(place.guard.path(dir));
+        let ran = run(&mut command, "");
+        assert_eq!(ran.stdout, "Permission denied\n", "{dir} {path}: {ran:?}");
+    }
+    let walk = "import os
+for _, _, files, at in os.fwalk('.'):
+    for name in files:
+        try: os.close(os.open(name, os.O_RDONLY, dir_fd=at)); print('opened', name)
+        except PermissionError: print('refused')
+";
+    fs::remove_file(&program).unwrap();
+    for name in ["open", "home", "audit"] {
+        let _ = fs::remove_dir_all(place.guard.path(name));
+    }
+    fs::create_dir_all(place.guard.path("home")).unwrap();
+    let mut command = place.guard.command("python3");
+    let ran = run(command.args(["-c", walk]).current_dir(place.guard.dir()), "");
+    // What lies below is not even listed.
+    assert_eq!(ran.stdout.matches("refused").count(), 1, "{ran:?}");
+    assert!(!ran.stdout.contains("opened file"), "{ran:?}");
+}
+
 #[test]
 fn what_only_looks_alike_goes_ahead() {
     let place = Place::new();

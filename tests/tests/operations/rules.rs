@@ -57,9 +57,9 @@ fn watch_records_and_monitor_lets_go() {
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), (CONTENT, ""));
 }
 
-/// Nobody can be asked in the middle of an open: `on_no_approver` answers.
+/// Without an evaluator nobody can be asked: `on_no_approver` answers.
 #[test]
-fn an_ask_is_answered_at_once() {
+fn an_ask_without_an_evaluator_is_answered_at_once() {
     let ask = VAULT.replace("action: deny", "action: ask");
     let place = Place::under(&ask);
     let ran = place.refused(place.guard.command("cat").arg(place.secret()), "", "read").unwrap();
