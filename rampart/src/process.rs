@@ -44,6 +44,9 @@ impl From<Option<Process>> for Asker {
 /// How far up the ancestors of a process are followed.
 const DEEPEST: usize = 512;
 
+/// So often a process may lose its parent while that is looked up.
+const ADOPTIONS: usize = 4;
+
 /// One process for good: numbers are used again, but never with the same start time in one boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Process {
@@ -66,12 +69,27 @@ impl Process {
 
     /// The process itself, its parent, and so on up.
     pub fn with_ancestors(self) -> impl Iterator<Item = Self> {
-        let above = |process: &Self| {
-            let (parent, _) = stat(process.pid)?;
-            // A parent is older than its child; a younger one has taken over the number.
-            Self::of(parent).filter(|found| parent != 0 && found.start <= process.start)
-        };
-        std::iter::successors(Some(self), above).take(DEEPEST)
+        // Each with its parent, once that is known.
+        let above = |(process, parent): &(Self, Option<u32>)| process.parent(*parent);
+        let all = std::iter::successors(Some((self, None)), above);
+        all.map(|(process, _)| process).take(DEEPEST)
+    }
+
+    /// Its parent, which had the number `known` a moment ago, and the parent of that.
+    fn parent(self, known: Option<u32>) -> Option<(Self, Option<u32>)> {
+        let now = || stat(self.pid).map(|(parent, _)| parent).filter(|parent| *parent != 0);
+        let mut parent = known.filter(|parent| *parent != 0).or_else(now)?;
+        for _ in 0..ADOPTIONS {
+            match stat(parent) {
+                // A parent is older than its child; a younger one has taken over the number.
+                Some((above, start)) if start <= self.start => {
+                    return Some((Self { pid: parent, start }, Some(above)));
+                }
+                // It has ended, and another one has taken its child over.
+                _ => parent = now()?,
+            }
+        }
+        None
     }
 
     /// Its real user; `None` if it has ended.

@@ -86,8 +86,8 @@ pub fn is_supervised() -> bool {
 static MASK: OnceLock<libc::sigset_t> = OnceLock::new();
 
 /// fork(2). Only for a process of one thread, whose child may then do anything. The child finds
-/// everything as it was; in the parent the signals that [`super::parent`] hands on wait from here to
-/// [`let_signals_in`], so that none comes before it can be handed on.
+/// everything as it was; in the parent the signals that [`super::parent`] hands on or sets aside wait from
+/// here to [`let_signals_in`], so that none comes before that.
 ///
 /// # Errors
 /// As fork(2).
@@ -100,7 +100,8 @@ pub fn fork() -> io::Result<Option<Pid>> {
         mask
     });
     let mut held = before;
-    for (signal, _) in super::parent::HANDED_ON {
+    let handed_on = super::parent::HANDED_ON.map(|(signal, _)| signal);
+    for signal in handed_on.into_iter().chain(super::parent::ITS_OWN) {
         // SAFETY: a valid set and a valid number.
         unsafe { libc::sigaddset(&raw mut held, signal) };
     }

@@ -7,7 +7,8 @@ use super::notices::Notices;
 use super::parent::{End, Signals};
 use super::prompt::Prompt;
 use crate::failure::{Failure, reason};
-use crate::serve::reload::{Reloader, Source};
+use crate::policy::renewal::Renewal;
+use crate::serve::reload::Source;
 use crate::serve::server::Server;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 use std::os::fd::AsFd;
@@ -33,10 +34,8 @@ pub fn serve(
     record: &dyn Fn(u8, Option<i32>),
 ) -> Result<u8, Failure> {
     let signals = Signals::catch()?;
-    // Not before: until then a signal that is meant for the command would end us.
-    if let Some(policy) = policy {
-        follow(&mut server, policy);
-    }
+    // A watch by inotify(7) would have the end of this process wait for the kernel, some ten milliseconds.
+    server.renew(Renewal::new(policy));
     let cannot = |errno: rustix::io::Errno| {
         Failure::other(format!("cannot wait for the command: {}", reason(&errno.into())))
     };
@@ -100,18 +99,6 @@ pub fn attend(child: Pid) -> Result<u8, Failure> {
         signals.wait();
         signals.hand_on(child);
         signals.child_has_changed();
-    }
-}
-
-/// Has the evaluator take what `rampart policy reload` and `rampart allow` bring to the tree.
-fn follow(server: &mut Server, policy: Source) {
-    let cannot = |errno: rustix::io::Errno| Failure::other(reason(&errno.into()));
-    let followed = Reloader::start(policy).and_then(|made| server.follow(made).map_err(cannot));
-    if let Err(failure) = followed {
-        complain!(
-            "rampart: warning: {}; what is allowed later will not reach whoever answers for this tree",
-            failure.message
-        );
     }
 }
 

@@ -17,7 +17,7 @@ pub const HANDED_ON: [(i32, Signal); 4] = [
 ];
 
 /// Signals of a terminal, which the command gets itself.
-const ITS_OWN: [i32; 4] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTTIN, libc::SIGTTOU];
+pub(super) const ITS_OWN: [i32; 4] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTTIN, libc::SIGTTOU];
 
 /// The descriptors that tell of signals.
 pub struct Signals {

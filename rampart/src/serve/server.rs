@@ -20,6 +20,7 @@ use super::weigh::is_about_its_process;
 use crate::audit::recorder::Recorder;
 use crate::channel::{self, Buffer, Received};
 use crate::failure::{Failure, reason};
+use crate::policy::renewal::Renewal;
 use evaluator::wire::Kind;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
@@ -66,6 +67,7 @@ pub struct Server {
     /// Where the log is of a recorder that is started when it is needed.
     later: Option<Vec<PathBuf>>,
     reloader: Option<Reloader>,
+    renewal: Option<Renewal>,
     services: Services,
     inbox: Option<Inbox>,
     /// Whether other users may connect.
@@ -100,6 +102,7 @@ impl Server {
             recorder: None,
             later: None,
             reloader: None,
+            renewal: None,
             services: Services::default(),
             inbox: None,
             is_shared,
@@ -143,6 +146,9 @@ impl Server {
         match epoll::wait(&self.set, spare_capacity(&mut events), Some(&limit)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(failed(errno)),
+        }
+        if !events.is_empty() {
+            self.renewed();
         }
         let mut others = Vec::new();
         // Whoever asks anew comes after those who are connected.

@@ -2,6 +2,7 @@
 
 use super::{FRONT, RECORDER, RELOADER, Server, WORKER};
 use crate::audit::recorder::Recorder;
+use crate::policy::renewal::Renewal;
 use crate::serve::approvals::Outcome;
 use crate::serve::front::Inbox;
 use crate::serve::heavy::{Content, Job, Worker};
@@ -63,6 +64,18 @@ impl Server {
     pub(super) fn reload(&mut self) {
         let made = self.reloader.as_ref().and_then(Reloader::latest);
         if let Some(policy) = made.filter(|made| made.digest != self.desk.policy.digest) {
+            self.desk.policy = policy.into();
+        }
+    }
+
+    /// Has the policy looked at in each round in which somebody says something.
+    pub fn renew(&mut self, renewal: Renewal) {
+        self.renewal = Some(renewal);
+    }
+
+    /// Takes a policy that has changed since the last round.
+    pub(super) fn renewed(&mut self) {
+        if let Some(policy) = self.renewal.as_mut().and_then(Renewal::due) {
             self.desk.policy = policy.into();
         }
     }
