@@ -10,6 +10,7 @@ use evaluator::request::{Env, NoParams};
 use evaluator::world::NoWorld;
 use evaluator::{Call, Caller, Cwd, Request, Target, World};
 use policy_schema::OwnedScratch;
+use std::sync::Mutex;
 
 /// How deep code in code is read.
 pub const DEEPEST: usize = 6;
@@ -68,7 +69,27 @@ pub struct Reader<'a> {
     /// Whether something was left out.
     pub is_cut: bool,
     pub(super) world: Option<&'a dyn World>,
-    scratch: OwnedScratch,
+}
+
+/// Memory of the evaluator, kept for who reads next: filling it anew takes longer than most texts.
+static KEPT: Mutex<Vec<OwnedScratch>> = Mutex::new(Vec::new());
+
+/// So many are kept, after texts of so many bytes.
+const MOST_KEPT: (usize, usize) = (4, 64 * 1024);
+
+/// Takes one of those that are kept, or a new one.
+fn taken() -> OwnedScratch {
+    KEPT.lock().ok().and_then(|mut all| all.pop()).unwrap_or_default()
+}
+
+/// Keeps `scratch`, which text of `bytes` bytes was read with.
+fn keep(scratch: OwnedScratch, bytes: usize) {
+    if let Ok(mut all) = KEPT.lock()
+        && all.len() < MOST_KEPT.0
+        && bytes <= MOST_KEPT.1
+    {
+        all.push(scratch);
+    }
 }
 
 /// An environment in which only the user's directory is known.
@@ -91,7 +112,6 @@ impl<'a> Reader<'a> {
             level: 0,
             is_cut: false,
             world,
-            scratch: OwnedScratch::default(),
         }
     }
 
@@ -123,7 +143,7 @@ impl<'a> Reader<'a> {
             url: None,
             params: &NoParams,
         };
-        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut scratch = taken();
         scratch.fit(&request, 1);
         let memory = scratch.borrow();
         let parts = Parts {
@@ -135,7 +155,7 @@ impl<'a> Reader<'a> {
         };
         let (tree, _) = understand(&request, self.world.unwrap_or(&NoWorld), parts);
         let (found, pieces) = self.of_tree(&tree, &Around::of(&request));
-        self.scratch = scratch;
+        keep(scratch, text.len());
         self.depth += 1;
         self.merge(found, pieces);
         self.depth -= 1;

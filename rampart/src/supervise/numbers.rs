@@ -40,7 +40,7 @@ impl Numbers {
     const EACH: Duration = Duration::from_nanos(300);
 
     /// How many numbers are looked at ahead.
-    const AHEAD: u32 = 16;
+    const AHEAD: u32 = 8;
 
     /// How many that were given out since are looked at.
     const SINCE: u32 = 32;

@@ -145,7 +145,7 @@ fn this_workspace() {
     let text = format!(
         "{}export CARGO_TARGET_DIR=$PWD/target\n\
          cargo build --offline --locked -p evaluator --manifest-path {} 2>&1 |\n\
-         sed '/Blocking waiting for file lock/d; s/ in [0-9.]*s$//'\n\
+         sed '/Blocking waiting for file lock/d; s/ in [0-9m .]*s$//'\n\
          [ ${{PIPESTATUS[0]}} = 0 ] && ls target/debug && echo finished",
         cargo_homes(),
         manifest.display()
