@@ -1,6 +1,7 @@
 //! An evaluator daemon of a test's own, and a person who answers what it asks.
 
 use std::fs;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -146,7 +147,14 @@ impl<'g> Evaluator<'g> {
     ) -> Ran {
         let input = input.to_owned();
         let running = thread::spawn(move || run(&mut command, &input));
-        person();
+        let answered = panic::catch_unwind(AssertUnwindSafe(person));
+        if let Err(why) = answered {
+            // What it said is the reason, most of the time, that nobody was asked.
+            if running.is_finished() {
+                eprintln!("the command had ended: {:?}", running.join());
+            }
+            panic::resume_unwind(why);
+        }
         running.join().expect("it ran")
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use tests::{Guard, Ran, find, library, rampart, run};
@@ -14,6 +15,12 @@ use super::roots::Kind;
 pub struct Host {
     pub guard: Guard,
     pub runtime: PathBuf,
+}
+
+/// A name that no other container of this machine has: the runtime keeps one list, and tests run at the same time.
+fn unique(name: &str, uid: u32) -> String {
+    static STARTED: AtomicU32 = AtomicU32::new(0);
+    format!("{name}-{uid}-{}-{}", std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed))
 }
 
 impl Host {
@@ -96,7 +103,7 @@ impl Host {
         change(&mut config);
         fs::write(path, config.to_string()).unwrap();
         let mut command = self.command(&self.runtime, name);
-        run(command.arg("run").arg(format!("{name}-{}", std::process::id())), script)
+        run(command.arg("run").arg(unique(name, 0)), script)
     }
 
     /// The call that starts the container under Rampart.
@@ -106,7 +113,7 @@ impl Host {
         command.args(["inject", "--runtime"]).arg(&self.runtime);
         command.arg("--image").arg(self.guard.image()).arg("--spool").arg(self.guard.audit());
         command.arg("--socket").arg(self.guard.path("run/rampart"));
-        command.args(more).args(["--", "run"]).arg(format!("{name}-{uid}-{}", std::process::id()));
+        command.args(more).args(["--", "run"]).arg(unique(name, uid));
         command.env("RAMPART_LIB", library());
         command
     }
