@@ -1,8 +1,10 @@
 //! libc's own functions behind our names. Usually they are read from libc's own symbol table, when
 //! a hook needs one: that takes no lock, works in a `vfork` child and a signal handler, and costs
-//! a process that starts nothing nothing. Only where another library is preloaded beside us, which
-//! may want its turn, they are asked of the loader (`dlsym(3)` with `RTLD_NEXT`), when the process
-//! starts.
+//! a process that starts nothing nothing. Where another library is preloaded beside us, which may want
+//! its turn, the tables of all libraries behind us are noted when the process starts, in the order in
+//! which the loader goes through them, and read in the same way. The loader itself is asked (`dlsym(3)`
+//! with `RTLD_NEXT`) only if one of them has no such table, and then when the process starts: later
+//! nobody may take its lock.
 //!
 //! `dlsym` is imported weakly (before glibc 2.34 it lives in libdl, which a program need not have
 //! loaded), so it is named in assembly only: stable Rust has no weak imports.
@@ -41,12 +43,17 @@ const POPEN: &CStr = c"popen";
 const WORDEXP: &CStr = c"wordexp";
 const EXECVE: &CStr = c"execve";
 
+/// Most libraries from us to libc whose tables are noted: two pages of them.
+const MOST_TABLES: usize = 2 * 4096 / size_of::<Table>();
+
 /// Where the functions are that the hooks hand an allowed call on to. `exec*` usually need none:
 /// they are one system call.
 #[derive(Clone, Copy)]
 pub enum Next {
     /// In libc's symbol table.
     Libc(Table),
+    /// In the first of these symbol tables that has one of the name; the last is libc's.
+    Behind(&'static [Table]),
     /// At these addresses, 0 where there is no such function: `posix_spawn`, `system`, `popen`,
     /// `wordexp`, `execve`.
     Found([usize; 5], Operations),
@@ -59,17 +66,10 @@ impl Next {
     /// Finds out where to look. To be called from the constructor only: the loader takes its lock.
     /// `is_alone` says that nothing else is preloaded.
     pub fn find(is_alone: bool) -> Self {
-        // A program may have given libc's functions addresses of its own (a canonical PLT entry),
-        // and then that is what was found: ask for proof.
-        let libc = || {
-            let table = Table::of(process::libc_object()?)?;
-            table.find(SPAWN).map(|_| table)
-        };
-        match weak_dlsym() {
-            Some(dlsym) if !is_alone => Self::ask(dlsym),
-            Some(dlsym) => libc().map_or_else(|| Self::ask(dlsym), Self::Libc),
-            None => libc().map_or(Self::Found([0; 5], None), Self::Libc),
-        }
+        let known =
+            if is_alone { libc_table().map(Self::Libc) } else { behind().map(Self::Behind) };
+        let known = known.or_else(|| weak_dlsym().map(Self::ask));
+        known.or_else(|| libc_table().map(Self::Libc)).unwrap_or(Self::Found([0; 5], None))
     }
 
     fn ask(dlsym: Dlsym) -> Self {
@@ -78,27 +78,44 @@ impl Next {
         Self::Found([SPAWN, SYSTEM, POPEN, WORDEXP, EXECVE].map(next), ask_operations(&next))
     }
 
+    /// The tables in which the functions are, in order; none where their addresses are known.
+    fn tables(&self) -> &[Table] {
+        match self {
+            Self::Libc(table) => core::slice::from_ref(table),
+            Self::Behind(tables) => tables,
+            Self::Found(..) => &[],
+        }
+    }
+
     /// The address of libc's own function `name`; 0 if that is not known.
     pub fn find_in_libc(&self, name: &CStr) -> usize {
-        match self {
-            Self::Libc(table) => table.find(name).unwrap_or(0),
-            Self::Found(..) => 0,
-        }
+        self.tables().last().and_then(|libc| libc.find(name)).unwrap_or(0)
     }
 
     /// The function behind the entry `number` of [`crate::operations`]; 0 if there is none.
     pub fn operation(&self, number: usize) -> usize {
         match self {
-            Self::Libc(table) => entries::in_table(table, number),
             Self::Found(_, Some(all)) => all.get(number).copied().unwrap_or(0),
-            Self::Found(_, None) => 0,
+            _ => entries::in_tables(self.tables(), number),
+        }
+    }
+
+    /// Whether another library may stand before libc behind the entry `number`.
+    pub fn is_anothers(&self, number: usize) -> bool {
+        match self {
+            Self::Libc(_) => false,
+            Self::Found(..) => true,
+            Self::Behind(tables) => {
+                let libc = tables.last().map_or(&[][..], core::slice::from_ref);
+                entries::in_tables(tables, number) != entries::in_tables(libc, number)
+            }
         }
     }
 
     fn address(&self, index: usize, name: &CStr) -> usize {
         match self {
-            Self::Libc(table) => table.find(name).unwrap_or(0),
             Self::Found(all, _) => all.get(index).copied().unwrap_or(0),
+            _ => find_in(self.tables(), name).unwrap_or(0),
         }
     }
 
@@ -107,7 +124,7 @@ impl Next {
         match self {
             Self::Libc(_) => None,
             // SAFETY: the function of that name has this type; 0 is `None`.
-            Self::Found(..) => unsafe {
+            Self::Behind(_) | Self::Found(..) => unsafe {
                 transmute::<usize, Option<Execve>>(self.address(4, EXECVE))
             },
         }
@@ -136,6 +153,50 @@ impl Next {
         // SAFETY: the function of that name in libc has this type; 0 is `None`.
         unsafe { transmute::<usize, Option<Wordexp>>(self.address(3, WORDEXP)) }
     }
+}
+
+/// libc's symbol table.
+fn libc_table() -> Option<Table> {
+    // A program may have given libc's functions addresses of its own (a canonical PLT entry),
+    // and then that is what was found: ask for proof.
+    let table = Table::of(process::libc_object()?)?;
+    table.find(SPAWN).map(|_| table)
+}
+
+/// The symbol tables of all objects behind this one, up to libc, for good: what the loader has
+/// loaded before it runs a constructor stays. `None` if one cannot be read, there are too many, or
+/// libc does not stand behind us.
+fn behind() -> Option<&'static [Table]> {
+    let place = sys::map_memory(MOST_TABLES * size_of::<Table>()).ok()?.cast::<Table>();
+    let (mut count, mut is_behind, mut is_whole) = (0_usize, false, false);
+    process::each_object(|object| {
+        if !is_behind {
+            is_behind = object.is_own();
+            return false;
+        }
+        let Some(table) = Table::of(*object).filter(|_| count < MOST_TABLES) else {
+            return true;
+        };
+        // SAFETY: a fresh mapping with room for so many.
+        unsafe { place.add(count).write(table) };
+        count = count.saturating_add(1);
+        is_whole = object.is_libc();
+        is_whole
+    });
+    // SAFETY: so many were written, to a mapping that stays and that nobody writes to any more.
+    let tables: &'static [Table] = unsafe { core::slice::from_raw_parts(place, count) };
+    let is_libc = tables.last().is_some_and(|libc| libc.find(SPAWN).is_some());
+    if !is_whole || !is_libc {
+        // SAFETY: nobody else knows of this mapping.
+        unsafe { sys::unmap(place.cast(), MOST_TABLES * size_of::<Table>()) };
+        return None;
+    }
+    Some(tables)
+}
+
+/// The address of the function `name` in the first of `tables` that has it.
+pub fn find_in(tables: &[Table], name: &CStr) -> Option<usize> {
+    tables.iter().find_map(|table| table.find(name))
 }
 
 /// Asks for every operation now: later nobody may take the loader's lock. `None` without memory.

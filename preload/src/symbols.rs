@@ -47,6 +47,9 @@ pub struct Table {
 impl Table {
     /// The table of `object`, which must stay loaded. `None` if it has no GNU hash section.
     pub fn of(object: Object) -> Option<Self> {
+        if object.dynamic.is_null() {
+            return None;
+        }
         let [mut hash, mut symbols, mut strings, mut versions] = [0_usize; 4];
         let mut entry = object.dynamic;
         loop {

@@ -200,49 +200,85 @@ fn can_be_listed(path: &[u8]) -> bool {
 pub struct Object {
     /// What was added to its addresses.
     pub base: usize,
-    /// Its dynamic section: pairs of a tag and a value.
+    /// Its dynamic section: pairs of a tag and a value; NULL if it has none.
     pub dynamic: *const usize,
     name: *const c_char,
+    headers: *const libc::Elf64_Phdr,
+    header_count: usize,
+}
+
+impl Object {
+    fn new(info: &libc::dl_phdr_info) -> Self {
+        let mut object = Self {
+            base: info.dlpi_addr as usize,
+            dynamic: core::ptr::null(),
+            name: info.dlpi_name,
+            headers: info.dlpi_phdr,
+            header_count: usize::from(info.dlpi_phnum),
+        };
+        let mut headers = object.headers();
+        let dynamic = headers.find(|header| header.p_type == libc::PT_DYNAMIC);
+        let offset = dynamic.map(|header| header.p_vaddr as usize);
+        drop(headers);
+        if let Some(offset) = offset {
+            object.dynamic = object.base.wrapping_add(offset) as *const usize;
+        }
+        object
+    }
+
+    fn headers(&self) -> impl Iterator<Item = &libc::Elf64_Phdr> {
+        // SAFETY: the object has that many program headers, as long as it is loaded.
+        (0..self.header_count).map(|index| unsafe { &*self.headers.add(index) })
+    }
+
+    fn holds(&self, address: usize) -> bool {
+        let mut segments = self.headers().filter(|header| header.p_type == libc::PT_LOAD);
+        segments.any(|segment| {
+            let start = self.base.wrapping_add(segment.p_vaddr as usize);
+            address.wrapping_sub(start) < segment.p_memsz as usize
+        })
+    }
+
+    /// Whether it is this library.
+    pub fn is_own(&self) -> bool {
+        self.holds(own_library as *const () as usize)
+    }
+
+    /// Whether it is libc.
+    pub fn is_libc(&self) -> bool {
+        // A function that no other library defines, even in old glibc.
+        self.holds(getauxval as *const () as usize)
+    }
 }
 
 /// The object that libc lies in. Takes the loader's lock.
 pub fn libc_object() -> Option<Object> {
-    // A function that no other library defines, even in old glibc.
-    object_around(getauxval as *const () as usize)
+    object_around(getauxval as *const () as usize).filter(|found| !found.dynamic.is_null())
 }
 
 fn object_around(address: usize) -> Option<Object> {
-    let mut search = Search { address, found: None };
-    // SAFETY: the callback matches the signature in dl_iterate_phdr(3) and gets what it expects.
-    unsafe { dl_iterate_phdr(look_at, (&raw mut search).cast()) };
-    search.found
-}
-
-struct Search {
-    address: usize,
-    found: Option<Object>,
-}
-
-extern "C" fn look_at(info: *const libc::dl_phdr_info, _size: usize, data: *mut c_void) -> c_int {
-    // SAFETY: the loader passes a valid object, and `object_around` its own record.
-    let (info, search) = unsafe { (&*info, &mut *data.cast::<Search>()) };
-    let base = info.dlpi_addr as usize;
-    let (mut is_it, mut dynamic) = (false, core::ptr::null());
-    for index in 0..usize::from(info.dlpi_phnum) {
-        // SAFETY: the object has that many program headers.
-        let header = unsafe { &*info.dlpi_phdr.add(index) };
-        let start = base.wrapping_add(header.p_vaddr as usize);
-        match header.p_type {
-            libc::PT_LOAD => {
-                is_it |= search.address.wrapping_sub(start) < header.p_memsz as usize;
-            }
-            libc::PT_DYNAMIC => dynamic = start as *const usize,
-            _ => {}
+    let mut found = None;
+    each_object(|object| {
+        if object.holds(address) {
+            found = Some(*object);
         }
+        found.is_some()
+    });
+    found
+}
+
+/// Shows `look` every loaded object, in the order in which the loader searches them, until it says
+/// that this is enough. Takes the loader's lock.
+pub fn each_object<F: FnMut(&Object) -> bool>(mut look: F) {
+    extern "C" fn shown<F: FnMut(&Object) -> bool>(
+        info: *const libc::dl_phdr_info,
+        _size: usize,
+        data: *mut c_void,
+    ) -> c_int {
+        // SAFETY: the loader passes a valid object, and `each_object` its own closure.
+        let (info, look) = unsafe { (&*info, &mut *data.cast::<F>()) };
+        c_int::from(look(&Object::new(info)))
     }
-    if !is_it || dynamic.is_null() {
-        return 0;
-    }
-    search.found = Some(Object { base, dynamic, name: info.dlpi_name });
-    1
+    // SAFETY: the callback matches the signature in dl_iterate_phdr(3) and gets what it expects.
+    unsafe { dl_iterate_phdr(shown::<F>, (&raw mut look).cast()) };
 }

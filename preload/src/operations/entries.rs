@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Activation, activate, changes, confined, files, lookups, network};
 use crate::act::set_errno;
+use crate::next::{Next, find_in};
 use crate::observe::process;
 use crate::start;
 use crate::symbols::Table;
@@ -272,7 +273,7 @@ extern "C" fn settle(number: usize, judged: usize) -> usize {
     let Some(snapshot) = start::state() else {
         // Before libc has an environment. Nothing is kept of this.
         let table = process::libc_object().and_then(Table::of);
-        return table.map_or(0, |table| in_table(&table, number)).max_or(missing(number));
+        return table.map_or(0, |table| in_tables(&[table], number)).max_or(missing(number));
     };
     let libc = snapshot.next.operation(number).max_or(missing(number));
     let target = match activate(snapshot) {
@@ -310,13 +311,19 @@ pub fn names() -> impl Iterator<Item = &'static CStr> {
         .filter_map(|name| CStr::from_bytes_with_nul(name).ok())
 }
 
-/// libc's function for the entry `number`, by its own name or by that of one which does the same: musl
+/// The function in `tables` for the entry `number`, by its own name or by that of one which does the same: musl
 /// has no fortified functions, and no second set for large files. 0 if there is none.
-pub fn in_table(table: &Table, number: usize) -> usize {
+pub fn in_tables(tables: &[Table], number: usize) -> usize {
     let Some(name) = names().nth(number) else {
         return 0;
     };
-    table.find(name).or_else(|| table.find(plain(number)?)).unwrap_or(0)
+    find_in(tables, name).or_else(|| find_in(tables, plain(number)?)).unwrap_or(0)
+}
+
+/// Whether another library may stand before libc where files are opened.
+pub fn others_open(next: &Next) -> bool {
+    use Entry as E;
+    [E::open, E::open64, E::openat, E::openat64].iter().any(|it| next.is_anothers(*it as usize))
 }
 
 /// The function that does the same for files of any size where there is one set of them.

@@ -2,6 +2,7 @@
 //! libc's own function, or was already made on the way.
 
 use core::ffi::{CStr, c_char, c_int, c_uint};
+use core::sync::atomic::Ordering;
 
 use evaluator::image::gate::operation::{READ, TOOLS, WRITE};
 use libc::{
@@ -13,7 +14,7 @@ use super::verdict::Operation;
 use super::{State, refuse, state};
 use crate::act::set_errno;
 use crate::strings::PathBytes;
-use crate::sys::Fd;
+use crate::sys::{Errno, Fd};
 
 pub type Path = *const c_char;
 type Open = unsafe extern "C" fn(Path, c_int, ...) -> c_int;
@@ -84,8 +85,7 @@ impl State {
             return next();
         };
         if !self.may_hold(kinds, &named) {
-            self.cancellation_point();
-            match self.open_plain(&named, flags, mode) {
+            match self.open_alone(&named, flags, mode) {
                 Some(Ok(fd)) if flags & O_DIRECTORY != 0 => {
                     self.note_clear(&named, fd);
                     return fd;
@@ -101,6 +101,20 @@ impl State {
             }
         }
         if self.all_permit(hook, kinds, named) { next() } else { refuse() }
+    }
+
+    /// As [`State::open_plain`], in place of libc's function: not where another library has one.
+    fn open_alone(
+        &self,
+        named: &Named<'_>,
+        flags: c_int,
+        mode: c_uint,
+    ) -> Option<Result<c_int, Errno>> {
+        if self.others_open.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.cancellation_point();
+        self.open_plain(named, flags, mode)
     }
 
     /// A file that was opened for reading by a path with a link in it: what was opened is what is

@@ -67,6 +67,8 @@ pub struct State {
     test_cancel: AtomicUsize,
     /// Whether `openat2(2)` is known to be refused here.
     lacks_openat2: AtomicBool,
+    /// Whether another library wants its turn when a file is opened.
+    others_open: AtomicBool,
     /// Whether this program has taken system calls away from itself.
     confined: AtomicBool,
     /// What the evaluator knows that this tree has come by, by this process.
@@ -121,6 +123,7 @@ fn activate(snapshot: &'static Snapshot) -> Activation {
         (*place).program.find_program();
         let test_cancel = snapshot.next.find_in_libc(c"pthread_testcancel");
         (*place).test_cancel.store(test_cancel, Ordering::Relaxed);
+        (*place).others_open.store(entries::others_open(&snapshot.next), Ordering::Relaxed);
         &*place
     };
     let none = core::ptr::null_mut();

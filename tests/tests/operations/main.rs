@@ -10,6 +10,7 @@
 )]
 
 mod asks;
+mod beside;
 mod bulk;
 mod confined;
 mod functions;
