@@ -16,7 +16,7 @@ const OPERATIONS: &str = "policies:
   - name: operations
     match: {tool: [read, write, delete, connect, listen], by: program}
     rules:
-      - {action: deny, when: {path_matches: ['**/.ssh/id_*', '/etc/shadow-', '~/.no-such/**']}}
+      - {action: deny, when: {path_matches: ['**/.ssh/id_*', '/etc/shadow-', '~/.no-such/**', '**/witness/sealed']}}
       - {action: deny, when: {domain_matches: [no.such.test]}}
 ";
 
@@ -71,7 +71,26 @@ impl Twice {
             assert_eq!(mode, other_mode, "{what}: mode of {name}");
             assert!(content == other, "{what}: content of {name}");
         }
+        self.assert_rules_hold(what, adjust);
         guarded
+    }
+
+    /// In the same surroundings a file that [`OPERATIONS`] is about cannot be opened, by whatever the guarded
+    /// run started: so its programs went the longer way, and the comparison says something of it.
+    fn assert_rules_hold(&self, what: &str, adjust: &dyn Fn(&mut Command)) {
+        let sealed = self.guard.path("home/witness/sealed");
+        fs::create_dir_all(sealed.parent().unwrap()).unwrap();
+        fs::write(&sealed, "opened\n").unwrap();
+        let text = "(read -r line <\"$1\" && echo \"$line\"); cat \"$1\"";
+        let open = |mut command: Command| {
+            command.args(["-c", text, "sh"]).arg(&sealed);
+            adjust(&mut command);
+            run(&mut command, "")
+        };
+        assert_eq!(open(self.guard.bare("/bin/sh")).stdout, "opened\nopened\n", "{what}");
+        let ran = open(self.guard.command("/bin/sh"));
+        let denials = ran.stderr.lines().filter(|line| line.starts_with("rampart: denied: open"));
+        assert_eq!((ran.stdout.as_str(), denials.count()), ("", 2), "{what}: {ran:?}");
     }
 
     fn collect(&self, dir: &Path, prefix: &str, left: &mut Tree) {
