@@ -36,7 +36,7 @@ pub mod redact;
 pub mod request;
 pub mod scratch;
 pub mod settle;
-mod sha256;
+pub mod sha256;
 pub mod sql;
 pub mod verdict;
 pub mod wire;

@@ -80,8 +80,15 @@ pub struct Sha256 {
     length: u64,
 }
 
+impl Default for Sha256 {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Sha256 {
     /// Of nothing yet.
+    #[must_use]
     pub const fn new() -> Self {
         Self {
             state: [
@@ -118,6 +125,7 @@ impl Sha256 {
     }
 
     /// The digest of everything.
+    #[must_use]
     pub fn finish(mut self) -> [u8; 32] {
         let bits = self.length.wrapping_mul(8).to_be_bytes();
         self.update(&[0x80]);

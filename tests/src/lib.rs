@@ -12,6 +12,7 @@
 mod evaluator;
 mod probe;
 mod run;
+mod service;
 
 use std::env;
 use std::fs;
@@ -24,6 +25,7 @@ use tempfile::TempDir;
 pub use evaluator::Evaluator;
 pub use probe::{LibC, cc, find, probe};
 pub use run::{Ran, run};
+pub use service::Service;
 
 /// The built `librampart.so`: `$RAMPART_TEST_LIB`, else in the target directory of this build.
 ///

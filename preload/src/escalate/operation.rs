@@ -7,11 +7,14 @@
 //! does what it always does.
 
 use evaluator::settle::Settled;
+use evaluator::sha256::Sha256;
 use evaluator::wire::{Body, HEADER, Header, Kind, Tag};
 use evaluator::{Action, Cwd, Request, Verdict};
 
 use super::{ANSWER, PATIENCE, TRIES, Word, connect};
+use crate::images::Layers;
 use crate::snapshot::Snapshot;
+use crate::strings::PathBytes;
 use crate::sys::{self, Errno, Fd, Held};
 
 /// Longest question, in bytes. What is longer is settled without one.
@@ -24,7 +27,13 @@ const TIMEOUT: u64 = 120;
 const GLANCE: u64 = 100;
 
 /// Words for who answered (`rampart/src/answer.rs`).
-const WORDS: [&str; 5] = ["approver", "policy", "webhook", "webhook-failed", "fail-open"];
+const WORDS: [&str; 5] = ["approver", "policy", "webhook", "webhook-failed", "webhook-fail-open"];
+
+/// Longest reason of a service that is kept, in bytes; the evaluator sends 300, escaped.
+const REASON: usize = 384;
+
+/// What a service said about its answer; empty if it said nothing.
+pub type Reason = PathBytes<REASON>;
 
 /// A question that was put, until this time ([`sys::monotonic_time`]).
 pub struct Pending {
@@ -107,7 +116,7 @@ pub fn patience(snapshot: &Snapshot) -> u64 {
 #[cold]
 #[inline(never)]
 pub fn put(
-    snapshot: &Snapshot,
+    (snapshot, layers): (&Snapshot, &Layers),
     request: &Request<'_>,
     (verdict, alone): (&Verdict<'_>, Settled),
     until_us: u64,
@@ -121,6 +130,10 @@ pub fn put(
         policy => packet.field(Tag::Rule, &[policy, b"/", verdict.rule]),
     }
     packet.field(Tag::Message, &[verdict.message]);
+    if verdict.action == Action::Webhook {
+        // A service's yes is enough only for the policy that its evaluator has.
+        packet.field(Tag::Policy, &[&digest(layers)]);
+    }
     packet.field(Tag::Action, &[&[otherwise as u8]]);
     packet.field(Tag::Timeout, &[&(left.clamp(1, u64::from(u32::MAX)) as u32).to_le_bytes()]);
     let Packet { mut bytes, len, fits } = packet;
@@ -137,12 +150,23 @@ pub fn put(
     Some(Pending { socket, until_us })
 }
 
+/// What tells two policies apart: every byte of every layer (`rampart/src/serve/brain.rs`).
+#[inline(never)]
+fn digest(layers: &Layers) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for image in layers.images() {
+        digest.update(&(image.bytes().len() as u64).to_le_bytes());
+        digest.update(image.bytes());
+    }
+    digest.finish()
+}
+
 impl Pending {
-    /// Waits for the answer. The evaluator says itself when the time is up; it is given some more to
+    /// Waits for the answer, and puts what a service said about it into `reason`. The evaluator says itself when the time is up; it is given some more to
     /// do so.
     #[cold]
     #[inline(never)]
-    pub fn wait(self) -> Heard {
+    pub fn wait(self, reason: &mut Reason) -> Heard {
         let Self { socket, until_us } = self;
         let held = Held::new();
         let until_us = until_us.saturating_add(PATIENCE as u64 * 1_000_000);
@@ -156,7 +180,7 @@ impl Pending {
                 return Heard::Interrupted;
             }
             match is_ready {
-                Ok(true) => return answer(&socket),
+                Ok(true) => return answer(&socket, reason),
                 Ok(false) if left == 0 => return Heard::Nobody("expired"),
                 Ok(false) | Err(Errno(libc::EINTR)) => {}
                 Err(_) => return Heard::Nobody("on_no_approver"),
@@ -166,7 +190,7 @@ impl Pending {
 }
 
 /// What the evaluator has said.
-fn answer(socket: &Fd) -> Heard {
+fn answer(socket: &Fd, reason: &mut Reason) -> Heard {
     let mut answer = [0; ANSWER];
     let len = match socket.receive(&mut answer, 0) {
         Ok(0) | Err(Errno(libc::ECONNRESET | libc::EPIPE)) => return Heard::Gone,
@@ -192,5 +216,6 @@ fn answer(socket: &Fd) -> Heard {
     let mut word = Word { text: [0; 64], len: 0 };
     let id = body.one(Tag::Approval).unwrap_or(b"");
     word.set([by, if id.is_empty() { b"" } else { b" " }, id]);
+    let _ = reason.push(body.one(Tag::Message).unwrap_or(b""));
     Heard::Said(Settled { permitted, answered_by }, word)
 }

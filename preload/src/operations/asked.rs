@@ -9,7 +9,8 @@ use evaluator::{Action, Request, Verdict};
 use super::State;
 use crate::act::set_errno;
 use crate::escalate::Word;
-use crate::escalate::operation::{self, Heard, Pending};
+use crate::escalate::operation::{self, Heard, Pending, Reason};
+use crate::images::Layers;
 use crate::judge::Digest;
 use crate::snapshot::Mode;
 use crate::sys::{self, Errno};
@@ -34,6 +35,7 @@ pub struct Asked {
     pending: Cell<Option<(u64, Pending)>>,
     until_us: Cell<u64>,
     questions: Cell<u8>,
+    reason: Cell<Option<Reason>>,
 }
 
 impl State {
@@ -55,7 +57,7 @@ impl State {
     pub fn settled(
         &self,
         asked: &Asked,
-        request: &Request<'_>,
+        (request, layers): (&Request<'_>, &Layers),
         (verdict, alone): (&Verdict<'_>, Settled),
     ) -> Option<(Settled, Word)> {
         if !self.can_ask(verdict) {
@@ -76,7 +78,7 @@ impl State {
         asked.questions.set(questions.saturating_add(1));
         let until_us = asked.until_us.get();
         let pending = match questions < MOST {
-            true => operation::put(self.snapshot, request, (verdict, alone), until_us),
+            true => operation::put((self.snapshot, layers), request, (verdict, alone), until_us),
             false => None,
         };
         let Some(pending) = pending else {
@@ -88,6 +90,11 @@ impl State {
 }
 
 impl Asked {
+    /// What the service said that was asked last.
+    pub fn reason(&self) -> Option<Reason> {
+        self.reason.take()
+    }
+
     fn known(&self, rule: u64, alone: Settled) -> Option<(Settled, Word)> {
         self.answers.iter().find_map(|slot| {
             let answer = slot.take()?;
@@ -107,8 +114,12 @@ impl Asked {
         let Some((rule, pending)) = self.pending.take() else {
             return Some(false);
         };
-        let (settled, nobody, word) = match pending.wait() {
-            Heard::Said(settled, word) => (Some(settled), "", word),
+        let mut reason = Reason::new();
+        let (settled, nobody, word) = match pending.wait(&mut reason) {
+            Heard::Said(settled, word) => {
+                self.reason.set(Some(reason));
+                (Some(settled), "", word)
+            }
             Heard::Nobody(why) => (None, why, Word::none()),
             // The question is put again.
             Heard::Gone => return Some(true),

@@ -7,7 +7,7 @@ use core::ffi::c_void;
 use evaluator::event::Outcome;
 use evaluator::request::{NoParams, Request, Target};
 use evaluator::settle::{Settled, settle};
-use evaluator::{Action, Call, Caller, Cwd, notice};
+use evaluator::{Action, Call, Caller, Cwd, Verdict, notice};
 
 use super::State;
 use super::asked::Asked;
@@ -175,7 +175,7 @@ impl Turn<'_> {
     fn take(&self, parts: &mut Parts<'_>, path: Option<&[u8]>, url: Option<&[u8]>) -> Option<bool> {
         let Job { state, operation, .. } = self.job;
         let snapshot = state.snapshot;
-        let Parts { event, notice, quick, full, paths: [cwd, _] } = parts;
+        let Parts { event, notice, quick, full, paths: [cwd, spare] } = parts;
         let is_attempt = full.is_none();
         let cwd = directory(cwd)?;
         let room = match cwd {
@@ -213,12 +213,17 @@ impl Turn<'_> {
         );
         let images = self.layers.images();
         let quick = quick.as_mut().filter(|_| is_quick);
-        let verdict = judge::verdict(images, &request, &world, quick, full.as_mut())?;
+        let mut verdict = judge::verdict(images, &request, &world, quick, full.as_mut())?;
         let alone = settle(&verdict, snapshot.fail_open);
-        let Some((settled, word)) = state.settled(self.job.asked, &request, (&verdict, alone))
+        let asked = self.job.asked;
+        let Some((settled, word)) =
+            state.settled(asked, (&request, self.layers), (&verdict, alone))
         else {
             return Some(false);
         };
+        if !settled.permitted && !is_attempt {
+            with_reason(&mut verdict, asked, spare);
+        }
         let said = Said { request: &request, verdict: &verdict, settled, word };
         self.conclude(&said, event, notice, is_attempt)
     }
@@ -282,9 +287,22 @@ impl Turn<'_> {
 /// A verdict and what it comes to.
 struct Said<'a> {
     request: &'a Request<'a>,
-    verdict: &'a evaluator::Verdict<'a>,
+    verdict: &'a Verdict<'a>,
     settled: Settled,
     word: Word,
+}
+
+/// The rule's message, and behind it what a service said that was asked, put together in `room`.
+#[inline(never)]
+fn with_reason<'a>(verdict: &mut Verdict<'a>, asked: &Asked, room: &'a mut AnyPath) {
+    let Some(reason) = asked.reason().filter(|reason| !reason.as_bytes().is_empty()) else {
+        return;
+    };
+    room.truncate(0);
+    let parts = [verdict.message, b" (the service: ", reason.as_bytes(), b")"];
+    if parts.iter().all(|part| room.push(part).is_some()) {
+        verdict.message = room.as_bytes();
+    }
 }
 
 /// The working directory; `None` if there is no room for it.

@@ -2,47 +2,10 @@
 //! runs only if that was a yes to this very question, or the rule lets failures pass.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
-use tests::{Evaluator, Guard, LibC, find, probe, rampart, run};
-
-const KEY: &str = "0123456789abcdef0123456789abcdef";
-
-/// The service; it ends with the test.
-struct Service {
-    child: Child,
-    port: u16,
-}
-
-impl Service {
-    fn start(guard: &Guard, certificate: &str) -> Self {
-        let mut command = Command::new(find("python3").expect("python3"));
-        command
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/approvals/webhook.py"))
-            .arg(guard.path("asked.jsonl"))
-            .args([KEY, certificate])
-            .stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { port: line.trim().parse().expect("a port"), child }
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// What the service was asked.
-fn questions(guard: &Guard) -> Vec<Value> {
-    let text = fs::read_to_string(guard.path("asked.jsonl")).unwrap_or_default();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
+use tests::{Evaluator, Guard, LibC, Service, find, probe, rampart, run};
 
 /// A guard whose rules ask the service about programs that are called as its paths are.
 fn guard(names: &[&str], base: impl FnOnce(&Guard) -> String) -> Guard {
@@ -119,7 +82,7 @@ fn only_a_yes_to_this_question_is_one() {
         assert_eq!(by(&guard), word, "{name}: {stderr}");
         assert!(stderr.contains(said) && stderr.is_empty() == runs, "{name}: {stderr}");
     }
-    let asked = questions(&guard);
+    let asked = Service::questions(&guard);
     let count = |name: &str| asked.iter().filter(|one| one["path"] == name).count();
     // One call is one question, however many processes it makes; only what may pass is tried again.
     for (name, tries) in
@@ -138,7 +101,7 @@ fn only_a_yes_to_this_question_is_one() {
     // It is told nothing secret.
     let secret = "true; good mark --token hunter2hunter2";
     let _ = run(evaluator.inside("/bin/sh").args(["-c", secret]), "");
-    let last = questions(&guard).pop().unwrap().to_string();
+    let last = Service::questions(&guard).pop().unwrap().to_string();
     assert!(last.contains("[masked]") && !last.contains("hunter2"), "{last}");
     assert!(evaluator.pending().is_empty(), "a person was asked");
 }
@@ -209,7 +172,7 @@ fn run_asks_the_service_itself_over_tls_with_a_signature() {
         format!("https://localhost:{}", service.port)
     });
     let key = guard.path("key");
-    fs::write(&key, KEY).unwrap();
+    fs::write(&key, Service::KEY).unwrap();
     fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let hosted = |name| {
         let mut command = guard.bare(rampart());
@@ -224,7 +187,7 @@ fn run_asks_the_service_itself_over_tls_with_a_signature() {
     configure(&guard, &format!("ca: {ca}\nkey: {}\n", key.display()));
     let (did_run, stderr) = hosted("good");
     assert!(did_run, "{stderr}");
-    let asked = questions(&guard);
+    let asked = Service::questions(&guard);
     assert_eq!((asked.len(), &asked[0]["signed"]), (1, &Value::Bool(true)));
     // Who has the key must repeat what the question was bound to.
     let (did_run, stderr) = hosted("bare");

@@ -22,3 +22,4 @@ mod paths;
 mod place;
 mod rules;
 mod taint;
+mod webhooks;
