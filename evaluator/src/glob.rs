@@ -13,8 +13,12 @@ const STEPS: u32 = 1 << 20;
 /// Whether `value` matches the command glob `pattern`; `None` if it would take too many steps.
 #[must_use]
 pub fn command(pattern: &[u8], value: &[u8], fold: bool) -> Option<bool> {
-    if pattern.is_empty() || differs_early(pattern, value, fold) {
+    let Some(head) = literal_start(pattern, value, fold).filter(|_| !pattern.is_empty()) else {
         return Some(false);
+    };
+    let tail = pattern.get(head..)?;
+    if matches!(tail, [] | [b'*']) {
+        return Some(tail.len() == 1 || value.len() == head);
     }
     if pattern.windows(2).any(|pair| pair == b"**") {
         return path(pattern, value, fold);
@@ -45,12 +49,10 @@ fn pieces_in_order(pattern: &[u8], value: &[u8], fold: bool) -> bool {
 /// Whether `value` matches the path glob `pattern`; `None` if it would take too many steps.
 #[must_use]
 pub fn path(pattern: &[u8], value: &[u8], fold: bool) -> Option<bool> {
-    if differs_early(pattern, value, fold) {
-        return Some(false);
-    }
+    let starts = literal_start(pattern, value, fold).is_some();
     let anywhere = pattern.strip_prefix(b"**/");
-    let end = literal_end(anywhere.unwrap_or(pattern));
-    if pattern.is_empty() || !ends_with(value, end, fold) {
+    let end = if starts { literal_end(anywhere.unwrap_or(pattern)) } else { &[] };
+    if !starts || pattern.is_empty() || !ends_with(value, end, fold) {
         return Some(false);
     }
     let mut steps = STEPS;
@@ -215,16 +217,14 @@ fn starts_with(value: &[u8], prefix: &[u8], fold: bool) -> bool {
         && value.iter().zip(prefix).all(|(left, right)| same(slashed(*left), slashed(*right), fold))
 }
 
-/// Whether the first two bytes already say no: most patterns are about other directories.
-fn differs_early(pattern: &[u8], value: &[u8], fold: bool) -> bool {
-    let ([first, second, ..], [other_first, other_second, ..]) = (pattern, value) else {
-        return false;
-    };
-    let differs = |wanted: u8, byte: u8| {
-        !matches!(wanted, b'*' | b'?' | b'[') && !same(slashed(wanted), slashed(byte), fold)
-    };
-    !matches!(first, b'*' | b'?' | b'[')
-        && (differs(*first, *other_first) || differs(*second, *other_second))
+/// The bytes of `pattern` before its first wildcard; `None` if `value` does not start with them.
+fn literal_start(pattern: &[u8], value: &[u8], fold: bool) -> Option<usize> {
+    let mut len = 0;
+    for byte in pattern.iter().take_while(|byte| !matches!(byte, b'*' | b'?' | b'[')) {
+        value.get(len).filter(|other| same(slashed(*byte), slashed(**other), fold))?;
+        len += 1;
+    }
+    Some(len)
 }
 
 /// What stands behind the last wildcard of `pattern`: every value that fits ends with it.

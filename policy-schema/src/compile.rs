@@ -377,7 +377,7 @@ impl Builder {
             self.sections.patterns.push(PatternRecord {
                 class: pattern.class,
                 flags: if pattern.fold_case { format::FOLD_CASE } else { 0 },
-                reserved: 0,
+                key: self.frequencies.key(pattern),
                 text,
                 len,
             });

@@ -31,8 +31,15 @@ pub fn patterns(
 /// The pattern `text`; one without wildcards is compared as it is where that means the same.
 fn pattern_of(text: &str, class: u8, fold_case: bool) -> Pattern {
     let plain = !text.contains(['*', '?', '[', '\\', '{']);
+    // In the original's globs a slash is also a backslash, and nothing matches an empty one.
+    let is_word = !text.is_empty() && !text.contains('/');
+    let literal = match class {
+        pattern::PATH_GLOB => plain,
+        pattern::GLOB => plain && is_word,
+        _ => false,
+    };
     Pattern {
-        class: if class == pattern::PATH_GLOB && plain { pattern::LITERAL } else { class },
+        class: if literal { pattern::LITERAL } else { class },
         fold_case,
         text: if fold_case { text.to_ascii_lowercase() } else { text.to_owned() },
     }

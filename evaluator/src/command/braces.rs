@@ -135,12 +135,17 @@ impl Shell<'_, '_> {
     /// `part` on.
     fn read_alternative(&mut self, pieces: Pieces, part: usize) -> Step {
         self.burn(6)?;
-        let part = self.keep_text(part)?;
-        let start = self.text.top();
-        self.stack_source(pieces.start, pieces.open)?;
-        self.stack_span(part)?;
-        self.stack_source(pieces.close.saturating_add(1), pieces.end)?;
-        let text = self.keep_text(start)?;
+        let mut text = self.keep_text(part)?;
+        let behind = pieces.close.saturating_add(1);
+        if pieces.start < pieces.open || behind < pieces.end {
+            let start = self.text.top();
+            self.stack_source(pieces.start, pieces.open)?;
+            self.stack_span(text)?;
+            self.stack_source(behind, pieces.end)?;
+            text = self.keep_text(start)?;
+        } else {
+            self.burn(text.len as usize)?;
+        }
         self.nested(|shell| {
             let cursor = shell.enter(text);
             let done = shell.word(Mode::Args);

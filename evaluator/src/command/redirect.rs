@@ -87,7 +87,15 @@ impl Shell<'_, '_> {
     }
 
     /// Reads the redirection at the cursor, if there is one, and stacks it. Whether there was.
+    #[inline]
     pub fn redirect(&mut self) -> Step<bool> {
+        match self.peek() {
+            Some(b'0'..=b'9' | b'{' | b'<' | b'>' | b'&') => self.redirect_here(),
+            _ => Ok(false),
+        }
+    }
+
+    fn redirect_here(&mut self) -> Step<bool> {
         let Some((len, fd, index)) = self.operator_at() else {
             return Ok(false);
         };

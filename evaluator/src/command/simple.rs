@@ -108,6 +108,8 @@ impl Shell<'_, '_> {
 
     /// Reads assignments, words and redirections; whether they turn out to define a function.
     fn simple_parts(&mut self, reading: &mut Reading) -> Step<bool> {
+        // Whether the program is one whose arguments are assignments, once it is read.
+        let mut declares = None;
         loop {
             self.blanks()?;
             if self.redirect()? {
@@ -124,7 +126,10 @@ impl Shell<'_, '_> {
                 reading.command_vars = self.vars.len();
                 self.hide_vars(reading)?;
             }
-            if self.declares(reading) && self.assignment()? {
+            if count > reading.assignments
+                && *declares.get_or_insert_with(|| self.declares(reading))
+                && self.assignment()?
+            {
                 continue;
             }
             if self.is_zsh() && self.keyword(b"}").is_some() {

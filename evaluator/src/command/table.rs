@@ -187,13 +187,16 @@ pub(super) struct Wrapper {
 impl Wrapper {
     /// The wrapper called `name`.
     pub fn of(name: &[u8]) -> Option<Self> {
-        let mut slot = hash(name) as usize % SLOTS;
+        let hash = hash(name);
+        let mut slot = hash as usize % SLOTS;
         loop {
-            let offset = *INDEX.get(slot)?;
+            let [offset, tag] = *INDEX.get(slot)?;
             if offset == EMPTY {
                 return None;
             }
-            if let Some(wrapper) = Self::at(offset as usize, name) {
+            if tag == tag_of(hash)
+                && let Some(wrapper) = Self::at(offset as usize, name)
+            {
                 return Some(wrapper);
             }
             slot = slot.wrapping_add(1) % SLOTS;
@@ -293,17 +296,22 @@ const SLOTS: usize = 1024;
 /// A slot without a name.
 const EMPTY: u16 = u16::MAX;
 
-/// A hash table with linear probing: where the line of a name starts.
-static INDEX: [u16; SLOTS] = index();
+/// A hash table with linear probing: where the line of a name starts, and what of the name's hash
+/// the slot does not say.
+static INDEX: [[u16; 2]; SLOTS] = index();
+
+const fn tag_of(hash: u32) -> u16 {
+    (hash >> 16) as u16
+}
 
 #[allow(
     clippy::indexing_slicing,
     reason = "runs only when this is compiled: out of range is an error there"
 )]
-const fn index() -> [u16; SLOTS] {
+const fn index() -> [[u16; 2]; SLOTS] {
     let table = TABLE.as_bytes();
     assert!(table.len() < EMPTY as usize, "offsets are 16 bits wide");
-    let mut index = [EMPTY; SLOTS];
+    let mut index = [[EMPTY, 0]; SLOTS];
     let (mut at, mut line, mut count, mut start) = (0, 0, 0, 0);
     let mut names = true;
     while at < table.len() {
@@ -311,11 +319,12 @@ const fn index() -> [u16; SLOTS] {
         if names && (byte == b' ' || byte == b'|') {
             let (_, tail) = table.split_at(start);
             let (name, _) = tail.split_at(at - start);
-            let mut slot = hash(name) as usize % SLOTS;
-            while index[slot] != EMPTY {
+            let hash = hash(name);
+            let mut slot = hash as usize % SLOTS;
+            while index[slot][0] != EMPTY {
                 slot = (slot + 1) % SLOTS;
             }
-            index[slot] = line as u16;
+            index[slot] = [line as u16, tag_of(hash)];
             count += 1;
             start = at + 1;
         }

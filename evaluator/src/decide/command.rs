@@ -6,9 +6,10 @@ use crate::image::format::{NodeRecord, node};
 use crate::path::file_name;
 use crate::request::Call;
 
-use super::condition::{At, Judge, Tri, matches, one, patterns};
+use super::condition::{At, Judge, Tri, matches, patterns};
 use super::found::Fault;
 use super::paths::Files;
+use super::patterns::{of_record, records};
 use super::seen::Recent;
 
 /// Builtins whose operands `NAME=value` are assignments too.
@@ -113,6 +114,9 @@ impl<'j> Judge<'j, '_> {
         }
         let names = self.names(index, command);
         let [word, file, resolved] = names;
+        if let (Some(word), None, None) = (word, file, resolved) {
+            return patterns(image, record.first, record.count, word);
+        }
         // Whoever can write to a system directory needs no link to be trusted.
         let linked = resolved.filter(|_| !self.is_system_file());
         let trusted = [word, file, linked];
@@ -164,8 +168,8 @@ impl<'j> Judge<'j, '_> {
         record: &NodeRecord,
         command: &Command,
     ) -> Result<Tri, Fault> {
-        for index in record.first..record.first.saturating_add(record.count) {
-            let (_, wanted) = image.pattern(index).ok_or(Fault::Corrupt)?;
+        for found in records(image, record.first, record.count)? {
+            let wanted = image.text(found.text, found.len).ok_or(Fault::Corrupt)?;
             if !self.seen.may_have_flag(self.tree, command, wanted) {
                 continue;
             }
@@ -180,20 +184,28 @@ impl<'j> Judge<'j, '_> {
 
     /// The first operand; restrictive rules also look behind what may be the value of an option.
     fn subcommand(
-        &self,
+        &mut self,
         image: &Image<'_>,
         record: &NodeRecord,
         command: &Command,
     ) -> Result<Tri, Fault> {
+        if self.word_candidates(image, record, command)?.is_empty() {
+            return Ok(Tri::No);
+        }
         let mut behind_option = false;
-        for (_, text, literal) in self.arguments(command) {
+        let mut recent = Recent::new();
+        for (word, text, literal) in self.arguments(command) {
             if is_option(text) && !literal {
                 behind_option = !text.contains(&b'=');
                 continue;
             }
-            self.spend_on(record.count, text.len())?;
-            let found = patterns(image, record.first, record.count, text)?;
-            if found == Tri::Yes || self.grants || !behind_option {
+            // The same word was no match before.
+            let mut found = Tri::No;
+            if !recent.has(text, word.flags) {
+                self.spend_on(record.count, text.len())?;
+                found = patterns(image, record.first, record.count, text)?;
+            }
+            if found != Tri::No || self.grants || !behind_option {
                 return Ok(found);
             }
             behind_option = false;
@@ -222,8 +234,10 @@ impl<'j> Judge<'j, '_> {
                 continue;
             }
             self.spend_on(record.count, text.len())?;
-            for position in (0..record.count).filter(|position| candidates.has(*position)) {
-                any = any.or(one(image, record.first.saturating_add(position), text)?);
+            for (position, found) in (0..).zip(records(image, record.first, record.count)?) {
+                if candidates.has(position) {
+                    any = any.or(of_record(image, &found, text)?);
+                }
                 if any == Tri::Yes {
                     return Ok(any);
                 }

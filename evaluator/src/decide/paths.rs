@@ -218,7 +218,8 @@ impl<'j> Judge<'j, '_> {
         cwd: Cwd<'_>,
         glob: bool,
     ) -> Result<Tri, Fault> {
-        self.spend_on(sought.record.count, path.len().min(PATH_MAX))?;
+        let tests = sought.candidates.among(sought.record.count);
+        self.spend_on(tests, path.len().min(PATH_MAX))?;
         let home = self.home;
         let grants = self.grants;
         let below = below(cwd);

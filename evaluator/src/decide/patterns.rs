@@ -42,20 +42,34 @@ impl Tri {
 
 /// Whether `value` matches pattern `index`.
 pub fn one(image: &Image<'_>, index: u32, value: &[u8]) -> Result<Tri, Fault> {
-    let record = image.pattern_record(index).ok_or(Fault::Corrupt)?;
+    of_record(image, &image.pattern_record(index).ok_or(Fault::Corrupt)?, value)
+}
+
+/// Whether `value` matches the pattern with this record.
+pub fn of_record(image: &Image<'_>, record: &PatternRecord, value: &[u8]) -> Result<Tri, Fault> {
     // Most patterns are names, and most names have another length.
     if record.class == pattern::LITERAL && record.len as usize != value.len() {
         return Ok(Tri::No);
     }
     let text = image.text(record.text, record.len).ok_or(Fault::Corrupt)?;
-    matches(&record, text, value)
+    matches(record, text, value)
+}
+
+/// The records of a run of patterns.
+pub fn records<'a>(
+    image: &Image<'a>,
+    first: u32,
+    count: u32,
+) -> Result<impl Iterator<Item = PatternRecord> + use<'a>, Fault> {
+    let run = image.pattern_run(first, count).ok_or(Fault::Corrupt)?;
+    Ok(run.iter().filter_map(|bytes| PatternRecord::decode(bytes)))
 }
 
 /// Whether `value` matches some pattern of a run.
 pub fn patterns(image: &Image<'_>, first: u32, count: u32, value: &[u8]) -> Result<Tri, Fault> {
     let mut any = Tri::No;
-    for index in first..first.saturating_add(count) {
-        any = any.or(one(image, index, value)?);
+    for record in records(image, first, count)? {
+        any = any.or(of_record(image, &record, value)?);
         if any == Tri::Yes {
             break;
         }

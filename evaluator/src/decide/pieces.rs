@@ -1,7 +1,7 @@
 //! Finding the rules about every program that may match: by the pieces of what the command has
 //! (`image::gram`). What cannot be known, or may stand for many paths, brings all of them.
 
-use crate::command::{Command, UNKNOWN, WordFlags};
+use crate::command::{Command, UNKNOWN, Word, WordFlags};
 use crate::image::Image;
 use crate::image::gram::{self, Hashes, place};
 use crate::request::{Call, Cwd};
@@ -11,7 +11,7 @@ use super::command::is_option;
 use super::condition::{At, Judge};
 use super::found::{Fault, Found};
 use super::paths::{PATH_MAX, all_in, embedded};
-use super::seen::{Recent, is_small};
+use super::seen::Recent;
 
 /// Pieces of one command that rules need; past this all rules are looked at.
 const MOST: usize = 192;
@@ -47,22 +47,35 @@ impl<'i> Pieces<'i> {
     fn get(&self) -> &[u32] {
         self.hashes.get(..self.count).unwrap_or(&[])
     }
+
+    /// Notes the pieces of `text` that some rule needs, and tells `each` of all.
+    pub fn add_all(&mut self, place: u8, text: &[u8], mut each: impl FnMut(u32)) {
+        let filter = self.filter;
+        for hash in Hashes::new(place, text) {
+            each(hash);
+            if gram::may_hold(filter, hash) {
+                self.add(hash);
+            }
+        }
+    }
+
+    fn add(&mut self, hash: u32) {
+        if !self.get().contains(&hash) {
+            match self.hashes.get_mut(self.count) {
+                Some(slot) => {
+                    *slot = hash;
+                    self.count = self.count.saturating_add(1);
+                }
+                None => self.all = true,
+            }
+        }
+    }
 }
 
 impl Notes for Pieces<'_> {
     /// Notes the pieces of `text` that some rule needs.
     fn note(&mut self, place: u8, text: &[u8], noted: usize) {
-        for hash in Hashes::new(place, behind(text, noted)) {
-            if gram::may_hold(self.filter, hash) && !self.get().contains(&hash) {
-                match self.hashes.get_mut(self.count) {
-                    Some(slot) => {
-                        *slot = hash;
-                        self.count = self.count.saturating_add(1);
-                    }
-                    None => self.all = true,
-                }
-            }
-        }
+        self.add_all(place, behind(text, noted), |_| {});
     }
 
     fn note_glob(&mut self, _place: u8, _glob: &[u8]) {
@@ -76,6 +89,11 @@ impl Notes for Pieces<'_> {
     fn is_all(&self) -> bool {
         self.all
     }
+}
+
+/// Whether a word is long enough for a piece.
+const fn is_long(word: &Word) -> bool {
+    word.text.len as usize >= gram::LEN
 }
 
 /// What has to be noted of a text whose first `noted` bytes were: all pieces that reach behind them.
@@ -151,21 +169,21 @@ impl<'j> Judge<'j, '_> {
             }
             for word in tree.words(command.words) {
                 self.spend_on(1, word.text.len as usize)?;
-                pieces.note(place::WORD, tree.bytes(word.text), 0);
+                if is_long(word) {
+                    pieces.note(place::WORD, tree.bytes(word.text), 0);
+                }
             }
         }
         if has(place::ASSIGNMENT) {
             for word in tree.words(command.assignments).iter().chain(tree.words(command.words)) {
                 self.spend_on(1, word.text.len as usize)?;
-                pieces.note(place::ASSIGNMENT, tree.bytes(word.text), 0);
+                if is_long(word) {
+                    pieces.note(place::ASSIGNMENT, tree.bytes(word.text), 0);
+                }
             }
         }
         if has(place::PATH) && !pieces.all {
-            if is_small(tree, command) {
-                self.note_paths(pieces, command)?;
-            } else {
-                self.sketch_paths(Some(pieces), command)?;
-            }
+            self.sketch_paths(Some(pieces), command)?;
         }
         Ok(())
     }

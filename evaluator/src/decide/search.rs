@@ -4,7 +4,7 @@
 use crate::command::Command;
 use crate::image::Image;
 use crate::image::format::{
-    BucketRecord, EntryRecord, NO_CONDITION, RuleRecord, program_hash, rule_flag,
+    BucketRecord, EntryRecord, NO_CONDITION, NodeRecord, RuleRecord, node, program_hash, rule_flag,
 };
 use crate::path::file_name;
 use crate::request::Call;
@@ -14,6 +14,9 @@ use super::condition::{At, Judge, Tri};
 use super::cover;
 use super::flow::Flows;
 use super::found::{Fault, Found};
+
+/// Alternatives that are looked at before their rule is.
+const FEW: u32 = 4;
 
 impl<'j> Judge<'j, '_> {
     /// Finds the rules of `image` that hold.
@@ -124,7 +127,11 @@ impl<'j> Judge<'j, '_> {
     ) -> Result<(), Fault> {
         for index in bucket.first..bucket.first.saturating_add(bucket.count) {
             let entry = image.entry(index).ok_or(Fault::Corrupt)?;
-            if key.is_none_or(|key| key == entry.key) {
+            if let (None, Some((_, command))) = (key, at)
+                && is_ruled_out(image, entry.node, command).ok_or(Fault::Corrupt)?
+            {
+                self.spend(1)?;
+            } else if key.is_none_or(|key| key == entry.key) {
                 self.entry(image, position, entry, at, found)?;
             }
         }
@@ -187,4 +194,29 @@ impl<'j> Judge<'j, '_> {
     pub fn is_whole_text(&self, at: Option<At<'j>>) -> bool {
         at.is_some_and(|(index, _)| index == 0) && matches!(self.request.call, Call::Shell(_))
     }
+}
+
+/// Whether the part of a rule at `index` asks for a fact or a provenance first that `command` has not:
+/// most rules on every program do, and nothing else of them is worth a look. `None` if it is corrupt.
+fn is_ruled_out(image: &Image<'_>, index: u32, command: &Command) -> Option<bool> {
+    if index == NO_CONDITION {
+        return Some(false);
+    }
+    let asks_in_vain = |record: &NodeRecord| match record.kind {
+        node::COMMAND_FACT => command.flags.0 & record.number == 0,
+        node::INSIDE => u32::from(command.inside) & record.number == 0,
+        _ => false,
+    };
+    let record = image.node(index)?;
+    Some(match record.kind {
+        node::ALL if record.count > 0 => asks_in_vain(&image.node(record.first)?),
+        node::ANY if record.count <= FEW => {
+            let mut all = true;
+            for child in record.first..record.first.checked_add(record.count)? {
+                all &= asks_in_vain(&image.node(child)?);
+            }
+            all
+        }
+        _ => asks_in_vain(&record),
+    })
 }

@@ -8,8 +8,8 @@ use crate::image::format::NodeRecord;
 
 use super::condition::Judge;
 use super::found::Fault;
-use super::pieces::Notes;
-use super::sketch::{Both, Candidates, PathNotes, Sketch};
+use super::pieces::Pieces;
+use super::sketch::{Candidates, PathNotes, Sketch};
 use super::views::{View, below, view_of};
 
 /// Commands of fewer words are looked at directly.
@@ -52,9 +52,6 @@ impl<'j> Seen<'j> {
 
     /// Whether some word of `command` may be the option `wanted`; a no is sure.
     pub fn may_have_flag(&mut self, tree: &Tree<'_>, command: &Command, wanted: &[u8]) -> bool {
-        if command.words.count < FEW {
-            return true;
-        }
         let key = Some(core::ptr::from_ref(command).addr());
         if self.flags_of != key {
             self.flags_of = key;
@@ -122,30 +119,26 @@ impl<'j> Judge<'j, '_> {
         record: &NodeRecord,
         command: &'j Command,
     ) -> Result<Candidates, Fault> {
-        if is_small(self.tree, command) {
-            return Ok(Candidates::ALL);
-        }
         if self.seen.paths_of != Some(core::ptr::from_ref(command).addr()) {
             self.sketch_paths(None, command)?;
         }
-        self.spend(record.count)?;
-        self.seen.paths.candidates(image, record, view_of)
+        let is_small = is_small(self.tree, command);
+        self.spend(if is_small { record.count / 8 } else { record.count })?;
+        self.seen.paths.candidates(is_small, image, record, view_of)
     }
 
-    /// Notes what the paths of `command` hold, and tells `also`, without looking at them twice.
+    /// Notes what the paths of `command` hold, and notes the `pieces` that rules need, without looking at them twice.
     pub fn sketch_paths(
         &mut self,
-        also: Option<&mut dyn Notes>,
+        pieces: Option<&mut Pieces<'_>>,
         command: &'j Command,
     ) -> Result<(), Fault> {
         let mut sketch = core::mem::take(&mut self.seen.paths);
         sketch.begin(command.words.count);
+        let is_small = is_small(self.tree, command);
         let (home, cwd) = (self.home, below(self.cwd(command)));
-        let mut paths = PathNotes { sketch: &mut sketch, home, cwd };
-        let noted = match also {
-            Some(also) => self.note_paths(&mut Both(&mut paths, also), command),
-            None => self.note_paths(&mut paths, command),
-        };
+        let mut paths = PathNotes { sketch: &mut sketch, pieces, is_small, home, cwd };
+        let noted = self.note_paths(&mut paths, command);
         self.seen.paths_of = Some(core::ptr::from_ref(command).addr());
         self.seen.paths = sketch;
         noted
@@ -171,12 +164,12 @@ impl<'j> Judge<'j, '_> {
                 let text = tree.bytes(word.text);
                 self.spend(word.text.len / 8)?;
                 if !recent.has(text, word.flags) {
-                    self.seen.words.add(View::Whole, text, 0);
+                    self.seen.words.add(text);
                 }
             }
         }
         self.spend(record.count)?;
-        self.seen.words.candidates(image, record, |text| (View::Whole, text))
+        self.seen.words.candidates(false, image, record, |text| (View::Whole, text))
     }
 }
 

@@ -5,14 +5,18 @@
 use crate::glob;
 use crate::image::Image;
 use crate::image::format::{NodeRecord, pattern};
-use crate::image::gram::{self, Hashes, place};
+use crate::image::gram::{Hashes, place, short};
 
 use super::found::Fault;
-use super::pieces::{Notes, behind};
+use super::patterns::records;
+use super::pieces::{Notes, Pieces, behind};
 use super::views::{View, anybody};
 
 /// Numbers of 64 bits that a sketch has at least, if there is memory for them.
 const NUMBERS: usize = 32;
+
+/// Numbers that it has at most: as many as the keys of patterns tell apart.
+const MOST_NUMBERS: usize = 1024;
 
 /// Bytes of a glob that is looked at whole.
 const SPELLED: usize = 16;
@@ -45,6 +49,7 @@ impl<'m> Sketch<'m> {
     /// Begins anew, with room for so many words.
     pub fn begin(&mut self, words: u32) {
         let wanted = (words as usize / WORDS_PER_NUMBER).max(NUMBERS).next_power_of_two();
+        let wanted = wanted.min(MOST_NUMBERS);
         let most = (self.bits.len() / 2).saturating_add(1).next_power_of_two();
         self.mask = wanted.min(most).saturating_sub(1);
         self.bits.iter_mut().take(self.mask.saturating_add(1)).for_each(|bits| *bits = [0; 8]);
@@ -67,24 +72,31 @@ impl<'m> Sketch<'m> {
         }
     }
 
-    /// Adds `text` as `view` sees it; its pieces only if it is a whole one, which holds the others.
-    /// Those of its first `noted` bytes were added before.
-    pub fn add(&mut self, view: View, text: &[u8], noted: usize) {
-        if view == View::Whole {
-            Hashes::new(place::PATH, behind(text, noted)).for_each(|hash| self.set(hash));
-        }
+    /// Adds a whole text.
+    pub fn add(&mut self, text: &[u8]) {
+        Hashes::new(place::PATH, text).for_each(|hash| self.set(hash));
+        self.add_view(View::Whole, text);
+    }
+
+    fn add_short(&mut self, text: &[u8]) {
         if let Some(hash) = short(text) {
             self.set(hash);
         }
+    }
+
+    /// Adds `text` as `view` sees it, apart from its pieces, which the whole has.
+    fn add_view(&mut self, view: View, text: &[u8]) {
+        self.add_short(text);
         if let Some(depths) = self.depths.get_mut(view as usize) {
             *depths |= depth_bit(text);
         }
     }
 
     /// The patterns of `record` that these texts may match; `view` says what a pattern is compared
-    /// with, and which part of it.
+    /// with, and which part of it. For a small command only their keys are looked at.
     pub fn candidates(
         &self,
+        is_small: bool,
         image: &Image<'_>,
         record: &NodeRecord,
         view: impl Fn(&[u8]) -> (View, &[u8]),
@@ -92,12 +104,20 @@ impl<'m> Sketch<'m> {
         if self.all {
             return Ok(Candidates::ALL);
         }
+        let globs = self.globs.iter().any(|depths| *depths != 0);
         let mut candidates = Candidates(0);
-        for position in 0..record.count {
-            let index = record.first.saturating_add(position);
-            let (found, text) = image.pattern(index).ok_or(Fault::Corrupt)?;
-            let (view, text) = view(text);
-            if self.may_match(view, text, found.class) {
+        for (position, found) in (0_u32..).zip(records(image, record.first, record.count)?) {
+            let by_glob = globs && found.class == pattern::LITERAL;
+            if found.key != 0 && !by_glob && !self.may_hold(found.key.into()) {
+                continue;
+            }
+            let mut may = is_small;
+            if !may {
+                let text = image.text(found.text, found.len).ok_or(Fault::Corrupt)?;
+                let (view, text) = view(text);
+                may = self.may_match(view, text, found.class);
+            }
+            if may {
                 candidates.0 |= Candidates::bit(position);
             }
         }
@@ -188,28 +208,21 @@ fn spelled<'m>(mut glob: &[u8], room: &'m mut [u8; SPELLED]) -> Option<&'m [u8]>
     room.get(..len)
 }
 
-/// A hash of a text that is too short for a piece.
-fn short(text: &[u8]) -> Option<u32> {
-    if text.len() >= gram::LEN {
-        return None;
-    }
-    // No path and no word holds this byte, so it is no piece of a longer text.
-    let mut padded = [b'\n'; gram::LEN + 1];
-    padded.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
-    Hashes::new(place::WORD, padded.get(..gram::LEN)?).next()
-}
-
 /// Adds the paths of a command to a sketch, as every pattern sees them.
-pub struct PathNotes<'n, 'm> {
+pub struct PathNotes<'n, 'm, 'i> {
     /// Where they are added.
     pub sketch: &'n mut Sketch<'m>,
+    /// The pieces that rules need, if they are wanted too.
+    pub pieces: Option<&'n mut Pieces<'i>>,
+    /// Whether only the keys of patterns are looked at afterwards.
+    pub is_small: bool,
     /// The caller's home directory.
     pub home: Option<&'n [u8]>,
     /// The command's directory, without the slash behind it.
     pub cwd: Option<&'n [u8]>,
 }
 
-impl PathNotes<'_, '_> {
+impl PathNotes<'_, '_, '_> {
     /// What the views see of `path`.
     fn views<'p>(&self, path: &'p [u8]) -> [(View, Option<&'p [u8]>); 4] {
         let below = self.cwd.and_then(|cwd| path.strip_prefix(cwd));
@@ -224,11 +237,18 @@ impl PathNotes<'_, '_> {
     }
 }
 
-impl Notes for PathNotes<'_, '_> {
-    fn note(&mut self, _place: u8, path: &[u8], noted: usize) {
+impl Notes for PathNotes<'_, '_, '_> {
+    fn note(&mut self, place: u8, path: &[u8], noted: usize) {
+        let text = behind(path, noted);
+        match &mut self.pieces {
+            Some(pieces) => pieces.add_all(place, text, |hash| self.sketch.set(hash)),
+            None => Hashes::new(place, text).for_each(|hash| self.sketch.set(hash)),
+        }
         for (view, text) in self.views(path) {
-            if let Some(text) = text {
-                self.sketch.add(view, text, noted);
+            match text {
+                Some(text) if self.is_small => self.sketch.add_short(text),
+                Some(text) => self.sketch.add_view(view, text),
+                None => {}
             }
         }
     }
@@ -240,38 +260,20 @@ impl Notes for PathNotes<'_, '_> {
                 *globs |= glob_depth(text);
             }
         }
+        if let Some(pieces) = self.pieces.as_mut() {
+            pieces.note_glob(place, path);
+        }
     }
 
     fn note_all(&mut self) {
         self.sketch.all = true;
+        if let Some(pieces) = self.pieces.as_mut() {
+            pieces.note_all();
+        }
     }
 
     fn is_all(&self) -> bool {
-        self.sketch.all
-    }
-}
-
-/// Tells two of what the paths of a command hold.
-pub struct Both<'n>(pub &'n mut dyn Notes, pub &'n mut dyn Notes);
-
-impl Notes for Both<'_> {
-    fn note(&mut self, place: u8, path: &[u8], noted: usize) {
-        self.0.note(place, path, noted);
-        self.1.note(place, path, noted);
-    }
-
-    fn note_glob(&mut self, place: u8, path: &[u8]) {
-        self.0.note_glob(place, path);
-        self.1.note_glob(place, path);
-    }
-
-    fn note_all(&mut self) {
-        self.0.note_all();
-        self.1.note_all();
-    }
-
-    fn is_all(&self) -> bool {
-        self.0.is_all() && self.1.is_all()
+        self.sketch.all && self.pieces.as_ref().is_none_or(|pieces| pieces.is_all())
     }
 }
 
@@ -291,6 +293,12 @@ impl Candidates {
     /// Whether the pattern at `position` is among them.
     pub const fn has(self, position: u32) -> bool {
         self.0 & Self::bit(position) != 0
+    }
+
+    /// How many patterns of `count` they are.
+    pub const fn among(self, count: u32) -> u32 {
+        let some = self.0.count_ones();
+        if count > 63 && self.has(63) || some > count { count } else { some }
     }
 
     /// Whether there is none.

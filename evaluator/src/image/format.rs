@@ -16,7 +16,7 @@
 pub const MAGIC: [u8; 8] = *b"RAMPART\0";
 
 /// Version of this format. An image of another version is refused.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// Size of [`Header`] plus the section table, in bytes: where the first section may start.
 pub const FIRST_SECTION: usize = Header::SIZE + Section::COUNT * SectionEntry::SIZE;
@@ -278,8 +278,9 @@ record! {
         class: u8,
         /// Bits: 1 = ASCII case is folded.
         flags: u8,
-        /// Always 0.
-        reserved: u16,
+        /// The [`super::gram::key`] of what every path or word that it matches holds; 0 if there is
+        /// no such thing.
+        key: u16,
         /// Offset in the text section.
         text: u32,
         /// Length in bytes.

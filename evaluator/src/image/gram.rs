@@ -21,6 +21,24 @@ pub mod place {
     pub const REQUEST_PATH: u8 = 6;
 }
 
+/// What an image keeps of a hash beside a pattern; 0 says nothing.
+#[must_use]
+pub const fn key(hash: u32) -> u16 {
+    hash as u16
+}
+
+/// The hash of a whole text that is too short for a piece.
+#[must_use]
+pub fn short(text: &[u8]) -> Option<u32> {
+    if text.len() >= LEN {
+        return None;
+    }
+    // No path and no word holds this byte, so it is no piece of a longer text.
+    let mut padded = [b'\n'; LEN + 1];
+    padded.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+    Hashes::new(place::WORD, padded.get(..LEN)?).next()
+}
+
 /// The bit of `Header::features` that says whether an image has pieces of this place.
 #[must_use]
 pub const fn feature(place: u8) -> u16 {
@@ -56,6 +74,7 @@ const fn shifted(window: u32, byte: u8) -> u32 {
 impl Iterator for Hashes<'_> {
     type Item = u32;
 
+    #[inline]
     fn next(&mut self) -> Option<u32> {
         self.window = shifted(self.window, *self.rest.next()?);
         let mixed = (self.window ^ self.seed).wrapping_mul(0x85eb_ca6b);
@@ -65,10 +84,10 @@ impl Iterator for Hashes<'_> {
 
 /// Whether the filter of an image has `hash`; a no is sure.
 #[must_use]
+#[inline]
 pub fn may_hold(filter: &[u8], hash: u32) -> bool {
-    let bits = filter.len().saturating_mul(8);
-    let bit = hash as usize & bits.wrapping_sub(1);
-    filter.get(bit >> 3).is_some_and(|byte| byte >> (bit & 7) & 1 == 1)
+    let at = hash as usize >> 3 & filter.len().wrapping_sub(1);
+    filter.get(at).is_some_and(|byte| byte >> (hash & 7) & 1 == 1)
 }
 
 #[cfg(test)]

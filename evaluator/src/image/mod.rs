@@ -176,6 +176,19 @@ impl<'a> Image<'a> {
         PatternRecord::decode(self.record(Section::Patterns, index, PatternRecord::SIZE)?)
     }
 
+    /// The encoded patterns of a run; `None` if not all are there.
+    #[must_use]
+    pub fn pattern_run(&self, first: u32, count: u32) -> Option<&'a [[u8; PatternRecord::SIZE]]> {
+        let entry = self.sections.get(Section::Patterns as usize)?;
+        if first.checked_add(count)? > entry.count {
+            return None;
+        }
+        let at = (first as usize).checked_mul(PatternRecord::SIZE)?;
+        let at = at.checked_add(entry.offset as usize)?;
+        let len = (count as usize).checked_mul(PatternRecord::SIZE)?;
+        Some(self.bytes.get(at..at.checked_add(len)?)?.as_chunks().0)
+    }
+
     /// Bytes of the text section.
     #[must_use]
     pub fn text(&self, offset: u32, len: u32) -> Option<&'a [u8]> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use evaluator::image::format::{node, pattern};
-use evaluator::image::gram::{Hashes, place};
+use evaluator::image::gram::{self, Hashes, place};
 
 use crate::document::{Condition, Pattern};
 
@@ -56,6 +56,21 @@ impl Frequencies {
     /// The piece that stands for a pattern; `None` if it is too short or all wildcards.
     pub fn piece(&self, place: u8, pattern: &Pattern) -> Option<u32> {
         hashes(place, pattern).into_iter().min_by_key(|hash| self.of_piece(*hash))
+    }
+
+    /// What is kept beside a pattern (`PatternRecord::key`): every path that it matches holds this, and
+    /// every word.
+    pub fn key(&self, found: &Pattern) -> u16 {
+        let is_literal = found.class == pattern::LITERAL;
+        let is_plain =
+            matches!(found.class, pattern::GLOB | pattern::PATH_GLOB | pattern::SUBSTRING);
+        // As a path, what begins with a tilde is compared without it.
+        let whole = || {
+            gram::short(found.text.as_bytes())
+                .filter(|_| is_literal && !found.text.starts_with('~'))
+        };
+        let hash = self.piece(place::PATH, found).filter(|_| is_literal || is_plain).or_else(whole);
+        hash.map_or(0, gram::key)
     }
 }
 
@@ -133,6 +148,7 @@ pub fn runs(found: &Pattern, where_: u8) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use evaluator::glob;
 
     #[test]
     fn what_a_match_is_sure_to_hold() {
@@ -159,6 +175,88 @@ mod tests {
             assert_eq!(path(pattern), want, "{pattern}");
         }
         assert_eq!(runs(&text(pattern::SUBSTRING, "a*b"), place::TEXT), ["a*b"]);
+    }
+
+    #[test]
+    fn what_a_pattern_matches_holds_its_key() {
+        let frequencies = Frequencies::default();
+        let classes = [pattern::LITERAL, pattern::GLOB, pattern::PATH_GLOB, pattern::SUBSTRING];
+        let texts = [
+            "push",
+            "rm",
+            "/etc/passwd",
+            "/etc/pass*",
+            "**/.env",
+            "~/.ssh/**",
+            "~",
+            "~x",
+            "~/x",
+            "*shadow",
+            "a[bc]defg*",
+            "a?cd",
+            "**/x",
+            "/a/**/bcde",
+            "--force=*",
+            "c:\\x\\y",
+            "",
+        ];
+        let values = [
+            "push",
+            "rm",
+            "/etc/passwd",
+            "/etc/password",
+            "/home/u/.env",
+            ".env",
+            "/root/.ssh/id",
+            "/.ssh/id",
+            "~",
+            "~x",
+            "~/x",
+            "/x",
+            "x",
+            "/etc/shadow",
+            "abdefgh",
+            "abcd",
+            "/a/bcde",
+            "/a/b/bcde",
+            "--force=1",
+            "c:\\x\\y",
+            "c:/x/y",
+            "RM",
+            "/ETC/passwd",
+            "a[bc]defg1",
+            "",
+        ];
+        let mut keyed = 0;
+        for (class, text) in classes.iter().flat_map(|class| texts.map(|text| (*class, text))) {
+            for fold_case in [false, true] {
+                let found = Pattern { class, fold_case, text: text.to_owned() };
+                let key = frequencies.key(&found);
+                keyed += u32::from(key != 0);
+                for value in values.map(str::as_bytes) {
+                    let tail = text.strip_prefix('~').filter(|tail| tail.starts_with('/'));
+                    // As a word it is compared whole, as a path behind somebody's home.
+                    for wanted in [Some(text), tail].into_iter().flatten() {
+                        let wanted = wanted.as_bytes();
+                        let holds = match class {
+                            pattern::LITERAL if fold_case => value.eq_ignore_ascii_case(wanted),
+                            pattern::LITERAL => value == wanted,
+                            pattern::GLOB => glob::command(wanted, value, fold_case) == Some(true),
+                            pattern::PATH_GLOB => {
+                                glob::path(wanted, value, fold_case) == Some(true)
+                            }
+                            _ => glob::find(value, wanted, fold_case).is_some(),
+                        };
+                        let mut all = Hashes::new(place::PATH, value).chain(gram::short(value));
+                        let has = all.any(|hash| gram::key(hash) == key);
+                        assert!(!holds || key == 0 || has, "{class} {text} for {value:?}");
+                    }
+                }
+            }
+        }
+        assert!(keyed > 60, "{keyed}");
+        let regex = Pattern { class: pattern::REGEX, fold_case: false, text: "/etc/.*".into() };
+        assert_eq!(frequencies.key(&regex), 0);
     }
 
     #[test]
