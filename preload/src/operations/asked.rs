@@ -35,7 +35,6 @@ pub struct Asked {
     pending: Cell<Option<(u64, Pending)>>,
     until_us: Cell<u64>,
     questions: Cell<u8>,
-    reason: Cell<Option<Reason>>,
 }
 
 impl State {
@@ -90,9 +89,12 @@ impl State {
 }
 
 impl Asked {
-    /// What the service said that was asked last.
-    pub fn reason(&self) -> Option<Reason> {
-        self.reason.take()
+    /// Whether an answer is waited for.
+    pub fn is_waited_for(&self) -> bool {
+        let pending = self.pending.take();
+        let is_some = pending.is_some();
+        self.pending.set(pending);
+        is_some
     }
 
     fn known(&self, rule: u64, alone: Settled) -> Option<(Settled, Word)> {
@@ -108,21 +110,15 @@ impl Asked {
         })
     }
 
-    /// Waits for what is pending, if anything is: whether the call is to be judged again.
-    /// `None` if a signal has ended it.
-    pub fn hear(&self) -> Option<bool> {
-        let Some((rule, pending)) = self.pending.take() else {
-            return Some(false);
-        };
-        let mut reason = Reason::new();
-        let (settled, nobody, word) = match pending.wait(&mut reason) {
-            Heard::Said(settled, word) => {
-                self.reason.set(Some(reason));
-                (Some(settled), "", word)
-            }
+    /// Waits for what is pending, after which the call is to be judged again; what a service said is put into
+    /// `reason`. `None` if a signal has ended it.
+    pub fn hear(&self, reason: &mut Reason) -> Option<()> {
+        let (rule, pending) = self.pending.take()?;
+        let (settled, nobody, word) = match pending.wait(reason) {
+            Heard::Said(settled, word) => (Some(settled), "", word),
             Heard::Nobody(why) => (None, why, Word::none()),
             // The question is put again.
-            Heard::Gone => return Some(true),
+            Heard::Gone => return Some(()),
             Heard::Interrupted => {
                 set_errno(Errno(libc::EINTR));
                 return None;
@@ -130,6 +126,6 @@ impl Asked {
         };
         let [first, second] = &self.answers;
         second.set(first.replace(Some(Answer { rule, settled, nobody, word })));
-        Some(true)
+        Some(())
     }
 }

@@ -14,6 +14,7 @@ use super::asked::Asked;
 use super::path::{Named, lead};
 use crate::act::set_errno;
 use crate::escalate::Word;
+use crate::escalate::operation::Reason;
 use crate::images::Layers;
 use crate::judge::{self, Desk, Digest, Memory, Parts, Record, desk_parts};
 use crate::observe::{Stage, process};
@@ -52,6 +53,16 @@ struct Job<'a> {
     counted: &'a Cell<CountedBy>,
     /// Who was asked about it.
     asked: &'a Asked,
+    /// What a service said that was asked.
+    reason: &'a [u8],
+}
+
+/// The end of a call that is not permitted is an error.
+fn concluded(permitted: bool) -> bool {
+    if !permitted {
+        set_errno(Errno(libc::EACCES));
+    }
+    permitted
 }
 
 impl State {
@@ -60,27 +71,49 @@ impl State {
     #[inline(never)]
     pub fn permits(&self, operation: &Operation<'_>) -> bool {
         let (counted, asked) = (Cell::new([0; 4]), Asked::default());
-        loop {
-            let permitted = self.judge(operation, &counted, &asked);
-            match asked.hear() {
-                // Somebody has answered: the verdict knows it now.
-                Some(true) => {}
-                Some(false) if permitted => return true,
-                Some(false) => {
-                    set_errno(Errno(libc::EACCES));
-                    return false;
-                }
-                None => return false,
+        let permitted = self.judge(operation, &counted, &asked, b"");
+        match asked.is_waited_for() {
+            true => self.permits_once_heard(operation, &counted, &asked),
+            false => concluded(permitted),
+        }
+    }
+
+    /// The same once somebody has answered: the verdict is made again, and knows it. In a frame of its own,
+    /// which other calls do without.
+    #[cold]
+    #[inline(never)]
+    fn permits_once_heard(
+        &self,
+        operation: &Operation<'_>,
+        counted: &Cell<CountedBy>,
+        asked: &Asked,
+    ) -> bool {
+        let mut reason = Reason::new();
+        while asked.is_waited_for() {
+            if asked.hear(&mut reason).is_none() {
+                return false;
+            }
+            let permitted = self.judge(operation, counted, asked, reason.as_bytes());
+            if !asked.is_waited_for() {
+                return concluded(permitted);
             }
         }
+        concluded(false)
     }
 
     /// One verdict on all of `operation`. It is none yet where it leaves something to be heard.
     #[inline(never)]
-    fn judge(&self, operation: &Operation<'_>, counted: &Cell<CountedBy>, asked: &Asked) -> bool {
+    fn judge(
+        &self,
+        operation: &Operation<'_>,
+        counted: &Cell<CountedBy>,
+        asked: &Asked,
+        reason: &[u8],
+    ) -> bool {
         let path = operation.named.map_or(0, |named| named.path.to_bytes().len());
         let input = operation.urls.iter().fold(path, |sum, url| sum.saturating_add(url.len()));
-        let mut job = Job { state: self, operation, memory: None, permitted: None, counted, asked };
+        let mut job =
+            Job { state: self, operation, memory: None, permitted: None, counted, asked, reason };
         if let Some(desk) = Desk::take(input, 1) {
             // SAFETY: the stack is this verdict's alone, 16-byte aligned, and ends where the rest
             // starts; `run_at` gets the job that it expects and does not unwind.
@@ -222,7 +255,7 @@ impl Turn<'_> {
             return Some(false);
         };
         if !settled.permitted && !is_attempt {
-            with_reason(&mut verdict, asked, spare);
+            with_reason(&mut verdict, self.job.reason, spare);
         }
         let said = Said { request: &request, verdict: &verdict, settled, word };
         self.conclude(&said, event, notice, is_attempt)
@@ -294,12 +327,12 @@ struct Said<'a> {
 
 /// The rule's message, and behind it what a service said that was asked, put together in `room`.
 #[inline(never)]
-fn with_reason<'a>(verdict: &mut Verdict<'a>, asked: &Asked, room: &'a mut AnyPath) {
-    let Some(reason) = asked.reason().filter(|reason| !reason.as_bytes().is_empty()) else {
+fn with_reason<'a>(verdict: &mut Verdict<'a>, reason: &[u8], room: &'a mut AnyPath) {
+    if reason.is_empty() {
         return;
-    };
+    }
     room.truncate(0);
-    let parts = [verdict.message, b" (the service: ", reason.as_bytes(), b")"];
+    let parts = [verdict.message, b" (the service: ", reason, b")"];
     if parts.iter().all(|part| room.push(part).is_some()) {
         verdict.message = room.as_bytes();
     }

@@ -21,5 +21,6 @@ mod pack;
 mod paths;
 mod place;
 mod rules;
+mod stack;
 mod taint;
 mod webhooks;
