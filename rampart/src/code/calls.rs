@@ -3,7 +3,6 @@
 use super::files::cleaned;
 use super::names;
 use super::network::is_query;
-use super::reader::Language;
 use super::table::{self, Does};
 use super::value::{FETCHED, Value, What};
 use super::walk::{Given, Walker};
@@ -303,10 +302,7 @@ impl Walker<'_, '_> {
         }
         match code.known() {
             Some(text) if self.reader.depth < reader::DEEPEST => {
-                let program = match self.language {
-                    Language::Python => super::python::parse(text),
-                    Language::JavaScript => super::javascript::parse(text),
-                };
+                let program = self.language.parse(text, b"");
                 self.reader.depth += 1;
                 self.program(&program);
                 self.reader.depth -= 1;

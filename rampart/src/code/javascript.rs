@@ -1,318 +1,264 @@
-//! JavaScript, by tree-sitter's grammar.
+//! JavaScript and TypeScript, by Oxc's parser: statements. Expressions are in `javascript/expr.rs`, functions
+//! and what values are given to in `javascript/function.rs`.
 
-use super::lowered::{Argument, Expr, Function, Pattern, Program, Statement};
-use super::syntax::{Source, children, escaped, field, parsed};
-use std::rc::Rc;
-use tree_sitter::Node;
+mod expr;
+mod function;
 
-/// Parses `text`; nothing, and that not whole, if it is no code.
-pub fn parse(text: &[u8]) -> Program {
-    let language = tree_sitter_javascript::LANGUAGE.into();
-    let Some(tree) = parsed(text, &language) else { return Program::default() };
-    let mut reader = Reader(Source { text, depth: 0, is_cut: false });
-    let statements = reader.block(tree.root_node());
-    Program { statements, is_whole: !tree.root_node().has_error() && !reader.0.is_cut }
+use super::lowered::{Expr, Pattern, Program, Statement};
+use super::parse;
+use super::syntax::{Source, literal};
+use oxc_allocator::Allocator;
+use oxc_ast::ast::{self, Declaration, ModuleDeclaration, Statement as Tree};
+use oxc_parser::{ParseOptions, Parser};
+use oxc_span::SourceType;
+
+/// The language.
+pub struct JavaScript;
+
+/// Parses `text`, which is from the file called `name`, if from any; nothing, and that not whole, if it is no code.
+pub fn parse(text: &[u8], name: &[u8]) -> Program {
+    let (text, is_text) = parse::characters(text);
+    let mut done = Program::default();
+    // What interpreters make of types and of tags where no name asks for them differs.
+    for dialect in dialects(name) {
+        let read = || parse_as(&text, dialect);
+        let found = parse::bounded(&text, dialect.is_typescript(), read).unwrap_or_default();
+        if found.is_whole || done.statements.is_empty() {
+            done = found;
+        }
+        if done.is_whole {
+            break;
+        }
+    }
+    done.is_whole &= is_text;
+    done
 }
 
-/// The source, with JavaScript's readers.
-struct Reader<'a>(Source<'a>);
+/// What a file of this name may hold, the likeliest first. Only modules have `await` outside of functions.
+fn dialects(name: &[u8]) -> [SourceType; 2] {
+    match name.rsplit(|byte| *byte == b'.').next().unwrap_or_default() {
+        b"ts" | b"mts" | b"cts" => [SourceType::ts().with_unambiguous(true), SourceType::ts()],
+        b"tsx" => [SourceType::tsx().with_unambiguous(true), SourceType::tsx()],
+        _ => [SourceType::unambiguous().with_jsx(true), SourceType::tsx()],
+    }
+}
 
-impl Reader<'_> {
-    fn block(&mut self, node: Node<'_>) -> Vec<Statement> {
-        children(node).into_iter().map(|child| self.statement(child)).collect()
+fn parse_as(text: &str, dialect: SourceType) -> Program {
+    let allocator = Allocator::default();
+    let options = ParseOptions {
+        allow_return_outside_function: true,
+        preserve_parens: false,
+        enable_ident_hashes: false,
+        ..ParseOptions::default()
+    };
+    let parsed = Parser::new(&allocator, text, dialect).with_options(options).parse();
+    let mut source = Source::<JavaScript>::new(text);
+    let statements = source.block(&parsed.program.body);
+    let is_whole = !parsed.panicked && parsed.diagnostics.is_empty() && !source.is_cut;
+    Program { statements, is_whole }
+}
+
+impl Source<'_, JavaScript> {
+    fn block(&mut self, all: &[Tree<'_>]) -> Vec<Statement> {
+        all.iter().map(|one| self.statement(one)).collect()
     }
 
-    fn statement(&mut self, node: Node<'_>) -> Statement {
-        if self.0.depth >= super::syntax::DEEPEST {
-            self.0.is_cut = true;
-            return Statement::default();
-        }
-        self.0.depth += 1;
-        let done = self.statement_here(node);
-        self.0.depth -= 1;
-        done
+    fn statement(&mut self, statement: &Tree<'_>) -> Statement {
+        self.deeper(|source| source.statement_here(statement))
     }
 
-    fn statement_here(&mut self, node: Node<'_>) -> Statement {
-        match node.kind() {
-            "lexical_declaration" | "variable_declaration" => {
-                let one = |child: Node<'_>| {
-                    let name = self.pattern(field(child, "name")?);
-                    let value = field(child, "value").map(|value| self.expr(value))?;
-                    Some(Statement::Assign(name, value))
-                };
-                Statement::Block(children(node).into_iter().filter_map(one).collect())
+    fn statement_here(&mut self, statement: &Tree<'_>) -> Statement {
+        match statement {
+            Tree::ExpressionStatement(one) => self.effect(&one.expression),
+            Tree::BlockStatement(one) => Statement::Block(self.block(&one.body)),
+            Tree::ReturnStatement(one) => Statement::Return(
+                one.argument.as_ref().map(|value| self.expr(value)).unwrap_or_default(),
+            ),
+            Tree::ForInStatement(one) => {
+                let pattern = self.loop_variable(&one.left);
+                Statement::For(pattern, self.expr(&one.right), vec![self.statement(&one.body)])
             }
-            "expression_statement" => {
-                Statement::Block(children(node).into_iter().map(|one| self.effect(one)).collect())
+            Tree::ForOfStatement(one) => {
+                let pattern = self.loop_variable(&one.left);
+                Statement::For(pattern, self.expr(&one.right), vec![self.statement(&one.body)])
             }
-            "function_declaration" | "generator_function_declaration" | "method_definition" => {
-                let name = field(node, "name").map(|name| self.0.word(name)).unwrap_or_default();
-                Statement::Define(name, self.function(node))
-            }
-            "class_declaration" => {
-                let name = field(node, "name").map(|name| self.0.word(name)).unwrap_or_default();
-                let body = field(node, "body").map(|body| self.block(body)).unwrap_or_default();
-                Statement::Class(name, body)
-            }
-            "for_in_statement" => {
-                let (Some(left), Some(right)) = (field(node, "left"), field(node, "right")) else {
-                    return Statement::default();
-                };
-                let pattern = self.pattern(left);
-                let over = self.expr(right);
-                let body = field(node, "body").map(|body| self.statement(body));
-                Statement::For(pattern, over, body.into_iter().collect())
-            }
-            "import_statement" => self.import(node),
-            "return_statement" => {
-                let value = children(node).first().map(|value| self.expr(*value));
-                Statement::Return(value.unwrap_or_default())
-            }
-            kind if kind.ends_with("_statement")
-                || kind.ends_with("_clause")
-                || matches!(kind, "statement_block" | "switch_body" | "switch_case")
-                || kind == "switch_default" =>
-            {
-                Statement::Block(self.block(node))
-            }
-            _ => self.effect(node),
+            other => match (other.as_declaration(), other.as_module_declaration()) {
+                (Some(declaration), _) => self.declaration(declaration),
+                (_, Some(module)) => self.module(module),
+                _ => Statement::Block(self.branches(other)),
+            },
         }
+    }
+
+    /// Statements that hold others, of which every one is read.
+    fn branches(&mut self, statement: &Tree<'_>) -> Vec<Statement> {
+        let mut all = Vec::new();
+        match statement {
+            Tree::IfStatement(one) => {
+                all.push(self.effect(&one.test));
+                all.push(self.statement(&one.consequent));
+                all.extend(one.alternate.iter().map(|other| self.statement(other)));
+            }
+            Tree::DoWhileStatement(one) => {
+                all.extend([self.statement(&one.body), self.effect(&one.test)])
+            }
+            Tree::WhileStatement(one) => {
+                all.extend([self.effect(&one.test), self.statement(&one.body)])
+            }
+            Tree::ForStatement(one) => {
+                match &one.init {
+                    Some(ast::ForStatementInit::VariableDeclaration(init)) => {
+                        all.push(self.variables(init))
+                    }
+                    Some(init) => all.extend(init.as_expression().map(|init| self.effect(init))),
+                    None => {}
+                }
+                all.extend(one.test.iter().map(|test| self.effect(test)));
+                all.push(self.statement(&one.body));
+                all.extend(one.update.iter().map(|update| self.effect(update)));
+            }
+            Tree::LabeledStatement(one) => all.push(self.statement(&one.body)),
+            Tree::SwitchStatement(one) => {
+                all.push(self.effect(&one.discriminant));
+                for case in &one.cases {
+                    all.extend(case.test.iter().map(|test| self.effect(test)));
+                    all.extend(self.block(&case.consequent));
+                }
+            }
+            Tree::ThrowStatement(one) => all.push(self.effect(&one.argument)),
+            Tree::TryStatement(one) => {
+                all.extend(self.block(&one.block.body));
+                if let Some(handler) = &one.handler {
+                    for name in handler.param.iter() {
+                        all.push(Statement::Assign(self.binding(&name.pattern), Expr::default()));
+                    }
+                    all.extend(self.block(&handler.body.body));
+                }
+                all.extend(one.finalizer.iter().flat_map(|block| self.block(&block.body)));
+            }
+            Tree::WithStatement(one) => {
+                all.extend([self.effect(&one.object), self.statement(&one.body)])
+            }
+            _ => {}
+        }
+        all
     }
 
     /// An expression that stands for what it does.
-    fn effect(&mut self, node: Node<'_>) -> Statement {
-        let (left, right) = (field(node, "left"), field(node, "right"));
-        match (node.kind(), left, right) {
-            ("assignment_expression", Some(left), Some(right)) => {
-                Statement::Assign(self.pattern(left), self.expr(right))
+    fn effect(&mut self, expr: &ast::Expression<'_>) -> Statement {
+        match expr {
+            ast::Expression::AssignmentExpression(one) => {
+                let (target, value) = (self.target(&one.left), self.expr(&one.right));
+                match one.operator.is_assign() {
+                    true => Statement::Assign(target, value),
+                    false => Statement::Append(target, value),
+                }
             }
-            ("augmented_assignment_expression", Some(left), Some(right)) => {
-                Statement::Append(self.pattern(left), self.expr(right))
-            }
-            _ => Statement::Do(self.expr(node)),
+            _ => Statement::Do(self.expr(expr)),
         }
     }
 
-    fn import(&mut self, node: Node<'_>) -> Statement {
-        let Some(source) = field(node, "source") else { return Statement::default() };
-        let module = String::from_utf8_lossy(&self.literal(source)).into_owned();
+    fn variables(&mut self, of: &ast::VariableDeclaration<'_>) -> Statement {
         let mut all = Vec::new();
-        let clauses = children(node).into_iter().filter(|child| child.kind() == "import_clause");
-        for part in clauses.flat_map(children) {
-            match part.kind() {
-                "identifier" => all.push((self.0.word(part), module.clone())),
-                "namespace_import" => {
-                    let name = children(part).first().map(|name| self.0.word(*name));
-                    all.push((name.unwrap_or_default(), module.clone()));
-                }
-                _ => {
-                    for one in children(part) {
-                        let Some(name) = field(one, "name") else { continue };
-                        let alias = field(one, "alias").unwrap_or(name);
-                        let name = format!("{module}.{}", self.0.word(name));
-                        all.push((self.0.word(alias), name));
-                    }
-                }
+        for one in &of.declarations {
+            if let Some(value) = &one.init {
+                let value = self.expr(value);
+                all.push(Statement::Assign(self.binding(&one.id), value));
             }
         }
-        let bind = |(name, module)| Statement::Assign(Pattern::Name(name), Expr::Module(module));
-        Statement::Block(all.into_iter().map(bind).collect())
+        Statement::Block(all)
     }
 
-    fn function(&mut self, node: Node<'_>) -> Rc<Function> {
-        let mut parameters = Vec::new();
-        if let Some(one) = field(node, "parameter") {
-            parameters.push(self.pattern(one));
-        }
-        for child in field(node, "parameters").map(children).unwrap_or_default() {
-            parameters.push(self.pattern(child));
-        }
-        let body = match field(node, "body") {
-            Some(body) if body.kind() == "statement_block" => self.block(body),
-            // The value of an arrow function may be an assignment.
-            Some(body) if body.kind().ends_with("assignment_expression") => vec![self.effect(body)],
-            Some(body) => match children(body).as_slice() {
-                [inner]
-                    if body.kind() == "parenthesized_expression"
-                        && inner.kind().ends_with("assignment_expression") =>
-                {
-                    vec![self.effect(*inner)]
+    fn declaration(&mut self, of: &Declaration<'_>) -> Statement {
+        match of {
+            Declaration::VariableDeclaration(one) => self.variables(one),
+            Declaration::FunctionDeclaration(one) => {
+                let name = one.id.as_ref().map(|name| name.name.to_string()).unwrap_or_default();
+                Statement::Define(name, self.function(one))
+            }
+            Declaration::ClassDeclaration(one) => Statement::Block(self.class(one)),
+            Declaration::TSEnumDeclaration(one) => {
+                let mut pairs = Vec::new();
+                for member in &one.body.members {
+                    let name = literal(member.id.static_name().as_bytes());
+                    pairs.push((
+                        name,
+                        member
+                            .initializer
+                            .as_ref()
+                            .map(|value| self.expr(value))
+                            .unwrap_or_default(),
+                    ));
                 }
-                _ => vec![Statement::Return(self.expr(body))],
+                Statement::Assign(Pattern::Name(one.id.name.to_string()), Expr::Map(pairs))
+            }
+            Declaration::TSNamespaceDeclaration(one) => self.namespace(one),
+            Declaration::TSGlobalDeclaration(one) => Statement::Block(self.block(&one.body.body)),
+            Declaration::TSImportEqualsDeclaration(one) => match &one.module_reference {
+                ast::TSModuleReference::ExternalModuleReference(module) => {
+                    bind(one.id.name.as_str(), module.expression.value.as_str().to_owned())
+                }
+                ast::TSModuleReference::IdentifierReference(other) => {
+                    let value = Expr::Name(other.name.to_string());
+                    Statement::Assign(Pattern::Name(one.id.name.to_string()), value)
+                }
+                ast::TSModuleReference::QualifiedName(_) => Statement::default(),
             },
-            None => Vec::new(),
-        };
-        Rc::new(Function { parameters, body })
+            // Types do nothing.
+            _ => Statement::default(),
+        }
     }
 
-    fn pattern(&mut self, node: Node<'_>) -> Pattern {
-        match node.kind() {
-            "identifier" | "shorthand_property_identifier_pattern" => {
-                Pattern::Name(self.0.word(node))
+    fn namespace(&mut self, one: &ast::TSNamespaceDeclaration<'_>) -> Statement {
+        match &one.body {
+            ast::TSNamespaceDeclarationBody::TSModuleBlock(block) => {
+                Statement::Block(self.block(&block.body))
             }
-            "array_pattern" => {
-                Pattern::Elements(children(node).into_iter().map(|one| self.pattern(one)).collect())
+            ast::TSNamespaceDeclarationBody::TSNamespaceDeclaration(inner) => {
+                self.deeper(|source| source.namespace(inner))
             }
-            "object_pattern" => {
-                let one = |child: Node<'_>| {
-                    let (key, value) = match child.kind() {
-                        "pair_pattern" => (field(child, "key")?, field(child, "value")?),
-                        _ => (child, child),
-                    };
-                    Some((self.0.word(key), self.pattern(value)))
-                };
-                Pattern::Members(children(node).into_iter().filter_map(one).collect())
-            }
-            "assignment_pattern" | "object_assignment_pattern" => match field(node, "left") {
-                Some(left) => self.pattern(left),
-                None => Pattern::Elements(Vec::new()),
+        }
+    }
+
+    fn module(&mut self, of: &ModuleDeclaration<'_>) -> Statement {
+        match of {
+            ModuleDeclaration::ImportDeclaration(one) => import(one),
+            ModuleDeclaration::ExportDeclaration(one) => self.declaration(&one.declaration),
+            ModuleDeclaration::ExportDefaultDeclaration(one) => match &one.declaration {
+                ast::ExportDefaultDeclarationKind::FunctionDeclaration(function) => {
+                    let name = function.id.as_ref().map(|name| name.name.to_string());
+                    Statement::Define(name.unwrap_or_default(), self.function(function))
+                }
+                ast::ExportDefaultDeclarationKind::ClassDeclaration(class) => {
+                    Statement::Block(self.class(class))
+                }
+                other => other.as_expression().map(|value| self.effect(value)).unwrap_or_default(),
             },
-            "rest_pattern" => match children(node).first() {
-                Some(inner) => self.pattern(*inner),
-                None => Pattern::Elements(Vec::new()),
-            },
-            _ => Pattern::Place(Box::new(self.expr(node))),
+            ModuleDeclaration::TSExportAssignment(one) => self.effect(&one.expression),
+            _ => Statement::default(),
         }
     }
+}
 
-    fn expr(&mut self, node: Node<'_>) -> Expr {
-        if self.0.depth >= super::syntax::DEEPEST {
-            self.0.is_cut = true;
-            return Expr::default();
-        }
-        self.0.depth += 1;
-        let done = self.expr_here(node);
-        self.0.depth -= 1;
-        done
-    }
+fn bind(name: &str, module: String) -> Statement {
+    Statement::Assign(Pattern::Name(name.to_owned()), Expr::Module(module))
+}
 
-    fn boxed(&mut self, node: Option<Node<'_>>) -> Box<Expr> {
-        Box::new(node.map(|node| self.expr(node)).unwrap_or_default())
-    }
-
-    fn exprs(&mut self, node: Node<'_>) -> Vec<Expr> {
-        children(node).into_iter().map(|child| self.expr(child)).collect()
-    }
-
-    fn expr_here(&mut self, node: Node<'_>) -> Expr {
-        match node.kind() {
-            "identifier" | "shorthand_property_identifier" | "this" => {
-                Expr::Name(self.0.word(node))
+fn import(one: &ast::ImportDeclaration<'_>) -> Statement {
+    let module = one.source.value.as_str();
+    let mut all = Vec::new();
+    for part in one.specifiers.iter().flatten() {
+        all.push(match part {
+            ast::ImportDeclarationSpecifier::ImportSpecifier(part) => {
+                bind(part.local.name.as_str(), format!("{module}.{}", part.imported.name()))
             }
-            "property_identifier" | "number" => Expr::Text(self.0.bytes(node).to_vec()),
-            "import" => Expr::Name("require".to_owned()),
-            "string" => Expr::Text(self.literal(node)),
-            "template_string" => self.template(node),
-            "member_expression" => {
-                let name = field(node, "property").map(|name| self.0.word(name));
-                Expr::Member(self.boxed(field(node, "object")), name.unwrap_or_default())
+            ast::ImportDeclarationSpecifier::ImportDefaultSpecifier(part) => {
+                bind(part.local.name.as_str(), module.to_owned())
             }
-            "subscript_expression" => {
-                let object = self.boxed(field(node, "object"));
-                Expr::Index(object, self.boxed(field(node, "index")))
+            ast::ImportDeclarationSpecifier::ImportNamespaceSpecifier(part) => {
+                bind(part.local.name.as_str(), module.to_owned())
             }
-            "call_expression" | "new_expression" => self.call(node),
-            "binary_expression" => self.binary(node),
-            "ternary_expression" => Expr::OneOf(self.exprs(node)),
-            "unary_expression" => match children(node).as_slice() {
-                [only] if only.kind() == "number" => Expr::Text(self.0.bytes(node).to_vec()),
-                _ => Expr::Other(self.exprs(node)),
-            },
-            "array" => Expr::List(self.exprs(node)),
-            "object" => self.object(node),
-            "arrow_function" | "function_expression" | "generator_function" => {
-                Expr::Function(self.function(node))
-            }
-            "assignment_expression" => match (field(node, "left"), field(node, "right")) {
-                (Some(left), Some(right)) => {
-                    let left = self.pattern(left);
-                    Expr::Assigned(left, Box::new(self.expr(right)))
-                }
-                _ => Expr::default(),
-            },
-            "parenthesized_expression" | "await_expression" | "sequence_expression" => {
-                let mut all = self.exprs(node);
-                match all.len() {
-                    1 => all.pop().unwrap_or_default(),
-                    _ => Expr::OneOf(all),
-                }
-            }
-            _ => Expr::Other(self.exprs(node)),
-        }
+        });
     }
-
-    /// What a string stands for.
-    fn literal(&self, node: Node<'_>) -> Vec<u8> {
-        let mut text = Vec::new();
-        for part in children(node) {
-            match part.kind() {
-                "escape_sequence" => text.extend(escaped(self.0.bytes(part))),
-                _ => text.extend_from_slice(self.0.bytes(part)),
-            }
-        }
-        text
-    }
-
-    fn template(&mut self, node: Node<'_>) -> Expr {
-        let mut parts = Vec::new();
-        for part in children(node) {
-            parts.push(match part.kind() {
-                "template_substitution" => *self.boxed(children(part).first().copied()),
-                "escape_sequence" => Expr::Text(escaped(self.0.bytes(part))),
-                _ => Expr::Text(self.0.bytes(part).to_vec()),
-            });
-        }
-        Expr::Joined(parts)
-    }
-
-    fn call(&mut self, node: Node<'_>) -> Expr {
-        let function = field(node, "function").or_else(|| field(node, "constructor"));
-        let function = self.boxed(function);
-        let Some(list) = field(node, "arguments") else { return Expr::Call(function, Vec::new()) };
-        if list.kind() == "template_string" {
-            let value = self.template(list);
-            return Expr::Call(function, vec![Argument { name: None, value, is_spread: false }]);
-        }
-        let one = |child: Node<'_>| {
-            let is_spread = child.kind() == "spread_element";
-            let value = match is_spread {
-                true => *self.boxed(children(child).first().copied()),
-                false => self.expr(child),
-            };
-            Argument { name: None, value, is_spread }
-        };
-        Expr::Call(function, children(list).into_iter().map(one).collect())
-    }
-
-    fn binary(&mut self, node: Node<'_>) -> Expr {
-        let operator = field(node, "operator").map(|operator| self.0.word(operator));
-        let left = self.boxed(field(node, "left"));
-        let right = self.boxed(field(node, "right"));
-        match operator.as_deref() {
-            Some("+") => Expr::Joined(vec![*left, *right]),
-            Some("||" | "??" | "&&") => Expr::OneOf(vec![*left, *right]),
-            _ => Expr::Other(vec![*left, *right]),
-        }
-    }
-
-    fn object(&mut self, node: Node<'_>) -> Expr {
-        let mut pairs = Vec::new();
-        for child in children(node) {
-            pairs.push(match child.kind() {
-                "pair" => {
-                    let key = *self.boxed(field(child, "key"));
-                    (key, *self.boxed(field(child, "value")))
-                }
-                "shorthand_property_identifier" => {
-                    (Expr::Text(self.0.bytes(child).to_vec()), self.expr(child))
-                }
-                "method_definition" => {
-                    (Expr::Text(Vec::new()), Expr::Function(self.function(child)))
-                }
-                _ => (Expr::Text(Vec::new()), *self.boxed(children(child).first().copied())),
-            });
-        }
-        Expr::Map(pairs)
-    }
+    Statement::Block(all)
 }

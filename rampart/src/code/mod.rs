@@ -1,5 +1,5 @@
-//! What code in Python and JavaScript does, read without running it: one-liners and scripts that a command
-//! starts, parsed by tree-sitter's grammars, which their communities keep. The evaluator lives in every
+//! What code in Python, JavaScript and TypeScript does, read without running it: one-liners and scripts that
+//! a command starts, parsed by the parsers of Ruff and of Oxc. The evaluator lives in every
 //! guarded process and has only a lexer for other languages; here there is room for a parser.
 //!
 //! It is a description as docs/effects.md is: values that are constant are followed, through variables,
@@ -13,6 +13,7 @@ mod javascript;
 mod lowered;
 mod names;
 mod network;
+mod parse;
 mod pieces;
 mod python;
 mod reader;

@@ -126,11 +126,22 @@ fn source<'t>(language: Language, words: &[&'t [u8]]) -> Source<'t> {
                 return Source::Given(word.get(at + 1..).unwrap_or_default());
             }
             Language::JavaScript
-                if matches!(word, b"-r" | b"--require" | b"--import" | b"--loader") =>
+                if matches!(
+                    word,
+                    b"-r"
+                        | b"--require"
+                        | b"--import"
+                        | b"--loader"
+                        | b"--tsconfig"
+                        | b"-P"
+                        | b"--project"
+                        | b"-O"
+                        | b"--compiler-options"
+                ) =>
             {
                 words.next();
             }
-            Language::JavaScript if word == b"run" => {}
+            Language::JavaScript if matches!(word, b"run" | b"watch") => {}
             Language::JavaScript
                 if matches!(
                     word,

@@ -1,316 +1,267 @@
-//! Python, by tree-sitter's grammar.
+//! Python, by Ruff's parser: statements. Expressions are in `python/expr.rs`.
 
-use super::lowered::{Argument, Expr, Function, Pattern, Program, Statement};
-use super::syntax::{Source, children, escaped, field, parsed};
+mod expr;
+
+use super::lowered::{Expr, Function, Pattern, Program, Statement};
+use super::parse;
+use super::syntax::Source;
+use ruff_python_ast::{self as ast, Stmt};
+use ruff_python_parser::{Mode, ParseOptions, parse_unchecked};
 use std::rc::Rc;
-use tree_sitter::Node;
+
+/// The language.
+pub struct Python;
 
 /// Parses `text`; nothing, and that not whole, if it is no code.
 pub fn parse(text: &[u8]) -> Program {
-    let language = tree_sitter_python::LANGUAGE.into();
-    let Some(tree) = parsed(text, &language) else { return Program::default() };
-    let mut source = Source { text, depth: 0, is_cut: false };
-    let statements = source.block(tree.root_node());
-    Program { statements, is_whole: !tree.root_node().has_error() && !source.is_cut }
+    let (text, is_text) = parse::characters(text);
+    let read = || {
+        let parsed = parse_unchecked(&text, ParseOptions::from(Mode::Module)).try_into_module()?;
+        let mut source = Source::<Python>::new(&text);
+        let statements = source.body(&parsed.syntax().body);
+        let is_whole = parsed.errors().is_empty() && !source.is_cut;
+        Some(Program { statements, is_whole: is_whole && is_text && is_plain(&text) })
+    };
+    parse::bounded(&text, false, read).flatten().unwrap_or_default()
 }
 
-impl Source<'_> {
-    fn block(&mut self, node: Node<'_>) -> Vec<Statement> {
-        children(node).into_iter().map(|child| self.statement(child)).collect()
+/// Whether a script is what its bytes say: `# coding: utf-7` in the first two lines makes other text of them.
+fn is_plain(text: &str) -> bool {
+    let named = |line: &str| {
+        let rest = line.trim_start().strip_prefix('#')?.split_once("coding")?.1;
+        let rest = rest.strip_prefix([':', '='])?.trim_start();
+        let end =
+            rest.find(|letter: char| !letter.is_ascii_alphanumeric() && !"-_.".contains(letter));
+        rest.get(..end.unwrap_or(rest.len()))
+            .map(|name| name.to_ascii_lowercase().replace('_', "-"))
+    };
+    text.lines()
+        .take(2)
+        .filter_map(named)
+        .all(|name| matches!(name.as_str(), "utf-8" | "utf8" | "ascii" | "us-ascii"))
+}
+
+impl Source<'_, Python> {
+    fn body(&mut self, all: &[Stmt]) -> Vec<Statement> {
+        all.iter().map(|one| self.statement(one)).collect()
     }
 
-    fn statement(&mut self, node: Node<'_>) -> Statement {
-        self.deeper(|source| source.statement_here(node))
+    fn statement(&mut self, statement: &Stmt) -> Statement {
+        self.deeper(|source| source.statement_here(statement))
     }
 
-    fn statement_here(&mut self, node: Node<'_>) -> Statement {
-        match node.kind() {
-            "expression_statement" => match children(node).as_slice() {
-                [only] if only.kind() == "assignment" => self.assignment(*only),
-                [only] if only.kind() == "augmented_assignment" => {
-                    let [left, right] = [field(*only, "left"), field(*only, "right")];
-                    let (Some(left), Some(right)) = (left, right) else {
-                        return Statement::default();
-                    };
-                    Statement::Append(self.pattern(left), self.expr(right))
-                }
-                all => {
-                    Statement::Block(all.iter().map(|one| Statement::Do(self.expr(*one))).collect())
-                }
+    fn statement_here(&mut self, statement: &Stmt) -> Statement {
+        match statement {
+            Stmt::Expr(one) => Statement::Do(self.expr(&one.value)),
+            Stmt::Assign(one) => self.assignment(one),
+            Stmt::AnnAssign(one) => match &one.value {
+                Some(value) => Statement::Assign(self.pattern(&one.target), self.expr(value)),
+                None => Statement::default(),
             },
-            "import_statement" => self.import(node),
-            "import_from_statement" => self.import_from(node),
-            "function_definition" => {
-                let name = field(node, "name").map(|name| self.word(name)).unwrap_or_default();
-                Statement::Define(name, self.function(node))
+            Stmt::AugAssign(one) => {
+                Statement::Append(self.pattern(&one.target), self.expr(&one.value))
             }
-            "class_definition" => {
-                let name = field(node, "name").map(|name| self.word(name)).unwrap_or_default();
-                let body = field(node, "body").map(|body| self.block(body)).unwrap_or_default();
-                Statement::Class(name, body)
-            }
-            "for_statement" => {
-                let (Some(left), Some(right)) = (field(node, "left"), field(node, "right")) else {
-                    return Statement::default();
+            Stmt::Import(one) => Statement::Block(one.names.iter().map(import).collect()),
+            Stmt::ImportFrom(one) => import_from(one),
+            Stmt::FunctionDef(one) => {
+                let mut all = self.decorators(&one.decorator_list);
+                self.defaults(&one.parameters, &mut all);
+                let function = Function {
+                    parameters: parameters(&one.parameters),
+                    body: self.body(&one.body),
                 };
-                let mut body = Vec::new();
-                for part in [field(node, "body"), field(node, "alternative")].into_iter().flatten()
-                {
-                    body.extend(self.block(part));
+                all.push(Statement::Define(one.name.as_str().to_owned(), Rc::new(function)));
+                only(all)
+            }
+            Stmt::ClassDef(one) => {
+                let mut all = self.decorators(&one.decorator_list);
+                for arguments in one.arguments.iter() {
+                    let given = self.arguments(arguments);
+                    all.extend(given.into_iter().map(|one| Statement::Do(one.value)));
                 }
-                Statement::For(self.pattern(left), self.expr(right), body)
+                all.push(Statement::Class(one.name.as_str().to_owned(), self.body(&one.body)));
+                only(all)
             }
-            "return_statement" => {
-                let value = children(node).first().map(|value| self.expr(*value));
-                Statement::Return(value.unwrap_or_default())
+            Stmt::For(one) => {
+                let mut body = self.body(&one.body);
+                body.extend(self.body(&one.orelse));
+                Statement::For(self.pattern(&one.target), self.expr(&one.iter), body)
             }
-            kind if kind.ends_with("_statement")
-                || kind.ends_with("_clause")
-                || kind.ends_with("_definition")
-                || kind == "block"
-                || kind == "with_item" =>
-            {
-                Statement::Block(self.block(node))
+            Stmt::Return(one) => Statement::Return(
+                one.value.as_ref().map(|value| self.expr(value)).unwrap_or_default(),
+            ),
+            Stmt::With(one) => {
+                let mut all = Vec::new();
+                for item in &one.items {
+                    let value = self.expr(&item.context_expr);
+                    all.push(match &item.optional_vars {
+                        Some(name) => Statement::Assign(self.pattern(name), value),
+                        None => Statement::Do(value),
+                    });
+                }
+                all.extend(self.body(&one.body));
+                Statement::Block(all)
             }
-            _ => Statement::Do(self.expr(node)),
+            Stmt::Delete(one) => Statement::Block(self.each(&one.targets)),
+            Stmt::IpyEscapeCommand(_) => {
+                self.is_cut = true;
+                Statement::default()
+            }
+            other => Statement::Block(self.branches(other)),
         }
     }
 
-    fn assignment(&mut self, node: Node<'_>) -> Statement {
-        match (field(node, "left"), field(node, "right")) {
-            (Some(left), Some(right)) => Statement::Assign(self.pattern(left), self.expr(right)),
-            _ => Statement::default(),
-        }
-    }
-
-    fn import(&mut self, node: Node<'_>) -> Statement {
-        let one = |child: Node<'_>| {
-            if child.kind() == "aliased_import" {
-                let name = self.word(field(child, "name")?);
-                let alias = self.word(field(child, "alias")?);
-                return Some(Statement::Assign(Pattern::Name(alias), Expr::Module(name)));
-            }
-            // `import a.b` binds `a`.
-            let name = self.word(child);
-            let head = name.split('.').next()?.to_owned();
-            Some(Statement::Assign(Pattern::Name(head.clone()), Expr::Module(head)))
-        };
-        Statement::Block(children(node).into_iter().filter_map(one).collect())
-    }
-
-    fn import_from(&mut self, node: Node<'_>) -> Statement {
-        let Some(module) = field(node, "module_name") else { return Statement::default() };
-        let from = self.word(module);
+    /// Statements that hold others, of which every one is read.
+    fn branches(&mut self, statement: &Stmt) -> Vec<Statement> {
         let mut all = Vec::new();
-        for child in children(node).into_iter().filter(|child| child.id() != module.id()) {
-            let (name, alias) = match child.kind() {
-                "aliased_import" => (field(child, "name"), field(child, "alias")),
-                "dotted_name" => (Some(child), Some(child)),
-                _ => (None, None),
-            };
-            if let (Some(name), Some(alias)) = (name, alias) {
-                let module = Expr::Module(format!("{from}.{}", self.word(name)));
-                all.push(Statement::Assign(Pattern::Name(self.word(alias)), module));
-            }
-        }
-        Statement::Block(all)
-    }
-
-    fn function(&mut self, node: Node<'_>) -> Rc<Function> {
-        let mut parameters = Vec::new();
-        for child in field(node, "parameters").map(children).unwrap_or_default() {
-            let named = field(child, "name").or_else(|| children(child).first().copied());
-            parameters.push(Pattern::Name(self.word(named.unwrap_or(child))));
-        }
-        let body = match field(node, "body") {
-            Some(body) if node.kind() == "lambda" => vec![Statement::Return(self.expr(body))],
-            Some(body) => self.block(body),
-            None => Vec::new(),
-        };
-        Rc::new(Function { parameters, body })
-    }
-
-    fn pattern(&mut self, node: Node<'_>) -> Pattern {
-        match node.kind() {
-            "identifier" => Pattern::Name(self.word(node)),
-            "pattern_list" | "tuple_pattern" | "list_pattern" | "tuple" | "list" => {
-                Pattern::Elements(children(node).into_iter().map(|one| self.pattern(one)).collect())
-            }
-            "as_pattern_target" | "list_splat_pattern" => match children(node).first() {
-                Some(inner) => self.pattern(*inner),
-                None => Pattern::Name(self.word(node)),
-            },
-            _ => Pattern::Place(Box::new(self.expr(node))),
-        }
-    }
-
-    fn expr(&mut self, node: Node<'_>) -> Expr {
-        self.deeper(|source| source.expr_here(node))
-    }
-
-    fn boxed(&mut self, node: Option<Node<'_>>) -> Box<Expr> {
-        Box::new(node.map(|node| self.expr(node)).unwrap_or_default())
-    }
-
-    fn exprs(&mut self, node: Node<'_>) -> Vec<Expr> {
-        children(node).into_iter().map(|child| self.expr(child)).collect()
-    }
-
-    fn expr_here(&mut self, node: Node<'_>) -> Expr {
-        match node.kind() {
-            "identifier" => Expr::Name(self.word(node)),
-            "integer" | "float" => Expr::Text(self.bytes(node).to_vec()),
-            "string" => self.string(node),
-            "concatenated_string" => Expr::Joined(self.exprs(node)),
-            "attribute" => {
-                let name = field(node, "attribute").map(|name| self.word(name));
-                Expr::Member(self.boxed(field(node, "object")), name.unwrap_or_default())
-            }
-            "subscript" => self.subscript(node),
-            "call" => self.call(node),
-            "binary_operator" => self.binary(node),
-            "unary_operator" => match children(node).as_slice() {
-                [only] if only.kind() == "integer" => Expr::Text(self.bytes(node).to_vec()),
-                _ => Expr::Other(self.exprs(node)),
-            },
-            "boolean_operator" | "conditional_expression" => Expr::OneOf(self.exprs(node)),
-            "list" | "tuple" | "set" | "expression_list" => Expr::List(self.exprs(node)),
-            "dictionary" => self.dictionary(node),
-            "lambda" => Expr::Function(self.function(node)),
-            "list_comprehension"
-            | "set_comprehension"
-            | "generator_expression"
-            | "dictionary_comprehension" => self.comprehension(node),
-            "parenthesized_expression" | "await" | "interpolation" => {
-                children(node).first().map(|inner| self.expr(*inner)).unwrap_or_default()
-            }
-            "named_expression" => {
-                let name = field(node, "name").map(|name| self.word(name)).unwrap_or_default();
-                Expr::Assigned(Pattern::Name(name), self.boxed(field(node, "value")))
-            }
-            "as_pattern" => {
-                let all = children(node);
-                let (Some(value), Some(target)) = (all.first(), all.get(1)) else {
-                    return Expr::default();
-                };
-                let target = self.pattern(*target);
-                Expr::Assigned(target, Box::new(self.expr(*value)))
-            }
-            _ => Expr::Other(self.exprs(node)),
-        }
-    }
-
-    fn string(&mut self, node: Node<'_>) -> Expr {
-        let start = children(node).first().map(|start| self.word(*start)).unwrap_or_default();
-        let is_raw = start.to_ascii_lowercase().contains('r');
-        let mut parts = Vec::new();
-        for part in children(node) {
-            match part.kind() {
-                "interpolation" => parts.push(self.expr(part)),
-                "string_content" => parts.push(Expr::Text(self.content(part, is_raw))),
-                _ => {}
-            }
-        }
-        match parts.len() {
-            0 => Expr::Text(Vec::new()),
-            1 => parts.pop().unwrap_or_default(),
-            _ => Expr::Joined(parts),
-        }
-    }
-
-    /// What a string stands for between its quotes.
-    fn content(&self, node: Node<'_>, is_raw: bool) -> Vec<u8> {
-        let mut text = Vec::new();
-        let mut from = node.start_byte();
-        for escape in children(node).into_iter().filter(|one| one.kind() == "escape_sequence") {
-            if is_raw {
-                break;
-            }
-            text.extend_from_slice(self.text.get(from..escape.start_byte()).unwrap_or_default());
-            text.extend(escaped(self.bytes(escape)));
-            from = escape.end_byte();
-        }
-        text.extend_from_slice(self.text.get(from..node.end_byte()).unwrap_or_default());
-        text
-    }
-
-    fn subscript(&mut self, node: Node<'_>) -> Expr {
-        let value = self.boxed(field(node, "value"));
-        match field(node, "subscript") {
-            Some(slice) if slice.kind() == "slice" => match self.bytes(slice) {
-                b"::-1" => Expr::Reversed(value),
-                // A part of a list is what the list is; of a text it is not known.
-                _ => Expr::Call(Box::new(Expr::Member(value, "slice".to_owned())), Vec::new()),
-            },
-            index => Expr::Index(value, self.boxed(index)),
-        }
-    }
-
-    fn call(&mut self, node: Node<'_>) -> Expr {
-        let function = self.boxed(field(node, "function"));
-        let Some(list) = field(node, "arguments") else { return Expr::Call(function, Vec::new()) };
-        if list.kind() == "generator_expression" {
-            let value = self.expr(list);
-            return Expr::Call(function, vec![Argument { name: None, value, is_spread: false }]);
-        }
-        let one = |child: Node<'_>| match child.kind() {
-            "keyword_argument" => Argument {
-                name: field(child, "name").map(|name| self.word(name)),
-                value: *self.boxed(field(child, "value")),
-                is_spread: false,
-            },
-            "list_splat" | "dictionary_splat" => Argument {
-                name: None,
-                value: *self.boxed(children(child).first().copied()),
-                is_spread: child.kind() == "list_splat",
-            },
-            _ => Argument { name: None, value: self.expr(child), is_spread: false },
-        };
-        Expr::Call(function, children(list).into_iter().map(one).collect())
-    }
-
-    fn binary(&mut self, node: Node<'_>) -> Expr {
-        let operator = field(node, "operator").map(|operator| self.word(operator));
-        let left = self.boxed(field(node, "left"));
-        let right = self.boxed(field(node, "right"));
-        match operator.as_deref() {
-            Some("+") => Expr::Joined(vec![*left, *right]),
-            Some("/") => Expr::Slash(left, right),
-            Some("%") => Expr::Filled(left, right),
-            _ => Expr::Other(vec![*left, *right]),
-        }
-    }
-
-    fn dictionary(&mut self, node: Node<'_>) -> Expr {
-        let mut pairs = Vec::new();
-        for child in children(node) {
-            if child.kind() == "pair" {
-                let key = self.boxed(field(child, "key"));
-                pairs.push((*key, *self.boxed(field(child, "value"))));
-            } else {
-                let spread = self.boxed(children(child).first().copied());
-                pairs.push((Expr::Text(Vec::new()), *spread));
-            }
-        }
-        Expr::Map(pairs)
-    }
-
-    fn comprehension(&mut self, node: Node<'_>) -> Expr {
-        let mut done = *self.boxed(field(node, "body"));
-        for clause in children(node).into_iter().skip(1).rev() {
-            done = match (field(clause, "left"), field(clause, "right")) {
-                (Some(left), Some(right)) if clause.kind() == "for_in_clause" => {
-                    let pattern = self.pattern(left);
-                    Expr::Each(pattern, Box::new(self.expr(right)), Box::new(done))
+        match statement {
+            Stmt::If(one) => {
+                all.push(Statement::Do(self.expr(&one.test)));
+                all.extend(self.body(&one.body));
+                for clause in &one.elif_else_clauses {
+                    all.extend(clause.test.iter().map(|test| Statement::Do(self.expr(test))));
+                    all.extend(self.body(&clause.body));
                 }
-                _ => {
-                    // A condition is read, and has no say; the value is the last.
-                    let mut all = self.exprs(clause);
-                    all.push(done);
-                    Expr::OneOf(all)
+            }
+            Stmt::While(one) => {
+                all.push(Statement::Do(self.expr(&one.test)));
+                all.extend(self.body(&one.body));
+                all.extend(self.body(&one.orelse));
+            }
+            Stmt::Try(one) => {
+                all.extend(self.body(&one.body));
+                for ast::ExceptHandler::ExceptHandler(handler) in &one.handlers {
+                    if let Some(kind) = &handler.type_ {
+                        let kind = self.expr(kind);
+                        all.push(match &handler.name {
+                            Some(name) => {
+                                Statement::Assign(Pattern::Name(name.as_str().to_owned()), kind)
+                            }
+                            None => Statement::Do(kind),
+                        });
+                    }
+                    all.extend(self.body(&handler.body));
                 }
-            };
+                all.extend(self.body(&one.orelse));
+                all.extend(self.body(&one.finalbody));
+            }
+            Stmt::Match(one) => {
+                all.push(Statement::Do(self.expr(&one.subject)));
+                for case in &one.cases {
+                    self.captures(&case.pattern, &mut all);
+                    all.extend(case.guard.iter().map(|guard| Statement::Do(self.expr(guard))));
+                    all.extend(self.body(&case.body));
+                }
+            }
+            Stmt::Raise(one) => {
+                for part in one.exc.iter().chain(&one.cause) {
+                    all.push(Statement::Do(self.expr(part)));
+                }
+            }
+            Stmt::Assert(one) => {
+                all.push(Statement::Do(self.expr(&one.test)));
+                all.extend(one.msg.iter().map(|text| Statement::Do(self.expr(text))));
+            }
+            _ => {}
         }
-        done
+        all
     }
+
+    /// `a = b = value`: the last is given the value first, the others what it is.
+    fn assignment(&mut self, one: &ast::StmtAssign) -> Statement {
+        let mut value = self.expr(&one.value);
+        let (first, rest) = match one.targets.as_slice() {
+            [] => return Statement::Do(value),
+            [first, rest @ ..] => (first, rest),
+        };
+        for target in rest.iter().rev() {
+            value = Expr::Assigned(self.pattern(target), Box::new(value));
+        }
+        Statement::Assign(self.pattern(first), value)
+    }
+
+    fn each(&mut self, all: &[ast::Expr]) -> Vec<Statement> {
+        all.iter().map(|one| Statement::Do(self.expr(one))).collect()
+    }
+
+    fn decorators(&mut self, all: &[ast::Decorator]) -> Vec<Statement> {
+        all.iter().map(|one| Statement::Do(self.expr(&one.expression))).collect()
+    }
+
+    /// The values of parameters that are worked out where the function is defined.
+    fn defaults(&mut self, of: &ast::Parameters, all: &mut Vec<Statement>) {
+        let values = of.iter_non_variadic_params().filter_map(ast::ParameterWithDefault::default);
+        for value in values.filter(|value| !value.is_literal_expr()) {
+            all.push(Statement::Do(self.expr(value)));
+        }
+    }
+
+    /// The names that a pattern of `match` gives to what it fits; what is given is not known.
+    fn captures(&mut self, pattern: &ast::Pattern, all: &mut Vec<Statement>) {
+        let mut name = |name: &ast::Identifier| {
+            all.push(Statement::Assign(Pattern::Name(name.as_str().to_owned()), Expr::default()));
+        };
+        let inner: Vec<&ast::Pattern> = match pattern {
+            ast::Pattern::MatchAs(one) => {
+                one.name.iter().for_each(&mut name);
+                one.pattern.iter().map(|inner| &**inner).collect()
+            }
+            ast::Pattern::MatchStar(one) => {
+                one.name.iter().for_each(&mut name);
+                Vec::new()
+            }
+            ast::Pattern::MatchMapping(one) => {
+                one.rest.iter().for_each(&mut name);
+                one.patterns.iter().collect()
+            }
+            ast::Pattern::MatchSequence(one) => one.patterns.iter().collect(),
+            ast::Pattern::MatchOr(one) => one.patterns.iter().collect(),
+            ast::Pattern::MatchClass(one) => {
+                let named = one.arguments.keywords.iter().map(|keyword| &keyword.pattern);
+                one.arguments.patterns.iter().chain(named).collect()
+            }
+            ast::Pattern::MatchValue(_) | ast::Pattern::MatchSingleton(_) => Vec::new(),
+        };
+        for one in inner {
+            self.deeper(|source| source.captures(one, all));
+        }
+    }
+}
+
+/// One statement, or a block of several.
+fn only(mut all: Vec<Statement>) -> Statement {
+    match all.len() {
+        1 => all.pop().unwrap_or_default(),
+        _ => Statement::Block(all),
+    }
+}
+
+/// `import a.b` binds `a`.
+fn import(one: &ast::Alias) -> Statement {
+    let name = one.name.as_str();
+    let (bound, module) = match &one.asname {
+        Some(alias) => (alias.as_str(), name),
+        None => {
+            let head = name.split('.').next().unwrap_or(name);
+            (head, head)
+        }
+    };
+    Statement::Assign(Pattern::Name(bound.to_owned()), Expr::Module(module.to_owned()))
+}
+
+fn import_from(one: &ast::StmtImportFrom) -> Statement {
+    let dots = ".".repeat(one.level as usize);
+    let from = one.module.as_ref().map(ast::Identifier::as_str).unwrap_or_default();
+    let names = one.names.iter().filter(|alias| alias.name.as_str() != "*");
+    let bind = |alias: &ast::Alias| {
+        let bound = alias.asname.as_ref().unwrap_or(&alias.name).as_str().to_owned();
+        let module = format!("{dots}{from}.{}", alias.name.as_str());
+        Statement::Assign(Pattern::Name(bound), Expr::Module(module))
+    };
+    Statement::Block(names.map(bind).collect())
+}
+
+/// The names of parameters, in the order in which they are given.
+fn parameters(of: &ast::Parameters) -> Vec<Pattern> {
+    of.iter().map(|one| Pattern::Name(one.name().as_str().to_owned())).collect()
 }

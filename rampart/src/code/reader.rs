@@ -2,6 +2,7 @@
 //! commands; where one of them is an interpreter with code or a script that can be had, that is parsed, and
 //! what the parser finds stands in the place of what the evaluator's lexer guessed.
 
+use super::lowered::Program;
 use super::pieces::Piece;
 use super::walk::{FUEL, Walker};
 use evaluator::command::{Command, Parts, Tree, Via, understand};
@@ -37,7 +38,7 @@ pub struct Found {
 pub enum Language {
     /// Python 3.
     Python,
-    /// JavaScript, modules and scripts.
+    /// JavaScript, modules and scripts, and TypeScript.
     JavaScript,
 }
 
@@ -48,8 +49,17 @@ impl Language {
         let digits = name.iter().rev().take_while(|byte| versioned(byte)).count();
         match name.get(..name.len() - digits)? {
             b"python" | b"pypy" | b"ipython" => Some(Self::Python),
-            b"node" | b"nodejs" | b"bun" | b"deno" => Some(Self::JavaScript),
+            b"node" | b"nodejs" | b"bun" | b"deno" | b"tsx" | b"ts-node" | b"ts-node-esm"
+            | b"esno" => Some(Self::JavaScript),
             _ => None,
+        }
+    }
+
+    /// Parses `text`, which is from the file called `name`, if from any.
+    pub(super) fn parse(self, text: &[u8], name: &[u8]) -> Program {
+        match self {
+            Self::Python => super::python::parse(text),
+            Self::JavaScript => super::javascript::parse(text, name),
         }
     }
 }
@@ -249,10 +259,7 @@ impl<'a> Reader<'a> {
         let Some(text) = piece.text.filter(|text| text.len() <= LONGEST) else {
             return cannot(self, piece.script);
         };
-        let program = match piece.language {
-            Language::Python => super::python::parse(&text),
-            Language::JavaScript => super::javascript::parse(&text),
-        };
+        let program = piece.language.parse(&text, &piece.script);
         let was_cut = std::mem::take(&mut self.is_cut);
         Walker::new(self, piece.language, piece.script, piece.cwd).program(&program);
         let is_whole = program.is_whole && !self.is_cut;

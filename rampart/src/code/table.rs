@@ -205,37 +205,59 @@ const SHARED: &str = "boto3 botocore kubernetes google azure @aws-sdk/ aws-sdk d
 /// What changes there, as names of calls begin.
 const CHANGES: &str = "delete put create update terminate modify attach detach remove publish start stop reboot patch replace upload set add revoke drop cancel merge";
 
-fn is_listed(list: &str, name: &str) -> bool {
-    list.split(' ').any(|one| one == name)
+/// The lists, by name. Every call is looked up, and most are in no list: going through all lines would be a
+/// fifth of the work.
+struct Index {
+    calls: HashMap<&'static str, Does>,
+    methods: HashMap<&'static str, Does>,
+    /// Modules, and whether others use what is behind them.
+    modules: HashMap<&'static str, bool>,
+    /// How the names of modules begin behind which others are.
+    beginnings: Vec<&'static str>,
+}
+
+impl Index {
+    fn get() -> &'static Self {
+        static INDEX: OnceLock<Index> = OnceLock::new();
+        INDEX.get_or_init(|| {
+            let by_name = |rows: &'static [(&'static str, Does)]| {
+                rows.iter()
+                    .flat_map(|(names, does)| names.split(' ').map(|name| (name, *does)))
+                    .collect()
+            };
+            let shared = SHARED.split(' ').map(|name| (name, true));
+            Self {
+                calls: by_name(ROWS),
+                methods: by_name(METHODS),
+                modules: HTTP.split(' ').map(|name| (name, false)).chain(shared).collect(),
+                beginnings: SHARED.split(' ').filter(|name| name.ends_with('/')).collect(),
+            }
+        })
+    }
 }
 
 /// What a call of the function called `name` does; `None` if nothing is known of it.
 pub fn of(name: &str) -> Option<Does> {
-    // Every call is looked up, and most are in no line: going through all lines would be a fifth of the work.
-    static INDEX: OnceLock<HashMap<&str, Does>> = OnceLock::new();
-    let index = INDEX.get_or_init(|| {
-        ROWS.iter().flat_map(|(names, does)| names.split(' ').map(|name| (name, *does))).collect()
-    });
-    if let Some(does) = index.get(name) {
+    let index = Index::get();
+    if let Some(does) = index.calls.get(name) {
         return Some(*does);
     }
     let (root, last) = (super::names::root(name), super::names::last(name));
-    if is_listed(HTTP, root) {
-        return match last {
+    let begins = || index.beginnings.iter().any(|one| name.starts_with(one));
+    match index.modules.get(root).copied().or_else(|| begins().then_some(true)) {
+        Some(false) => match last {
             "get" | "head" | "options" => Some(Does::Fetches),
             "post" | "put" | "patch" | "delete" => Some(Does::Sends),
             "request" | "fetch" => Some(Does::Requests),
             _ => None,
-        };
+        },
+        Some(true) => {
+            let last = last.to_ascii_lowercase();
+            let changes = CHANGES.split(' ').any(|verb| last.starts_with(verb));
+            changes.then_some(Does::Is(Kind::ChangesShared))
+        }
+        None => index.methods.get(last).copied(),
     }
-    let is_shared =
-        SHARED.split(' ').any(|one| one == root || one.ends_with('/') && name.starts_with(one));
-    if is_shared {
-        let last = last.to_ascii_lowercase();
-        let changes = CHANGES.split(' ').any(|verb| last.starts_with(verb));
-        return changes.then_some(Does::Is(Kind::ChangesShared));
-    }
-    METHODS.iter().find(|(names, _)| is_listed(names, last)).map(|(_, does)| *does)
 }
 
 /// What a method of a path does to that path.

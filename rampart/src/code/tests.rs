@@ -2,47 +2,155 @@ use super::*;
 use evaluator::effects::Kind;
 use evaluator::world::NoWorld;
 
+mod nesting;
+
 fn found(language: Language, text: &[u8]) -> Vec<Found> {
+    named(language, "a", text)
+}
+
+/// What the text of a file of this name does.
+fn named(language: Language, name: &str, text: &[u8]) -> Vec<Found> {
     let mut reader = Reader::new(b"/home/dev", Some(&NoWorld));
-    reader.script(language, b"/w/a".to_vec(), text.to_vec(), Some(b"/w"));
+    reader.script(language, [b"/w/", name.as_bytes()].concat(), text.to_vec(), Some(b"/w"));
     reader.found
 }
 
 fn kinds(language: Language, text: &str) -> Vec<&'static str> {
-    let mut all: Vec<_> =
-        found(language, text.as_bytes()).iter().map(|one| one.kind.name()).collect();
+    kinds_of(language, "a", text)
+}
+
+fn kinds_of(language: Language, name: &str, text: &str) -> Vec<&'static str> {
+    let found = named(language, name, text.as_bytes());
+    let mut all: Vec<_> = found.iter().map(|one| one.kind.name()).collect();
     all.sort_unstable();
     all.dedup();
     all
 }
 
-/// Nested as deep as anybody likes it is told that not all was read, on the stack of a thread.
+/// Whatever bytes there are: no parser ends the process, and no error is an answer without "unknown".
 #[test]
-fn what_is_too_deep_is_not_known() {
-    let calls = |depth: usize| {
-        // Functions that call the one before, each in an expression as deep as is read.
-        let mut text = "def f0(x): return x\n".to_owned();
-        for at in 1..20 {
-            let (open, close) = ("(".repeat(60), ")".repeat(60));
-            text.push_str(&format!(
-                "def f{at}(x): return {open}f{}({open}x{close}){close}\n",
-                at - 1
-            ));
-        }
-        format!("{text}{}f19(1){}\n", "str(".repeat(depth), ")".repeat(depth))
+fn arbitrary_bytes_are_read_to_their_end() {
+    let words: [&[u8]; 40] = [
+        b"import ",
+        b"def f(",
+        b"class A",
+        b"lambda ",
+        b"f'{",
+        b"`${",
+        b"=>",
+        b"async ",
+        b"await ",
+        b"<a>",
+        b"</a>",
+        b"if ",
+        b"else ",
+        b":",
+        b"\n",
+        b"\n  ",
+        b"(",
+        b")",
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b"'",
+        b"\"",
+        b"\\",
+        b"\0",
+        b"\xff",
+        b"\xc2\xa0",
+        b"\xef\xbb\xbf",
+        b"/",
+        b"/*",
+        b"*/",
+        b"#!",
+        b"<!--",
+        b"@",
+        b"\\u{",
+        b"\\N{",
+        b"0x",
+        b"1e",
+        b"match x:\n case",
+    ];
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = |most: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % (most as u64)).unwrap()
     };
-    for text in [
-        "[".repeat(100_000),
-        format!("x = {}1{}", "(".repeat(5_000), ")".repeat(5_000)),
-        format!("x = {}1{}", "f(".repeat(5_000), ")".repeat(5_000)),
-        (0..2_000).map(|at| format!("{}if x:\n", " ".repeat(at))).collect(),
-        "x = 1".to_owned() + &" + 1".repeat(20_000),
-        calls(100),
-    ] {
-        for language in [Language::Python, Language::JavaScript] {
-            let found = found(language, text.as_bytes());
-            assert!(found.iter().any(|one| one.kind == Kind::Unknown), "{language:?} {text:.60}");
+    for round in 0..1_500 {
+        let mut text = Vec::new();
+        for _ in 0..random(24) {
+            match round % 3 {
+                0 => text.push(u8::try_from(random(256)).unwrap()),
+                _ => text.extend_from_slice(words[random(words.len())]),
+            }
         }
+        for (language, name) in [
+            (Language::Python, "a.py"),
+            (Language::JavaScript, "a.js"),
+            (Language::JavaScript, "a.ts"),
+        ] {
+            let _ = named(language, name, &text);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_code_is_said_so() {
+    for (language, name, text) in [
+        (Language::Python, "a.py", &b"x = ("[..]),
+        (Language::Python, "a.py", b"print 'x'"),
+        (Language::Python, "a.py", b"x = '\xff'"),
+        (Language::Python, "a.py", b"#!/usr/bin/python3\n# -*- coding: utf-7 -*-\nx = 1"),
+        (Language::Python, "a.py", b"# vim: set fileencoding=raw_unicode_escape :\nx = 1"),
+        (Language::JavaScript, "a.js", b"x = ("),
+        (Language::JavaScript, "a.js", b"let x = '\xff'"),
+        (Language::JavaScript, "a.ts", b"let x: = 1"),
+        (Language::JavaScript, "a.ts", b"const x = <div />"),
+    ] {
+        let found = named(language, name, text);
+        assert!(
+            found.iter().any(|one| one.kind == Kind::Unknown),
+            "{}",
+            String::from_utf8_lossy(text)
+        );
+    }
+    for (language, name, text) in [
+        (Language::Python, "a.py", "# coding: utf-8\nx = 1"),
+        (Language::Python, "a.py", "\u{feff}x = 1"),
+        (
+            Language::Python,
+            "a.py",
+            "async def f():\n async with a as b: pass\n return [x async for x in b]",
+        ),
+        (
+            Language::Python,
+            "a.py",
+            "match x:\n case [1, *rest] if rest: pass\n case {'a': A(b=c) as d, **e}: pass",
+        ),
+        (
+            Language::Python,
+            "a.py",
+            "type X[T] = list[T]\ndef f[T](a, /, b: T = 1, *c, d, **e) -> T: return f'{a!r:>{b}}'",
+        ),
+        (Language::JavaScript, "a.js", "#!/usr/bin/env node\n'use strict'; return"),
+        (Language::JavaScript, "a.js", "await x; let y = <a b={1}>{...c}</a>"),
+        (Language::JavaScript, "a.js", "var public = 1; with (a) b; x = 010"),
+        (
+            Language::JavaScript,
+            "a.js",
+            "class A { #b = 1; static { this.c = #b in a } get d() { return a?.b!.c }}",
+        ),
+        (
+            Language::JavaScript,
+            "a.ts",
+            "await f<A>(<B>c!); export = d; declare module 'e' { let f: number }",
+        ),
+        (Language::JavaScript, "a.cts", "import a = require('b'); export = a"),
+    ] {
+        assert_eq!(kinds_of(language, name, text), Vec::<&str>::new(), "{text}");
     }
 }
 
@@ -86,7 +194,7 @@ fn work_is_bounded_where_lists_multiply() {
 
 #[test]
 fn values_are_followed() {
-    let cases: [(Language, &str, &[&str]); 14] = [
+    let cases: [(Language, &str, &[&str]); 23] = [
         (Language::Python, "import os as o\nf = o.remove\nf('x')", &["deletes"]),
         (
             Language::Python,
@@ -118,6 +226,27 @@ fn values_are_followed() {
         (
             Language::JavaScript,
             "const o = {run() { require('fs').rmSync('x') }}; o.run()",
+            &["deletes"],
+        ),
+        (Language::Python, "import os\ndef f(x=os.remove('y')): pass", &["deletes"]),
+        (Language::Python, "import os\nclass A(os.remove('y')): pass", &["deletes"]),
+        (Language::Python, "import os\na = b = 'x'\nos.remove(b)", &["deletes"]),
+        (Language::Python, "import os\nwith open('a') as (f, g): os.remove('x')", &["deletes"]),
+        (Language::Python, "import os\nos.remove('\\x78' f'{1}' r\"y\")", &["deletes"]),
+        (
+            Language::JavaScript,
+            "const A = class { static { require('fs').rmSync('x') } }",
+            &["deletes"],
+        ),
+        (
+            Language::JavaScript,
+            "const o = {go: () => require('fs')}; o?.go?.().rmSync('x')",
+            &["deletes"],
+        ),
+        (Language::JavaScript, "require('fs').rmSync('x' as string)", &["deletes"]),
+        (
+            Language::JavaScript,
+            "let a; [, {b: a = 1}] = [0, {b: 'x'}]; require('fs').rmSync(a)",
             &["deletes"],
         ),
         (Language::JavaScript, "let items = []; items.delete('/etc'); new Map().delete('x')", &[]),

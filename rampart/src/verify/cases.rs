@@ -35,8 +35,8 @@ pub struct Case {
 pub enum Form {
     /// Text for a shell, a script of a shell among it.
     Shell,
-    /// A script.
-    Script(Language),
+    /// A script of this name.
+    Script(Language, &'static str),
 }
 
 /// The cases of a text; each begins with `=== KIND DECISION FORM: EFFECTS`.
@@ -74,8 +74,10 @@ fn head_of(head: &str) -> Option<Case> {
     let decision = all.into_iter().find(|one| one.name() == decision)?;
     let form = match words.next()? {
         "sh" | "bash" => Form::Shell,
-        "py" => Form::Script(Language::Python),
-        "js" => Form::Script(Language::JavaScript),
+        "py" => Form::Script(Language::Python, "script.py"),
+        "js" => Form::Script(Language::JavaScript, "script.js"),
+        "ts" => Form::Script(Language::JavaScript, "script.ts"),
+        "tsx" => Form::Script(Language::JavaScript, "script.tsx"),
         _ => return None,
     };
     let kind = |name: &str| Kind::ALL.into_iter().find(|kind| kind.name() == name).map(Kind::name);
@@ -88,11 +90,7 @@ pub fn effects(form: Form, text: &str) -> Vec<Found> {
     let mut reader = Reader::new(HOME, Some(&NoWorld));
     match form {
         Form::Shell => reader.shell(text.trim_end().as_bytes(), Some(CWD)),
-        Form::Script(language) => {
-            let name = match language {
-                Language::Python => "script.py",
-                Language::JavaScript => "script.js",
-            };
+        Form::Script(language, name) => {
             let path = [CWD, b"/", name.as_bytes()].concat();
             reader.script(language, path, text.as_bytes().to_vec(), Some(CWD));
         }
