@@ -68,7 +68,7 @@ fn packet(number: u64) -> Vec<u8> {
     let mut body = Vec::new();
     field(Tag::Event, event(number).as_bytes(), &mut |piece| body.extend_from_slice(piece));
     let length = u32::try_from(body.len()).unwrap_or(0);
-    let header = Header { kind: Kind::Record, length, in_memfd: false };
+    let header = Header { kind: Kind::Record, length, in_memfd: false, is_only: false };
     [&header.bytes()[..], &body].concat()
 }
 

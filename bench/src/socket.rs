@@ -83,7 +83,7 @@ fn crowd(path: &Path, call: &[u8]) -> Result<Vec<f64>, String> {
 /// `bench echo PATH`: answers every packet with one of the length of a verdict, and nothing else.
 /// What no evaluator can be faster than.
 pub fn echo(path: &Path) -> ExitCode {
-    let header = Header { kind: Kind::Answer, length: 0, in_memfd: false };
+    let header = Header { kind: Kind::Answer, length: 0, in_memfd: false, is_only: false };
     let served = (|| -> rustix::io::Result<()> {
         let flags = SocketFlags::CLOEXEC;
         let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
@@ -155,7 +155,7 @@ pub fn call() -> Vec<u8> {
         field(tag, value, &mut |piece| body.extend_from_slice(piece));
     }
     let length = u32::try_from(body.len()).unwrap_or(0);
-    let header = Header { kind: Kind::Judge, length, in_memfd: false };
+    let header = Header { kind: Kind::Judge, length, in_memfd: false, is_only: true };
     [&header.bytes()[..], &body].concat()
 }
 

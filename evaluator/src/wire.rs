@@ -22,6 +22,9 @@ pub const LARGEST: usize = 8 * 1024 * 1024;
 /// Header flag: the body is the content of the one descriptor that comes with the packet.
 const IN_MEMFD: u32 = 1;
 
+/// The flag of a request that is the only one of its connection.
+const IS_ONLY: u32 = 2;
+
 /// Length of a field's tag, padding and length in bytes.
 const FIELD: usize = 8;
 
@@ -205,6 +208,8 @@ pub struct Header {
     pub length: u32,
     /// Whether the body is the content of the descriptor that comes with the packet.
     pub in_memfd: bool,
+    /// Whether the connection is for this request alone: it ends with the answer.
+    pub is_only: bool,
 }
 
 impl Header {
@@ -227,21 +232,22 @@ impl Header {
         let kind = Kind::from_code(kind).ok_or(Malformed::Kind(kind))?;
         let length = u32_at(rest, 4).ok_or(Malformed::NoHeader)?;
         let flags = u32_at(rest, 8).ok_or(Malformed::NoHeader)?;
-        if flags & !IN_MEMFD != 0 {
+        if flags & !(IN_MEMFD | IS_ONLY) != 0 {
             return Err(Malformed::Field);
         }
-        let in_memfd = flags & IN_MEMFD != 0;
+        let (in_memfd, is_only) = (flags & IN_MEMFD != 0, flags & IS_ONLY != 0);
         let here = if in_memfd { 0 } else { length as usize };
         if body.len() != here || length as usize > LARGEST {
             return Err(Malformed::Length);
         }
-        Ok((Self { kind, length, in_memfd }, body))
+        Ok((Self { kind, length, in_memfd, is_only }, body))
     }
 
     /// The header as bytes.
     #[must_use]
     pub fn bytes(self) -> [u8; HEADER] {
         let flags = if self.in_memfd { IN_MEMFD } else { 0 };
+        let flags = flags | if self.is_only { IS_ONLY } else { 0 };
         let mut out = [0; HEADER];
         let parts = [
             &MAGIC[..],

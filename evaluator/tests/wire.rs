@@ -17,7 +17,12 @@ fn body(fields: &[(Tag, Vec<u8>)]) -> Vec<u8> {
 }
 
 fn packet(kind: Kind, body: &[u8]) -> Vec<u8> {
-    let header = Header { kind, length: u32::try_from(body.len()).unwrap(), in_memfd: false };
+    let header = Header {
+        kind,
+        length: u32::try_from(body.len()).unwrap(),
+        in_memfd: false,
+        is_only: false,
+    };
     [&header.bytes()[..], body].concat()
 }
 
@@ -35,7 +40,7 @@ fn malformed_packets_are_refused_for_what_they_are() {
         (with(4, 9), Malformed::Version(9)),
         (with(6, 99), Malformed::Kind(99)),
         (with(8, 1), Malformed::Length),
-        (with(12, 2), Malformed::Field),
+        (with(12, 4), Malformed::Field),
         (with(12, 1), Malformed::Length),
         (good[..good.len() - 1].to_vec(), Malformed::Length),
         ([&good[..], b"x"].concat(), Malformed::Length),
@@ -43,10 +48,13 @@ fn malformed_packets_are_refused_for_what_they_are() {
     for (bytes, expected) in cases {
         assert_eq!(Header::read(&bytes).unwrap_err(), expected, "{bytes:?}");
     }
-    let huge = Header { kind: Kind::Ask, length: LARGEST as u32 + 1, in_memfd: true };
+    let huge =
+        Header { kind: Kind::Ask, length: LARGEST as u32 + 1, in_memfd: true, is_only: false };
     assert_eq!(Header::read(&huge.bytes()), Err(Malformed::Length));
-    let large = Header { kind: Kind::Ask, length: LARGEST as u32, in_memfd: true };
+    let large = Header { kind: Kind::Ask, length: LARGEST as u32, in_memfd: true, is_only: false };
     assert_eq!(Header::read(&large.bytes()), Ok((large, &[][..])));
+    let only = Header { is_only: true, ..large };
+    assert_eq!(Header::read(&only.bytes()), Ok((only, &[][..])));
     assert_eq!(VERSION, 1, "a new version needs its own line in docs/wire-format.md");
 }
 

@@ -225,7 +225,7 @@ fn question<'a>(
             len = end;
         });
     }
-    let header = Header { kind, length: len as u32, in_memfd: false };
+    let header = Header { kind, length: len as u32, in_memfd: false, is_only: true };
     head.iter_mut().zip(header.bytes()).for_each(|(to, from)| *to = from);
     let packet = packet.get(..HEADER.saturating_add(len)).filter(|_| fits)?;
     let tries = if kind == Kind::Count { 0 } else { TRIES };

@@ -55,10 +55,10 @@ pub struct Packet {
 
 /// What came of reading.
 pub enum Received<'b> {
-    /// A packet: what it is, and its body, not yet looked at.
-    Packet(Kind, &'b [u8]),
+    /// A packet, its body not yet looked at.
+    Packet(Header, &'b [u8]),
     /// A packet whose body is yet to be read from its memfd.
-    Large(Kind, Sealed),
+    Large(Header, Sealed),
     /// The peer has gone.
     End,
     /// Something that is no packet. Nothing more is to be read from there.
@@ -109,7 +109,7 @@ pub fn send(socket: BorrowedFd<'_>, kind: Kind, body: &Fields) -> io::Result<()>
     }
     let in_memfd = body.len() > PACKET - wire::HEADER;
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
-    let header = Header { kind, length, in_memfd }.bytes();
+    let header = Header { kind, length, in_memfd, is_only: false }.bytes();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !in_memfd {
@@ -159,9 +159,9 @@ pub fn receive<'b>(socket: BorrowedFd<'_>, buffer: &'b mut Buffer) -> io::Result
     let read = Header::read(buffer.0.get(..got.bytes).unwrap_or_default());
     Ok(match (read, memfd) {
         (Err(malformed), _) => Received::Malformed(malformed),
-        (Ok((header, body)), _) if !header.in_memfd => Received::Packet(header.kind, body),
+        (Ok((header, body)), _) if !header.in_memfd => Received::Packet(header, body),
         (Ok((header, _)), Some(memfd)) => {
-            Received::Large(header.kind, Sealed { memfd, length: header.length })
+            Received::Large(header, Sealed { memfd, length: header.length })
         }
         (Ok(_), None) => Received::Malformed(Malformed::Length),
     })
@@ -170,8 +170,8 @@ pub fn receive<'b>(socket: BorrowedFd<'_>, buffer: &'b mut Buffer) -> io::Result
 /// The same, with the body read from wherever it is.
 fn receive_whole(socket: BorrowedFd<'_>) -> io::Result<Result<Packet, Option<Malformed>>> {
     Ok(match receive(socket, &mut Buffer::default())? {
-        Received::Packet(kind, body) => Ok(Packet { kind, body: body.to_vec() }),
-        Received::Large(kind, sealed) => match sealed.content() {
+        Received::Packet(header, body) => Ok(Packet { kind: header.kind, body: body.to_vec() }),
+        Received::Large(Header { kind, .. }, sealed) => match sealed.content() {
             Some(body) => Ok(Packet { kind, body }),
             None => Err(Some(Malformed::Length)),
         },
@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn what_could_still_change_is_not_read() {
         let (one, other) = pair();
-        let header = Header { kind: Kind::Ask, length: 3, in_memfd: true }.bytes();
+        let header = Header { kind: Kind::Ask, length: 3, in_memfd: true, is_only: false }.bytes();
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let open = File::from(rustix::fs::memfd_create(c"open", flags).unwrap());
         (&open).write_all(b"abc").unwrap();

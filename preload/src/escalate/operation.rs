@@ -138,7 +138,7 @@ pub fn put(
     packet.field(Tag::Timeout, &[&(left.clamp(1, u64::from(u32::MAX)) as u32).to_le_bytes()]);
     let Packet { mut bytes, len, fits } = packet;
     let length = len.saturating_sub(HEADER) as u32;
-    let header = Header { kind: Kind::Ask, length, in_memfd: false };
+    let header = Header { kind: Kind::Ask, length, in_memfd: false, is_only: true };
     bytes.iter_mut().zip(header.bytes()).for_each(|(to, from)| *to = from);
     let bytes = bytes.get(..len).filter(|_| fits)?;
     let socket = connect(snapshot.socket, TRIES).ok()?;

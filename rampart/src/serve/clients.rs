@@ -24,6 +24,8 @@ pub struct Client {
     pub since: Instant,
     /// It waits for an answer: nothing that it says meanwhile is read.
     pub waits: bool,
+    /// It asks nothing else: it is let go with its answer.
+    pub is_only: bool,
 }
 
 /// All of them.
@@ -42,7 +44,8 @@ impl Clients {
     pub fn add(&mut self, socket: OwnedFd, peer: Peer, pid: Option<Pid>) -> u64 {
         let token = self.next;
         self.next += 1;
-        let client = Client { socket, peer, pid, since: Instant::now(), waits: false };
+        let client =
+            Client { socket, peer, pid, since: Instant::now(), waits: false, is_only: false };
         self.all.insert(token, client);
         token
     }

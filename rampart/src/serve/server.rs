@@ -21,7 +21,7 @@ use crate::audit::recorder::Recorder;
 use crate::channel::{self, Buffer, Received};
 use crate::failure::{Failure, reason};
 use crate::policy::renewal::Renewal;
-use evaluator::wire::Kind;
+use evaluator::wire::{Header, Kind};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
@@ -147,7 +147,12 @@ impl Server {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(failed(errno)),
         }
-        if !events.is_empty() {
+        // Who only goes is no reason to look.
+        let goes = |event: &epoll::Event| {
+            let flags = event.flags;
+            flags.contains(epoll::EventFlags::HUP)
+        };
+        if !events.iter().all(goes) {
             self.renewed();
         }
         let mut others = Vec::new();
@@ -272,16 +277,18 @@ impl Server {
                 let _ = say(client.socket.as_fd(), &refused(malformed.text()));
                 return self.leave(token);
             }
-            Received::Packet(kind, body) => {
+            Received::Packet(Header { kind, is_only, .. }, body) => {
+                client.is_only = is_only;
                 let peer = who(kind);
                 let handled = self.desk.handle(kind, body, &peer, token);
                 let is_heavy = matches!(handled, Handled::Heavy);
                 (handled, is_heavy.then(|| (kind, Content::Bytes(body.to_vec()), peer)))
             }
-            Received::Large(Kind::Record, _) => {
+            Received::Large(Header { kind: Kind::Record, .. }, _) => {
                 (Handled::Now(refused("events are recorded one packet at a time, 64 KiB")), None)
             }
-            Received::Large(kind, sealed) => {
+            Received::Large(Header { kind, is_only, .. }, sealed) => {
+                client.is_only = is_only;
                 let job = (kind, Content::Sealed(sealed), who(kind));
                 (Handled::Heavy, Some(job))
             }
@@ -316,7 +323,7 @@ impl Server {
         if let Some(client) = self.clients.get(token) {
             client.waits = false;
             client.since = Instant::now();
-            if say(client.socket.as_fd(), said).is_err() {
+            if say(client.socket.as_fd(), said).is_err() || client.is_only {
                 self.leave(token);
             }
         }

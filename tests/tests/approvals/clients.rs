@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use evaluator::wire::{Body, Header, Kind, PACKET, Tag, field};
+use evaluator::wire::{Body, HEADER, Header, Kind, PACKET, Tag, field};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv,
     send, socket_with,
@@ -24,7 +24,7 @@ pub fn packet(kind: Kind, fields: &[(Tag, &[u8])]) -> Vec<u8> {
     for (tag, value) in fields {
         field(*tag, value, &mut |piece| body.extend_from_slice(piece));
     }
-    let header = Header { kind, length: body.len() as u32, in_memfd: false };
+    let header = Header { kind, length: body.len() as u32, in_memfd: false, is_only: false };
     [&header.bytes()[..], &body].concat()
 }
 
@@ -66,7 +66,7 @@ fn bad_clients_do_not_disturb_good_ones() {
         &[0; 16],
         &packet(Kind::Answer, &[]),
         &packet(Kind::Resolve, &[(Tag::Scope, b"maybe")]),
-        &Header { kind: Kind::Ask, length: 4, in_memfd: true }.bytes(),
+        &Header { kind: Kind::Ask, length: 4, in_memfd: true, is_only: false }.bytes(),
         &packet(Kind::Ask, &[(Tag::File, b"a"), (Tag::File, b"b")]),
     ];
     for bytes in cases {
@@ -88,6 +88,40 @@ fn bad_clients_do_not_disturb_good_ones() {
         assert_eq!(verdict(&path, "other"), ALLOW);
     }
     assert_eq!(evaluator.say(&["status", "--json"]).status, 0);
+}
+
+/// Who asks nothing else is let go with the answer, and nobody else is.
+#[test]
+fn a_connection_lasts_as_long_as_it_is_said_to() {
+    let guard = guard("");
+    let evaluator = Evaluator::start(&guard);
+    let path = evaluator.socket();
+    let call = packet(Kind::Status, &[]);
+    for (is_only, answers) in [(true, 1), (false, 3)] {
+        let mut call = call.clone();
+        let (header, _) = Header::read(&call).unwrap();
+        call[..HEADER].copy_from_slice(&Header { is_only, ..header }.bytes());
+        let socket = client(&path);
+        for _ in 0..answers {
+            send(&socket, &call, SendFlags::NOSIGNAL).unwrap();
+            assert_eq!(answer(&socket).expect("an answer").0, Kind::Report, "{is_only}");
+        }
+        if is_only {
+            assert_eq!(answer(&socket), None, "the end");
+        }
+    }
+    // A person is waited for all the same.
+    let fields = [(Tag::File, &b"/bin/true"[..]), (Tag::Argument, b"careful")];
+    let mut call = packet(Kind::Ask, &[&fields[..], &[(Tag::Directory, b"/")]].concat());
+    let (header, _) = Header::read(&call).unwrap();
+    call[..HEADER].copy_from_slice(&Header { is_only: true, ..header }.bytes());
+    let socket = client(&path);
+    send(&socket, &call, SendFlags::NOSIGNAL).unwrap();
+    let pending = evaluator.wait_for(1).remove(0);
+    assert_eq!(evaluator.say(&["approve", pending["id"].as_str().unwrap()]).status, 0);
+    let (_, body) = answer(&socket).expect("an answer");
+    assert_eq!(Body::read(&body).unwrap().one(Tag::Action).unwrap()[0], ALLOW);
+    assert_eq!(answer(&socket), None, "the end");
 }
 
 /// A yes to one call of a tool is none to another of the same process: a proxy makes many.

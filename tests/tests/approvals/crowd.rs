@@ -98,7 +98,9 @@ fn large(path: &Path, length: usize) -> OwnedFd {
     memfd.write_all(&body).unwrap();
     let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
     rustix::fs::fcntl_add_seals(&memfd, seals).unwrap();
-    let header = Header { kind: Kind::Judge, length: body.len() as u32, in_memfd: true }.bytes();
+    let header =
+        Header { kind: Kind::Judge, length: body.len() as u32, in_memfd: true, is_only: false }
+            .bytes();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     let descriptors = [memfd.as_fd()];
@@ -134,7 +136,8 @@ fn large_requests_hold_up_nobody() {
     assert!(overtaken, "large requests were judged first");
     // One that lies about its length, or can still change, is refused like any other.
     let liar = client(&path);
-    let header = Header { kind: Kind::Judge, length: 1 << 20, in_memfd: true }.bytes();
+    let header =
+        Header { kind: Kind::Judge, length: 1 << 20, in_memfd: true, is_only: false }.bytes();
     send(&liar, &header, SendFlags::NOSIGNAL).unwrap();
     assert_eq!(answer(&liar).expect("a refusal").0, Kind::Refused);
 }

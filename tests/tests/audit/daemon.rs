@@ -19,7 +19,8 @@ fn packet(id: u32) -> Vec<u8> {
     let event = format!("{{\"v\":1,\"id\":\"E{id:05}\",\"outcome\":\"allowed\",\"argv\":[\"a\"]}}");
     let mut body = Vec::new();
     field(Tag::Event, event.as_bytes(), &mut |piece| body.extend_from_slice(piece));
-    let header = Header { kind: Kind::Record, length: body.len() as u32, in_memfd: false };
+    let header =
+        Header { kind: Kind::Record, length: body.len() as u32, in_memfd: false, is_only: false };
     [&header.bytes()[..], &body].concat()
 }
 
