@@ -24,6 +24,14 @@ pub fn clean<'b>(cwd: &[u8], path: &[u8], out: &'b mut [u8]) -> Option<&'b [u8]>
     if is_clean(base) {
         out.get_mut(..base.len())?.copy_from_slice(base);
         (len, rest) = (base.len(), b"");
+        // A single name, as most are.
+        if !matches!(path, [] | [b'.', ..]) && !path.contains(&b'/') {
+            let end = len.checked_add(path.len())?.checked_add(1)?;
+            let (slash, name) = out.get_mut(len..end)?.split_first_mut()?;
+            *slash = b'/';
+            name.iter_mut().zip(path).for_each(|(to, from)| *to = *from);
+            return out.get(..end);
+        }
     }
     for part in rest.split(|byte| *byte == b'/').chain(path.split(|byte| *byte == b'/')) {
         match part {

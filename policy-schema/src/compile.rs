@@ -20,7 +20,7 @@ use evaluator::image::format::{
 use crate::diagnostic::{Diagnostic, Level, Source};
 use crate::document::{Condition, Document, Pattern, Policy, Rule, RuleName};
 use crate::examples::{self, Placed};
-use crate::index::{Frequencies, Index, alternatives, placement};
+use crate::index::{Frequencies, Index, alternatives, flows, placement};
 use crate::locked::only_locked;
 use crate::sections::{Sections, write_image};
 use crate::{Layer, Options, checks, needs, read_policy};
@@ -359,7 +359,8 @@ impl Builder {
         for (offset, part) in parts.iter().enumerate() {
             self.node(first + count(offset), part);
         }
-        NodeRecord { first, count: count(parts.len()), ..plain(kind) }
+        let number = u32::from(kind == node::ALL && parts.iter().any(|it| flows(it)));
+        NodeRecord { first, count: count(parts.len()), number, ..plain(kind) }
     }
 
     /// Adds a run of patterns, or finds the same run again, and returns its first.

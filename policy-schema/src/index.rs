@@ -265,6 +265,11 @@ fn program_names(condition: &Condition) -> Option<BTreeSet<String>> {
     }
 }
 
+/// Whether `condition` holds only for commands whose output flows into another.
+pub const fn flows(condition: &Condition) -> bool {
+    matches!(condition, Condition::Matches { node: node::PIPES_INTO, .. })
+}
+
 /// Words that open a construct of the shell or stand for another program: text that starts with
 /// one of them need not be the text of a command with that program.
 const NOT_PROGRAMS: &[&str] = &[

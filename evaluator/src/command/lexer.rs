@@ -95,12 +95,12 @@ impl Shell<'_, '_> {
     /// Where the reserved word `word` ends, if it stands at the cursor.
     #[inline]
     pub fn keyword(&self, word: &[u8]) -> Option<usize> {
-        let first = self.peek();
-        if first == word.first().copied() || first == Some(b'\\') {
-            self.spelled(word)
-        } else {
-            None
-        }
+        // Its first two bytes say no for nearly all words; a backslash may continue a line.
+        let fits = |at| {
+            let byte = self.peek_at(at);
+            byte == Some(b'\\') || word.get(at).is_none_or(|wanted| byte == Some(*wanted))
+        };
+        if fits(0) && (fits(1) || self.peek() == Some(b'\\')) { self.spelled(word) } else { None }
     }
 
     fn spelled(&self, word: &[u8]) -> Option<usize> {

@@ -112,10 +112,14 @@ impl Shell<'_, '_> {
         let mut declares = None;
         loop {
             self.blanks()?;
+            let count = self.words.top().saturating_sub(reading.words) as u32;
+            // Nearly all that stands behind a program's name are words, and nothing in them is special.
+            if declares == Some(false) && self.plain_word()? == Some(true) {
+                continue;
+            }
             if self.redirect()? {
                 continue;
             }
-            let count = self.words.top().saturating_sub(reading.words) as u32;
             if count == reading.assignments && self.assignment()? {
                 reading.assignments = reading.assignments.saturating_add(1);
                 continue;

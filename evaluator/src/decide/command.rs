@@ -193,7 +193,7 @@ impl<'j> Judge<'j, '_> {
             return Ok(Tri::No);
         }
         let mut behind_option = false;
-        let mut recent = Recent::new();
+        let mut recent = Recent::of(command);
         for (word, text, literal) in self.arguments(command) {
             if is_option(text) && !literal {
                 behind_option = !text.contains(&b'=');
@@ -201,7 +201,7 @@ impl<'j> Judge<'j, '_> {
             }
             // The same word was no match before.
             let mut found = Tri::No;
-            if !recent.has(text, word.flags) {
+            if !recent.as_mut().is_some_and(|recent| recent.has(text, word.flags)) {
                 self.spend_on(record.count, text.len())?;
                 found = patterns(image, record.first, record.count, text)?;
             }
@@ -224,12 +224,12 @@ impl<'j> Judge<'j, '_> {
             return Ok(Tri::No);
         }
         let mut any = Tri::No;
-        let mut recent = Recent::new();
+        let mut recent = Recent::of(command);
         for (word, text, literal) in self.arguments(command) {
             self.spend(1)?;
             if (is_option(text) && !literal)
                 || word.flags.has(WordFlags::DYNAMIC)
-                || recent.has(text, word.flags)
+                || recent.as_mut().is_some_and(|recent| recent.has(text, word.flags))
             {
                 continue;
             }

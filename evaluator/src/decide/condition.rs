@@ -226,6 +226,9 @@ impl<'j, 't> Judge<'j, 't> {
         let children = record.first..record.first.saturating_add(record.count);
         match record.kind {
             node::ALL => {
+                if record.number != 0 && at.is_some_and(|(_, command)| command.pipes_into == 0) {
+                    return Ok(Tri::No);
+                }
                 let mut all = Tri::Yes;
                 for child in children {
                     match self.node(image, child, at, depth)? {

@@ -182,7 +182,8 @@ impl<'j> Judge<'j, '_> {
                 }
             }
         }
-        if has(place::PATH) && !pieces.all {
+        let has_paths = command.words.count > 1 || command.redirects.count > 0;
+        if has(place::PATH) && has_paths && !pieces.all {
             self.sketch_paths(Some(pieces), command)?;
         }
         Ok(())

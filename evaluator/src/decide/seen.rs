@@ -15,6 +15,9 @@ use super::views::{View, below, view_of};
 /// Commands of fewer words are looked at directly.
 const FEW: u32 = 6;
 
+/// So many patterns are worth a look at what the words of a small command hold.
+const MANY: u32 = 4;
+
 /// Words of so many bytes are long.
 const LONG: u32 = 64;
 
@@ -91,6 +94,11 @@ impl<'j> Recent<'j> {
         Self { words: [(&[], WordFlags(u32::MAX)); RECENT], next: 0 }
     }
 
+    /// For the words of `command`; `None` if they are too few to be remembered.
+    pub fn of(command: &Command) -> Option<Self> {
+        (command.words.count >= FEW).then(Self::new)
+    }
+
     /// Whether this word was looked at a moment ago; from now on it was.
     pub fn has(&mut self, text: &'j [u8], flags: WordFlags) -> bool {
         // Words of a list differ at their ends, if anywhere.
@@ -151,7 +159,8 @@ impl<'j> Judge<'j, '_> {
         record: &NodeRecord,
         command: &Command,
     ) -> Result<Candidates, Fault> {
-        if is_small(self.tree, command) {
+        let is_small = is_small(self.tree, command);
+        if is_small && record.count < MANY {
             return Ok(Candidates::ALL);
         }
         let key = Some(core::ptr::from_ref(command).addr());
@@ -168,8 +177,8 @@ impl<'j> Judge<'j, '_> {
                 }
             }
         }
-        self.spend(record.count)?;
-        self.seen.words.candidates(false, image, record, |text| (View::Whole, text))
+        self.spend(if is_small { record.count / 8 } else { record.count })?;
+        self.seen.words.candidates(is_small, image, record, |text| (View::Whole, text))
     }
 }
 

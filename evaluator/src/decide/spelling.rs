@@ -59,7 +59,9 @@ impl<'j> Spellings<'j> {
     pub fn remember(&mut self, base: &[u8], path: &[u8]) -> Option<usize> {
         let key = [path.as_ptr().addr(), path.len(), base.as_ptr().addr(), base.len()];
         let known = self.known.get(..self.count).unwrap_or(&[]);
-        if let Some(at) = known.iter().position(|known| known.key == key) {
+        let [start, ..] = key;
+        let same = |known: &Known| known.key.first() == Some(&start) && known.key == key;
+        if let Some(at) = known.iter().position(same) {
             return Some(at);
         }
         if self.count == KEPT {

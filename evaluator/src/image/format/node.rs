@@ -1,7 +1,8 @@
 //! Kinds of condition node. The tests marked *command* look at one command of the tree at a time,
 //! those marked *either* too, or at the request where it runs nothing; the others at the request.
 
-/// Every child holds. Children are nodes `first .. first + count`.
+/// Every child holds. Children are nodes `first .. first + count`; `number`: 1 if one of them is
+/// [`PIPES_INTO`].
 pub const ALL: u8 = 1;
 /// Some child holds.
 pub const ANY: u8 = 2;
