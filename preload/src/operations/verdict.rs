@@ -55,6 +55,8 @@ struct Job<'a> {
     asked: &'a Asked,
     /// What a service said that was asked.
     reason: &'a [u8],
+    /// What the tree comes by with it.
+    taint: Cell<u8>,
 }
 
 /// The end of a call that is not permitted is an error.
@@ -112,8 +114,17 @@ impl State {
     ) -> bool {
         let path = operation.named.map_or(0, |named| named.path.to_bytes().len());
         let input = operation.urls.iter().fold(path, |sum, url| sum.saturating_add(url.len()));
-        let mut job =
-            Job { state: self, operation, memory: None, permitted: None, counted, asked, reason };
+        let taint = Cell::new(0);
+        let mut job = Job {
+            state: self,
+            operation,
+            memory: None,
+            permitted: None,
+            counted,
+            asked,
+            reason,
+            taint,
+        };
         if let Some(desk) = Desk::take(input, 1) {
             // SAFETY: the stack is this verdict's alone, 16-byte aligned, and ends where the rest
             // starts; `run_at` gets the job that it expects and does not unwind.
@@ -154,8 +165,19 @@ extern "C" fn run_at(job: *mut c_void, room: *mut u8) {
     job.permitted = parts.and_then(|mut parts| deliberate(job, &mut parts));
 }
 
-/// `None` if the memory does not do.
+/// The verdict, and what the tree comes by if it goes ahead: only then, for the call may be judged by a
+/// name and by a number, and what it brings itself has no part in that. `None` if the memory does not do.
 fn deliberate(job: &Job<'_>, parts: &mut Parts<'_>) -> Option<bool> {
+    let permitted = turns(job, parts)?;
+    if permitted {
+        job.state.comes_by(job.taint.get());
+    }
+    Some(permitted)
+}
+
+/// Every verdict on the call; `None` if the memory does not do.
+#[inline(never)]
+fn turns(job: &Job<'_>, parts: &mut Parts<'_>) -> Option<bool> {
     let began_us = sys::monotonic_time();
     let mut layers = Layers::new();
     layers.load(job.state.snapshot, false)?;
@@ -274,7 +296,7 @@ impl Turn<'_> {
         let Said { request, verdict, settled, word } = said;
         let snapshot = state.snapshot;
         if settled.permitted || snapshot.mode == Mode::Monitor {
-            state.comes_by(verdict.taint);
+            self.job.taint.set(self.job.taint.get() | verdict.taint);
         }
         let outcome = match (settled.permitted, snapshot.mode) {
             (false, Mode::Monitor) => Outcome::NotEnforced,

@@ -23,4 +23,5 @@ mod place;
 mod rules;
 mod stack;
 mod taint;
+mod taint_pack;
 mod webhooks;
