@@ -167,7 +167,7 @@ impl Fd {
 
     /// `fstat(2)`.
     pub fn stat(&self) -> Result<libc::stat, Errno> {
-        stat(self.0, c"", AT_EMPTY_PATH)
+        stat_of(self.0)
     }
 
     /// `pread(2)`.
@@ -219,6 +219,15 @@ pub fn stat(dir: c_int, path: &CStr, flags: c_int) -> Result<libc::stat, Errno> 
     let args = [int(dir), path.as_ptr() as usize, out.as_mut_ptr() as usize, int(flags), 0, 0];
     // SAFETY: `path` is NUL-terminated and `out` has the kernel's layout of `struct stat`.
     unsafe { call(libc::SYS_newfstatat, args) }?;
+    // SAFETY: all-zero bytes are a valid `struct stat`, and the kernel filled it.
+    Ok(unsafe { out.assume_init() })
+}
+
+/// `fstat(2)`: no path is looked at, not even an empty one.
+pub fn stat_of(fd: c_int) -> Result<libc::stat, Errno> {
+    let mut out = core::mem::MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: `out` has the kernel's layout of `struct stat`.
+    unsafe { call(libc::SYS_fstat, [int(fd), out.as_mut_ptr() as usize, 0, 0, 0, 0]) }?;
     // SAFETY: all-zero bytes are a valid `struct stat`, and the kernel filled it.
     Ok(unsafe { out.assume_init() })
 }

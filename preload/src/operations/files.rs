@@ -65,7 +65,7 @@ impl State {
         }
         let mut link = PathBytes::<40>::new();
         behind(fd, &mut link).is_none_or(|named| {
-            !self.is_open(kinds) && !self.may_lie(fd) || self.all_permit(hook, kinds, named)
+            !self.is_open(kinds) && !self.may_lie(fd, None) || self.all_permit(hook, kinds, named)
         })
     }
 
@@ -85,7 +85,7 @@ impl State {
             return next();
         };
         if !self.may_hold(kinds, &named) {
-            match self.open_alone(&named, flags, mode) {
+            match self.open_alone(kinds, &named, flags, mode) {
                 Some(Ok(fd)) if flags & O_DIRECTORY != 0 => {
                     self.note_clear(&named, fd);
                     return fd;
@@ -95,7 +95,7 @@ impl State {
                     set_errno(errno);
                     return -1;
                 }
-                None if kinds == READ => return self.judge_opened(hook, next()),
+                None if kinds == READ => return self.judge_opened(hook, &named, next()),
                 None if !self.may_lead_elsewhere(&named) => return next(),
                 None => {}
             }
@@ -106,6 +106,7 @@ impl State {
     /// As [`State::open_plain`], in place of libc's function: not where another library has one.
     fn open_alone(
         &self,
+        kinds: u32,
         named: &Named<'_>,
         flags: c_int,
         mode: c_uint,
@@ -113,15 +114,23 @@ impl State {
         if self.others_open.load(Ordering::Relaxed) {
             return None;
         }
+        // What is only read is opened first where a link is expected, and then looked at.
+        if kinds == READ && self.has_led_elsewhere(named) {
+            return None;
+        }
         self.cancellation_point();
-        self.open_plain(named, flags, mode)
+        let opened = self.open_plain(named, flags, mode);
+        if kinds == READ && opened.is_none() {
+            self.note_link(named, true);
+        }
+        opened
     }
 
     /// A file that was opened for reading by a path with a link in it: what was opened is what is
     /// judged, whatever becomes of the link, and nobody has read it yet.
     #[inline(never)]
-    fn judge_opened(&self, hook: &'static str, fd: c_int) -> c_int {
-        if fd < 0 || !self.may_lie(fd) {
+    fn judge_opened(&self, hook: &'static str, named: &Named<'_>, fd: c_int) -> c_int {
+        if fd < 0 || !self.may_lie(fd, Some(named)) {
             return fd;
         }
         let mut link = PathBytes::<40>::new();

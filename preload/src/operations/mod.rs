@@ -36,7 +36,9 @@ mod system_call;
 mod verdict;
 
 use core::ffi::{CStr, c_int};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
 
 use evaluator::image::gate::Gate;
 
@@ -75,6 +77,8 @@ pub struct State {
     tainted: AtomicU8,
     /// Directories in which no rule may hold.
     clear: [AtomicU64; path::CLEAR],
+    /// Directories on the way to which there was a link.
+    linked: [AtomicU32; path::LINKED],
     counts: Counts,
     quiet: Quiet,
     hosts: Hosts,

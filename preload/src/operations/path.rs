@@ -2,7 +2,7 @@
 //! that is opened one, and that is the call that opens it.
 
 use core::ffi::{CStr, c_int};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use libc::{AT_FDCWD, O_CREAT, O_NOFOLLOW, O_PATH, O_TMPFILE};
 
@@ -16,6 +16,22 @@ const ROOM: usize = 1024;
 
 /// Directories that are remembered as clear; a power of two.
 pub const CLEAR: usize = 256;
+
+/// Directories that are remembered for a link on the way to them; a power of two.
+pub const LINKED: usize = 64;
+
+/// What the directories in a path are remembered by: the end of their text and its length. Two that share
+/// it cost time, never an answer. `None` for a bare name.
+fn way(path: &[u8]) -> Option<u32> {
+    let end = path.iter().rposition(|byte| *byte == b'/')?;
+    let (before, _) = path.split_at_checked(end)?;
+    let mut tail = [0; 8];
+    for (to, from) in tail.iter_mut().zip(before.iter().rev()) {
+        *to = *from;
+    }
+    let mixed = u64::from_le_bytes(tail).wrapping_add(end as u64);
+    Some((mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32 | 1)
+}
 
 /// A directory as it is compared: its inode mixed with its device, never 0.
 fn identity(stat: &libc::stat) -> u64 {
@@ -71,7 +87,7 @@ impl State {
             AT_FDCWD => None,
             // A walk through a tree asks for the same directory again and again, and its path costs
             // six times as much as its identity.
-            dir => sys::stat(dir, c"", libc::AT_EMPTY_PATH).ok().map(|stat| identity(&stat)),
+            dir => sys::stat_of(dir).ok().map(|stat| identity(&stat)),
         };
         if known.is_some_and(|known| self.is_clear(known)) {
             return false;
@@ -103,7 +119,7 @@ impl State {
         if self.is_confined() || self.may_match_below(named.path.to_bytes()) {
             return;
         }
-        if let Ok(stat) = sys::stat(fd, c"", libc::AT_EMPTY_PATH)
+        if let Ok(stat) = sys::stat_of(fd)
             && let Some(slot) = self.slot(identity(&stat))
         {
             slot.store(identity(&stat), Ordering::Relaxed);
@@ -112,6 +128,24 @@ impl State {
 
     fn slot(&self, directory: u64) -> Option<&AtomicU64> {
         self.clear.get(directory as usize & (CLEAR - 1))
+    }
+
+    /// Where it is noted that a path like this one held a link.
+    fn link_note(&self, named: &Named<'_>) -> Option<(&AtomicU32, u32)> {
+        let way = way(named.path.to_bytes())?;
+        self.linked.get(way as usize >> 1 & (LINKED - 1)).map(|slot| (slot, way))
+    }
+
+    /// Whether a path like this one held a link: then [`State::open_plain`] would most likely be in vain.
+    pub fn has_led_elsewhere(&self, named: &Named<'_>) -> bool {
+        self.link_note(named).is_some_and(|(slot, way)| slot.load(Ordering::Relaxed) == way)
+    }
+
+    /// Notes whether it does.
+    pub fn note_link(&self, named: &Named<'_>, is_there: bool) {
+        if let Some((slot, way)) = self.link_note(named) {
+            slot.store(if is_there { way } else { 0 }, Ordering::Relaxed);
+        }
     }
 
     /// Opens a file whose path holds no symbolic link, so that its spelling says all. `None` if it
@@ -164,15 +198,20 @@ impl State {
         self.may_lead_elsewhere(named)
     }
 
-    /// Whether a rule may hold for the file behind a descriptor.
+    /// Whether a rule may hold for the file behind a descriptor, which was opened as `named` if that is known.
     #[inline(never)]
-    pub fn may_lie(&self, fd: c_int) -> bool {
+    pub fn may_lie(&self, fd: c_int, named: Option<&Named<'_>>) -> bool {
         if self.is_confined() {
             return false;
         }
         let mut real = PathBytes::<ROOM>::new();
         match (Named { dir: fd, path: c"", follows: true }).base(&mut real) {
-            Ok(path) => self.may_match(path),
+            Ok(path) => {
+                if let Some(named) = named.filter(|it| path.ends_with(it.path.to_bytes())) {
+                    self.note_link(named, false);
+                }
+                self.may_match(path)
+            }
             Err(_) => true,
         }
     }

@@ -156,3 +156,47 @@ fn long_names() {
     }
     assert!(deep.join("secret").exists());
 }
+
+/// Where a link was, one is expected: the open that would fail for it is not tried again. That is no answer:
+/// whatever the path leads to by then is what is judged.
+#[test]
+fn what_is_remembered_of_links_decides_nothing() {
+    let place = Place::new();
+    fs::write(place.guard.path("open/secret"), "mine\n").unwrap();
+    symlink("open", place.guard.path("way")).unwrap();
+    let script = "import os
+for _ in range(3): print(open('way/secret').read(), end='')
+os.unlink('way'); os.symlink('vault', 'way')
+try: print(open('way/secret').read())
+except PermissionError: print('refused')
+os.unlink('way'); os.mkdir('way')
+with open('way/secret', 'w') as new: new.write('new\\n')
+for _ in range(2): print(open('way/secret').read(), end='')
+os.remove('way/secret'); os.rmdir('way'); os.symlink('vault', 'way')
+try: print(open('way/secret').read())
+except PermissionError: print('refused')
+";
+    let ran = run(place.guard.command("python3").args(["-c", script]), "");
+    assert_eq!(ran.stdout, "mine\nmine\nmine\nrefused\nnew\nnew\nrefused\n", "{ran:?}");
+    let Some(strace) = tests::find("strace") else {
+        return println!("skipped: strace is not installed");
+    };
+    fs::remove_file(place.guard.path("way")).unwrap();
+    symlink("open", place.guard.path("way")).unwrap();
+    let mut command = place.guard.bare(strace);
+    command.args(["-qq", "-o", "trace"]);
+    for (name, value) in place.guard.command("cat").get_envs() {
+        if let Some(value) = value.filter(|_| name != "PATH") {
+            let pair = format!("{}={}", name.to_string_lossy(), value.to_string_lossy());
+            command.arg("-E").arg(pair);
+        }
+    }
+    let ran = run(command.args(["cat", "way/secret", "way/secret", "way/secret"]), "");
+    assert_eq!(ran.stdout, "mine\nmine\nmine\n", "{ran:?}");
+    let trace = fs::read_to_string(place.guard.path("trace")).unwrap();
+    let count = |call: &str| {
+        let is_it = |line: &&str| line.starts_with(call) && line.contains("\"way/secret\"");
+        trace.lines().filter(is_it).count()
+    };
+    assert_eq!((count("openat2("), count("openat(")), (1, 3), "{trace}");
+}
