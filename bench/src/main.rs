@@ -24,6 +24,7 @@ mod socket;
 mod spawn;
 mod supervised;
 mod verdict;
+mod verify;
 
 use report::Report;
 
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         ["mcp", library] => mcp_only(Path::new(library)),
         ["hook", library] => hook_only(Path::new(library)),
         ["verdict"] => verdicts_only(),
+        ["verify", library] => verify_only(Path::new(library)),
         ["cost", paths @ ..] => cost::print(paths, hostile::SIZE),
         ["fresh", image] => fresh::sample(Path::new(image)),
         ["first"] => first_only(),
@@ -100,6 +102,15 @@ fn socket_only(library: &Path) -> Result<(), String> {
     let program = library.with_file_name("rampart");
     socket::measure(&program, work.path(), &mut report)?;
     record::measure(&program, work.path(), &mut report)?;
+    report.print();
+    Ok(())
+}
+
+/// `bench verify LIBRARY`: the answers of `rampart verify serve` alone.
+fn verify_only(library: &Path) -> Result<(), String> {
+    let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
+    let mut report = Report::default();
+    verify::measure(&library.with_file_name("rampart"), work.path(), &mut report)?;
     report.print();
     Ok(())
 }
@@ -192,6 +203,7 @@ fn run(library: &Path) -> Result<(), String> {
     record::measure(&program, &setup.work, &mut report)?;
     mcp::measure(&program, &setup.work, &mut report)?;
     hook::measure(&program, &setup.work, &mut report)?;
+    verify::measure(&program, &setup.work, &mut report)?;
     hostile::measure(&mut report, 5)?;
     report.print();
     Ok(())
