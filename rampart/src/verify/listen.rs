@@ -1,5 +1,6 @@
 //! Where `rampart verify serve` is asked: HTTP on this machine only, or over a Unix socket. A thread a
-//! connection, of which there are few.
+//! connection, of which there are few; threads stay for the next one, because one that is new takes longer than
+//! many an answer, and has no memory at hand.
 
 use super::desk::Desk;
 use super::question::Question;
@@ -11,6 +12,7 @@ use sha2::Sha256;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -20,6 +22,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Most connections at a time.
 const CONNECTIONS: usize = 64;
+
+/// How many threads wait for the next connection, at most.
+const SPARE: usize = 4;
+
+/// The stack of a thread, in bytes: enough to parse a script of some thousand lines on. Memory is taken for what
+/// is used of it.
+const STACK: usize = 16 * 1024 * 1024;
 
 /// How old a signed question may be, in seconds.
 const OLDEST: u64 = 300;
@@ -62,7 +71,46 @@ struct Context {
     key: Option<Vec<u8>>,
     /// Whether it is reached by an address, which pages of browsers can name, too.
     has_address: bool,
+    listener: Listener,
+    /// Connections that are served.
     open: AtomicUsize,
+    /// Threads that wait for one.
+    waiting: AtomicUsize,
+}
+
+/// Where connections come from.
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Listens at `place`, and says where that is.
+    fn at(place: &Place) -> Result<(Self, String), Failure> {
+        match place {
+            Place::Tcp(address) => {
+                let failed = |error: std::io::Error| {
+                    Failure::other(format!("cannot listen at `{address}`: {}", reason(&error)))
+                };
+                let listener = TcpListener::bind(address).map_err(failed)?;
+                let own = listener.local_addr().map_err(failed)?.to_string();
+                Ok((Self::Tcp(listener), own))
+            }
+            Place::Unix(path) => Ok((Self::Unix(bind(path)?), format!("unix:{}", path.display()))),
+        }
+    }
+
+    /// Waits for a connection.
+    fn accept(&self) -> std::io::Result<Box<dyn Stream + Send>> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept()?;
+                let _ = stream.set_nodelay(true);
+                Ok(Box::new(stream))
+            }
+            Self::Unix(listener) => Ok(Box::new(listener.accept()?.0)),
+        }
+    }
 }
 
 /// Answers at `place` until the process ends; `ready` is told where.
@@ -76,36 +124,15 @@ pub fn serve(
     ready: impl FnOnce(&str),
 ) -> Result<(), Failure> {
     let has_address = matches!(place, Place::Tcp(_));
-    let context = Arc::new(Context { desk, key, has_address, open: AtomicUsize::new(0) });
-    match place {
-        Place::Tcp(address) => {
-            let failed = |error: std::io::Error| {
-                Failure::other(format!("cannot listen at `{address}`: {}", reason(&error)))
-            };
-            let listener = TcpListener::bind(address).map_err(failed)?;
-            ready(&listener.local_addr().map_err(failed)?.to_string());
-            for stream in listener.incoming() {
-                let Ok(stream) = stream else {
-                    pause();
-                    continue;
-                };
-                let _ = stream.set_nodelay(true);
-                start(&context, Box::new(stream));
-            }
-        }
-        Place::Unix(path) => {
-            let listener = bind(path)?;
-            ready(&format!("unix:{}", path.display()));
-            for stream in listener.incoming() {
-                let Ok(stream) = stream else {
-                    pause();
-                    continue;
-                };
-                start(&context, Box::new(stream));
-            }
-        }
+    let (listener, own) = Listener::at(place)?;
+    let (open, waiting) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let context = Arc::new(Context { desk, key, has_address, listener, open, waiting });
+    start(&context)
+        .map_err(|error| Failure::other(format!("cannot start a thread: {}", reason(&error))))?;
+    ready(&own);
+    loop {
+        thread::park();
     }
-    Ok(())
 }
 
 /// No descriptor is free: some will be.
@@ -134,15 +161,42 @@ fn bind(path: &Path) -> Result<UnixListener, Failure> {
     Ok(listener)
 }
 
-fn start(context: &Arc<Context>, stream: Box<dyn Stream + Send>) {
-    let context = Arc::clone(context);
-    let work = move || {
-        let open = context.open.fetch_add(1, Ordering::AcqRel) + 1;
-        converse(&context, stream, open > CONNECTIONS);
-        context.open.fetch_sub(1, Ordering::AcqRel);
-    };
-    // Without a thread the client sees its connection closed.
-    let _ = thread::Builder::new().name("verify".to_owned()).spawn(work);
+/// One thread more that waits for connections.
+fn start(context: &Arc<Context>) -> std::io::Result<()> {
+    let own = Arc::clone(context);
+    context.waiting.fetch_add(1, Ordering::AcqRel);
+    let thread = thread::Builder::new().name("verify".to_owned()).stack_size(STACK);
+    let started = thread.spawn(move || attend(&own)).map(drop);
+    if started.is_err() {
+        context.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+    started
+}
+
+/// Serves connections, one after the other. Somebody always waits for the next one, as far as there are threads;
+/// counted among those who wait when it is called.
+fn attend(context: &Arc<Context>) {
+    loop {
+        let accepted = context.listener.accept();
+        if context.waiting.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // Without another thread the next client waits for this one.
+            let _ = start(context);
+        }
+        match accepted {
+            Ok(stream) => {
+                let open = context.open.fetch_add(1, Ordering::AcqRel) + 1;
+                let serve = || converse(context, stream, open > CONNECTIONS);
+                // Whatever went wrong has been said; the client sees its connection closed.
+                let _ = catch_unwind(AssertUnwindSafe(serve));
+                context.open.fetch_sub(1, Ordering::AcqRel);
+            }
+            Err(_) => pause(),
+        }
+        if context.waiting.fetch_add(1, Ordering::AcqRel) >= SPARE {
+            context.waiting.fetch_sub(1, Ordering::AcqRel);
+            return;
+        }
+    }
 }
 
 /// Serves one connection to its end.
