@@ -39,7 +39,8 @@ for route in execve execv execvp execl execlp execle execl-9 execle-9 fexecve sy
 done
 
 # The command: without optimisation and debug information, which is what takes the time.
-CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0 cargo build --quiet -p rampart --target "$triple"
+CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0 cargo build --quiet -p rampart --target "$triple" \
+    --config profile.dev.package.oxc_parser.opt-level=0 --config profile.dev.package.ruff_python_parser.opt-level=0
 rampart() { qemu-aarch64 -E HOME="$dir" "$target/$triple/debug/rampart" "$@"; }
 version=$(rampart --version) || bad "rampart --version exited $?"
 [ "$version" = "rampart $(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)" ] || bad "rampart --version: '$version'"
