@@ -177,21 +177,20 @@ fn start(context: &Arc<Context>) -> std::io::Result<()> {
 /// counted among those who wait when it is called.
 fn attend(context: &Arc<Context>) {
     loop {
-        let accepted = context.listener.accept();
+        let Ok(stream) = context.listener.accept() else {
+            // Nobody else starts meanwhile: without a descriptor another thread would fare no better.
+            pause();
+            continue;
+        };
         if context.waiting.fetch_sub(1, Ordering::AcqRel) == 1 {
             // Without another thread the next client waits for this one.
             let _ = start(context);
         }
-        match accepted {
-            Ok(stream) => {
-                let open = context.open.fetch_add(1, Ordering::AcqRel) + 1;
-                let serve = || converse(context, stream, open > CONNECTIONS);
-                // Whatever went wrong has been said; the client sees its connection closed.
-                let _ = catch_unwind(AssertUnwindSafe(serve));
-                context.open.fetch_sub(1, Ordering::AcqRel);
-            }
-            Err(_) => pause(),
-        }
+        let open = context.open.fetch_add(1, Ordering::AcqRel) + 1;
+        let serve = || converse(context, stream, open > CONNECTIONS);
+        // Whatever went wrong has been said; the client sees its connection closed.
+        let _ = catch_unwind(AssertUnwindSafe(serve));
+        context.open.fetch_sub(1, Ordering::AcqRel);
         if context.waiting.fetch_add(1, Ordering::AcqRel) >= SPARE {
             context.waiting.fetch_sub(1, Ordering::AcqRel);
             return;

@@ -3,6 +3,7 @@
 use crate::support::{Verifier, rampart};
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 
 const DIGEST: &str = "6f04171813fb6bdf5e18626a3ded6c67a39ccbf55b3b845db087ed0479ba35cb";
 
@@ -95,6 +96,25 @@ fn what_is_no_question_is_refused_and_secrets_are_not_recorded() {
     // Two bodies that were none counted, too.
     let _ = verifier.ask("true");
     assert_eq!(verifier.post("{}", "").0, 429);
+}
+
+/// Where no descriptor is free it waits for one: it starts no threads meanwhile, and answers afterwards.
+#[test]
+fn clients_that_say_nothing_cost_no_more_than_descriptors() {
+    let verifier = Verifier::start("{}", "unix:{root}/v.sock");
+    let pid = rustix::process::Pid::from_raw(verifier.pid().cast_signed());
+    let few = rustix::process::Rlimit { current: Some(24), maximum: Some(24) };
+    rustix::process::prlimit(pid, rustix::process::Resource::Nofile, few).unwrap();
+    let socket = verifier.root().join("v.sock");
+    let silent: Vec<_> = (0..40).map(|_| UnixStream::connect(&socket).unwrap()).collect();
+    let tasks = format!("/proc/{}/task", verifier.pid());
+    for _ in 0..20 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let threads = std::fs::read_dir(&tasks).unwrap().count();
+        assert!(threads < 40, "{threads} threads for 24 descriptors");
+    }
+    drop(silent);
+    assert_eq!(verifier.ask("true").0, "allow");
 }
 
 #[test]

@@ -59,6 +59,11 @@ impl Verifier {
         (child, place)
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its directory.
     pub fn root(&self) -> &Path {
         self.root.path()
