@@ -162,8 +162,8 @@ fn digest(layers: &Layers) -> [u8; 32] {
 }
 
 impl Pending {
-    /// Waits for the answer, and puts what a service said about it into `reason`. The evaluator says itself when the time is up; it is given some more to
-    /// do so.
+    /// Waits for the answer, and puts what a service said about it into `reason`. The evaluator says itself when
+    /// the time is up; it is given some more to do so.
     #[cold]
     #[inline(never)]
     pub fn wait(self, reason: &mut Reason) -> Heard {
