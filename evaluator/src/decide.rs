@@ -8,6 +8,7 @@
 //! wholly is answered by `on_too_complex` and `on_unparseable` unless a rule is stricter.
 
 mod alike;
+mod asks;
 mod command;
 mod condition;
 mod context;
@@ -16,6 +17,7 @@ mod exceptions;
 mod flow;
 mod found;
 mod lines;
+mod operands;
 mod paths;
 mod patterns;
 mod pieces;

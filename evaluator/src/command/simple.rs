@@ -114,11 +114,13 @@ impl Shell<'_, '_> {
             self.blanks()?;
             let count = self.words.top().saturating_sub(reading.words) as u32;
             // Nearly all that stands behind a program's name are words, and nothing in them is special.
-            if declares == Some(false) && self.plain_word()? == Some(true) {
+            let is_behind = declares == Some(false);
+            let plain = if is_behind { self.plain_word()? } else { None };
+            if plain == Some(true) || self.redirect()? {
                 continue;
             }
-            if self.redirect()? {
-                continue;
+            if plain == Some(false) {
+                break;
             }
             if count == reading.assignments && self.assignment()? {
                 reading.assignments = reading.assignments.saturating_add(1);
@@ -139,7 +141,11 @@ impl Shell<'_, '_> {
             if self.is_zsh() && self.keyword(b"}").is_some() {
                 break;
             }
-            if !self.word(Mode::Args)? {
+            let there = match is_behind {
+                true => self.special_word(Mode::Args, false)?,
+                false => self.word(Mode::Args)?,
+            };
+            if !there {
                 break;
             }
             let first = count == 0 && reading.assignments == 0;

@@ -38,9 +38,14 @@ impl Shell<'_, '_> {
 
     /// As [`Shell::word`]; `braced` says that brace expansion is done.
     pub fn word_with(&mut self, mode: Mode, braced: bool) -> Step<bool> {
-        if let Some(there) = self.plain_word()? {
-            return Ok(there);
+        match self.plain_word()? {
+            Some(there) => Ok(there),
+            None => self.special_word(mode, braced),
         }
+    }
+
+    /// As [`Shell::word_with`], where [`Shell::plain_word`] has nothing to say.
+    pub fn special_word(&mut self, mode: Mode, braced: bool) -> Step<bool> {
         self.take_steps(3)?;
         let start = self.pos;
         let outer = self.build;

@@ -8,7 +8,7 @@ use crate::request::Call;
 
 use super::condition::{At, Judge, Tri, matches, patterns};
 use super::found::Fault;
-use super::paths::Files;
+use super::operands::Files;
 use super::patterns::{of_record, records};
 use super::seen::Recent;
 

@@ -2,7 +2,7 @@
 //! spelled (made absolute and clean) and as it resolves; restrictive rules hold if either
 //! matches, grants only if both do.
 
-use crate::command::{Command, CommandFlags, RedirectOp, UNKNOWN, WordFlags};
+use crate::command::{Command, CommandFlags, RedirectOp, UNKNOWN, Word, WordFlags};
 use crate::glob;
 use crate::image::Image;
 use crate::image::format::{NodeRecord, pattern};
@@ -13,10 +13,10 @@ use crate::world::Answer;
 use super::command::is_option;
 use super::condition::{Judge, Tri, matches};
 use super::found::Fault;
+use super::operands::{Files, Operands};
 use super::seen::Recent;
 use super::sketch::Candidates;
 use super::views::{View, anybody, below, view_of};
-use crate::list::is_listed;
 
 /// Longest path that the kernel takes, its NUL included (`limits.h`).
 pub const PATH_MAX: usize = 4096;
@@ -29,26 +29,6 @@ const CANNOT_LOAD: TargetKinds = TargetKinds::STATIC
     .with(TargetKinds::FILE_CAPS)
     .with(TargetKinds::OTHER_ROOT)
     .with(TargetKinds::UNREADABLE);
-
-/// Programs that read all operands but the last and write to that.
-const COPY: &[u8] = b" cp mv install ln rsync scp ";
-
-/// Programs that write to every operand.
-const WRITE_ALL: &[u8] = b" tee truncate shred ";
-
-/// Programs that read every operand (or what is in it), apart from an expression before them.
-const READ_ALL: &[u8] = b" cat tac head tail less more most bat nl od xxd hexdump strings base32 base64 wc sort uniq cut paste tr rev fold column cmp diff comm md5sum sha1sum sha224sum sha256sum sha384sum sha512sum b2sum cksum grep egrep fgrep zgrep rg ag ack sed awk gawk mawk nawk jq yq tar zip gzip bzip2 xz zstd zcat bzcat xzcat source . ";
-
-/// What a test on files looks at.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Files {
-    /// What is read.
-    Read,
-    /// What is written.
-    Written,
-    /// What output is redirected to.
-    Redirected,
-}
 
 impl<'j> Judge<'j, '_> {
     /// Whether some operand, or the path in some `name=path`, `@path` or `file://path`, matches.
@@ -101,11 +81,6 @@ impl<'j> Judge<'j, '_> {
         command: &'j Command,
         files: Files,
     ) -> Result<Tri, Fault> {
-        let candidates = self.path_candidates(image, record, command)?;
-        if candidates.is_empty() {
-            return Ok(Tri::No);
-        }
-        let sought = &Sought { record, candidates };
         let ops: &[RedirectOp] = match files {
             Files::Read => &[RedirectOp::Read, RedirectOp::ReadWrite],
             Files::Written | Files::Redirected => {
@@ -113,35 +88,46 @@ impl<'j> Judge<'j, '_> {
             }
         };
         let tree = self.tree;
+        let redirects = tree.redirects(command).iter().filter(|found| ops.contains(&found.op));
+        let name = tree.program(command).map_or(&b""[..], |(_, text)| file_name(text));
+        let taken =
+            if files == Files::Redirected { Operands::None } else { Operands::of(name, files) };
+        if taken == Operands::None && redirects.clone().next().is_none() {
+            return Ok(Tri::No);
+        }
+        let candidates = self.path_candidates(image, record, command)?;
+        if candidates.is_empty() {
+            return Ok(Tri::No);
+        }
+        let sought = &Sought { record, candidates };
         let cwd = self.cwd(command);
         let mut any = Tri::No;
         let mut recent = Recent::new();
-        for redirect in tree.redirects(command).iter().filter(|found| ops.contains(&found.op)) {
+        for redirect in redirects {
             let (text, flags) = (tree.bytes(redirect.target.text), redirect.target.flags);
             if !flags.has(WordFlags::DYNAMIC) && !recent.has(text, flags) {
                 any = any.or(self.spelled(image, sought, text, cwd, false)?);
             }
         }
-        if files == Files::Redirected || any == Tri::Yes {
+        if any == Tri::Yes {
             return Ok(any);
         }
-        let name = tree.program(command).map_or(&b""[..], |(_, text)| file_name(text));
         let words = tree.words(command.words);
         let operands = || words.iter().skip(1).filter(|word| !is_option(tree.bytes(word.text)));
         let reads = files == Files::Read;
-        if name == b"dd" {
-            let prefix: &[u8] = if reads { b"if=" } else { b"of=" };
-            for path in operands().filter_map(|word| tree.bytes(word.text).strip_prefix(prefix)) {
-                any = any.or(self.spelled(image, sought, path, cwd, false)?);
-            }
-        }
         let last = || operands().count().saturating_sub(1);
-        let (skip, take) = if is_listed(COPY, name) {
-            if reads { (0, last()) } else { (last(), 1) }
-        } else if is_listed(if reads { READ_ALL } else { WRITE_ALL }, name) {
-            (0, usize::MAX)
-        } else {
-            return Ok(any);
+        let (skip, take) = match taken {
+            Operands::None => return Ok(any),
+            Operands::Behind(prefix) => {
+                let values = |word: &Word| tree.bytes(word.text).strip_prefix(prefix);
+                for path in operands().filter_map(values) {
+                    any = any.or(self.spelled(image, sought, path, cwd, false)?);
+                }
+                return Ok(any);
+            }
+            Operands::AllButLast => (0, last()),
+            Operands::Last => (last(), 1),
+            Operands::All => (0, usize::MAX),
         };
         recent = Recent::new();
         for word in operands().skip(skip).take(take) {

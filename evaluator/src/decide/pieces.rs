@@ -28,7 +28,11 @@ pub struct Pieces<'i> {
 }
 
 /// Who is told what the paths of a command hold.
-pub trait Notes {
+pub trait Notes<'j> {
+    /// The directory that paths are relative to; how many bytes of it are noted with that.
+    fn note_base(&mut self, _place: u8, _base: &'j [u8]) -> usize {
+        0
+    }
     /// The text of one, whose first `noted` bytes stood at the start of one that was noted before.
     fn note(&mut self, place: u8, text: &[u8], noted: usize);
     /// One that stands for all paths that it fits.
@@ -59,7 +63,13 @@ impl<'i> Pieces<'i> {
         }
     }
 
-    fn add(&mut self, hash: u32) {
+    /// Whether some rule needs this piece.
+    pub fn needs(&self, hash: u32) -> bool {
+        gram::may_hold(self.filter, hash)
+    }
+
+    /// Notes a piece that some rule needs.
+    pub fn add(&mut self, hash: u32) {
         if !self.get().contains(&hash) {
             match self.hashes.get_mut(self.count) {
                 Some(slot) => {
@@ -72,7 +82,7 @@ impl<'i> Pieces<'i> {
     }
 }
 
-impl Notes for Pieces<'_> {
+impl Notes<'_> for Pieces<'_> {
     /// Notes the pieces of `text` that some rule needs.
     fn note(&mut self, place: u8, text: &[u8], noted: usize) {
         self.add_all(place, behind(text, noted), |_| {});
@@ -220,7 +230,7 @@ impl<'j> Judge<'j, '_> {
     /// Every path that a test may look at: operands, paths in words, redirections.
     pub fn note_paths(
         &mut self,
-        pieces: &mut dyn Notes,
+        pieces: &mut dyn Notes<'j>,
         command: &'j Command,
     ) -> Result<(), Fault> {
         let tree = self.tree;
@@ -270,7 +280,7 @@ impl<'j> Judge<'j, '_> {
     /// were noted already.
     fn note_path(
         &mut self,
-        pieces: &mut dyn Notes,
+        pieces: &mut dyn Notes<'j>,
         noted: &mut usize,
         place: u8,
         path: &'j [u8],
@@ -278,7 +288,7 @@ impl<'j> Judge<'j, '_> {
         glob: bool,
     ) -> Result<(), Fault> {
         self.spend_on(1, path.len())?;
-        let note = |pieces: &mut dyn Notes, path: &[u8], noted| {
+        let note = |pieces: &mut dyn Notes<'j>, path: &[u8], noted| {
             if glob { pieces.note_glob(place, path) } else { pieces.note(place, path, noted) }
         };
         if path.first() == Some(&UNKNOWN) {
@@ -302,6 +312,9 @@ impl<'j> Judge<'j, '_> {
             pieces.note_all();
             return Ok(());
         };
+        if *noted == 0 && path.first() != Some(&b'/') {
+            *noted = pieces.note_base(place, base);
+        }
         let lexical = self.spellings.lexical(at);
         let below = if lexical.starts_with(base) { base.len() } else { 0 };
         note(pieces, lexical, below.min(*noted));

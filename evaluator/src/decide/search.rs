@@ -4,19 +4,17 @@
 use crate::command::Command;
 use crate::image::Image;
 use crate::image::format::{
-    BucketRecord, EntryRecord, NO_CONDITION, NodeRecord, RuleRecord, node, program_hash, rule_flag,
+    BucketRecord, EntryRecord, NO_CONDITION, RuleRecord, program_hash, rule_flag,
 };
 use crate::path::file_name;
 use crate::request::Call;
 use crate::verdict::RuleMatch;
 
+use super::asks::Asked;
 use super::condition::{At, Judge, Tri};
 use super::cover;
 use super::flow::Flows;
 use super::found::{Fault, Found};
-
-/// Alternatives that are looked at before their rule is.
-const FEW: u32 = 4;
 
 impl<'j> Judge<'j, '_> {
     /// Finds the rules of `image` that hold.
@@ -28,11 +26,13 @@ impl<'j> Judge<'j, '_> {
     ) -> Result<(), Fault> {
         self.scope = None;
         self.alike.forget();
+        self.seen.forget();
         self.flows = Flows::new(position);
         let always = image.any_program().ok_or(Fault::Corrupt)?;
         self.bucket(image, position, always, None, None, found)?;
         self.by_pieces(image, position, None, found)?;
         let tree = self.tree;
+        let always = (always, Asked::of(image, always, tree.commands.len())?);
         for (index, command) in tree.commands.iter().enumerate() {
             match self.alike.known(tree, index) {
                 Some(noted) => self.search_again(image, (position, index), noted, found)?,
@@ -51,13 +51,13 @@ impl<'j> Judge<'j, '_> {
         &mut self,
         image: &Image<'_>,
         position: u32,
-        always: BucketRecord,
+        always: (BucketRecord, Option<Asked>),
         (index, command): At<'j>,
         found: &mut Found<'_>,
     ) -> Result<(), Fault> {
         self.spend(8)?;
         let at = Some((index, command));
-        self.bucket(image, position, always, None, at, found)?;
+        self.rules_on_all(image, position, always, (index, command), found)?;
         self.by_pieces(image, position, at, found)?;
         let mut seen = [None; 3];
         for (slot, name) in self.names(index, command).into_iter().enumerate() {
@@ -125,13 +125,12 @@ impl<'j> Judge<'j, '_> {
         at: Option<At<'j>>,
         found: &mut Found<'_>,
     ) -> Result<(), Fault> {
+        if let (None, Some(at)) = (key, at) {
+            return self.rules_on_all(image, position, (bucket, None), at, found);
+        }
         for index in bucket.first..bucket.first.saturating_add(bucket.count) {
             let entry = image.entry(index).ok_or(Fault::Corrupt)?;
-            if let (None, Some((_, command))) = (key, at)
-                && is_ruled_out(image, entry.node, command).ok_or(Fault::Corrupt)?
-            {
-                self.spend(1)?;
-            } else if key.is_none_or(|key| key == entry.key) {
+            if key.is_none_or(|key| key == entry.key) {
                 self.entry(image, position, entry, at, found)?;
             }
         }
@@ -194,29 +193,4 @@ impl<'j> Judge<'j, '_> {
     pub fn is_whole_text(&self, at: Option<At<'j>>) -> bool {
         at.is_some_and(|(index, _)| index == 0) && matches!(self.request.call, Call::Shell(_))
     }
-}
-
-/// Whether the part of a rule at `index` asks for a fact or a provenance first that `command` has not:
-/// most rules on every program do, and nothing else of them is worth a look. `None` if it is corrupt.
-fn is_ruled_out(image: &Image<'_>, index: u32, command: &Command) -> Option<bool> {
-    if index == NO_CONDITION {
-        return Some(false);
-    }
-    let asks_in_vain = |record: &NodeRecord| match record.kind {
-        node::COMMAND_FACT => command.flags.0 & record.number == 0,
-        node::INSIDE => u32::from(command.inside) & record.number == 0,
-        _ => false,
-    };
-    let record = image.node(index)?;
-    Some(match record.kind {
-        node::ALL if record.count > 0 => asks_in_vain(&image.node(record.first)?),
-        node::ANY if record.count <= FEW => {
-            let mut all = true;
-            for child in record.first..record.first.checked_add(record.count)? {
-                all &= asks_in_vain(&image.node(child)?);
-            }
-            all
-        }
-        _ => asks_in_vain(&record),
-    })
 }

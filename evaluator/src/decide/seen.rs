@@ -9,7 +9,7 @@ use crate::image::format::NodeRecord;
 use super::condition::Judge;
 use super::found::Fault;
 use super::pieces::Pieces;
-use super::sketch::{Candidates, PathNotes, Sketch};
+use super::sketch::{Base, Candidates, PathNotes, Sketch};
 use super::views::{View, below, view_of};
 
 /// Commands of fewer words are looked at directly.
@@ -28,6 +28,7 @@ const RECENT: usize = 8;
 pub struct Seen<'j> {
     paths_of: Option<usize>,
     paths: Sketch<'j>,
+    base: Base<'j>,
     words_of: Option<usize>,
     words: Sketch<'j>,
     flags_of: Option<usize>,
@@ -40,17 +41,24 @@ pub struct Seen<'j> {
 impl<'j> Seen<'j> {
     /// Nothing yet; what is seen is noted in `memory`.
     pub fn new(memory: &'j mut [u8]) -> Self {
+        let (base, memory) = Base::new(memory);
         let half = memory.len() / 2;
         let (paths, words) = memory.split_at_mut_checked(half).unwrap_or_default();
         Self {
             paths_of: None,
             paths: Sketch::new(paths),
+            base,
             words_of: None,
             words: Sketch::new(words),
             flags_of: None,
             letters: 0,
             names: 0,
         }
+    }
+
+    /// Forgets what holds for one image only.
+    pub fn forget(&mut self) {
+        self.base.forget();
     }
 
     /// Whether some word of `command` may be the option `wanted`; a no is sure.
@@ -142,13 +150,15 @@ impl<'j> Judge<'j, '_> {
         command: &'j Command,
     ) -> Result<(), Fault> {
         let mut sketch = core::mem::take(&mut self.seen.paths);
+        let mut base = core::mem::take(&mut self.seen.base);
         sketch.begin(command.words.count);
         let is_small = is_small(self.tree, command);
         let (home, cwd) = (self.home, below(self.cwd(command)));
-        let mut paths = PathNotes { sketch: &mut sketch, pieces, is_small, home, cwd };
+        let mut paths =
+            PathNotes { sketch: &mut sketch, base: &mut base, pieces, is_small, home, cwd };
         let noted = self.note_paths(&mut paths, command);
         self.seen.paths_of = Some(core::ptr::from_ref(command).addr());
-        self.seen.paths = sketch;
+        (self.seen.paths, self.seen.base) = (sketch, base);
         noted
     }
 

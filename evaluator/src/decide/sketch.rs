@@ -21,6 +21,9 @@ const MOST_NUMBERS: usize = 1024;
 /// Bytes of a glob that is looked at whole.
 const SPELLED: usize = 16;
 
+/// Pieces of a directory that rules need; one with more is looked at again for each command.
+const MOST_PIECES: usize = 16;
+
 /// Words of a command for which it has another number.
 const WORDS_PER_NUMBER: usize = 2;
 
@@ -69,6 +72,14 @@ impl<'m> Sketch<'m> {
         let (number, bit) = self.place(hash);
         if let Some(bits) = self.bits.get_mut(number) {
             *bits = (u64::from_le_bytes(*bits) | bit).to_le_bytes();
+        }
+    }
+
+    /// Adds the bits of another sketch with as many numbers.
+    fn add_bits(&mut self, others: &[[u8; 8]]) {
+        for (bits, other) in self.bits.iter_mut().zip(others) {
+            let both = u64::from_le_bytes(*bits) | u64::from_le_bytes(*other);
+            *bits = both.to_le_bytes();
         }
     }
 
@@ -208,10 +219,70 @@ fn spelled<'m>(mut glob: &[u8], room: &'m mut [u8; SPELLED]) -> Option<&'m [u8]>
     room.get(..len)
 }
 
+/// The directory that the paths of a command are relative to, and what it holds: the next command is most
+/// often in the same one, or in one below it.
+#[derive(Default)]
+pub struct Base<'j> {
+    path: &'j [u8],
+    /// Those of a sketch of the fewest numbers; fewer if there is no memory for them.
+    bits: &'j mut [[u8; 8]],
+    /// Pieces that rules need.
+    pieces: [u32; MOST_PIECES],
+    count: usize,
+}
+
+impl<'j> Base<'j> {
+    /// None yet, in the first bytes of `memory`; and what is left of that.
+    pub fn new(memory: &'j mut [u8]) -> (Self, &'j mut [u8]) {
+        let (own, rest) = memory.split_at_mut_checked(NUMBERS * 8).unwrap_or_default();
+        let (bits, _) = own.as_chunks_mut();
+        let mut new = Self { bits, ..Self::default() };
+        new.forget();
+        (new, rest)
+    }
+
+    /// Forgets it: which pieces rules need is not the same in another image.
+    pub fn forget(&mut self) {
+        self.bits.iter_mut().for_each(|bits| *bits = [0; 8]);
+        (self.path, self.count) = (b"", 0);
+    }
+
+    /// Goes on to `path`; whether what it holds is known then.
+    fn goes_to(&mut self, place: u8, path: &'j [u8], pieces: Option<&Pieces<'_>>) -> bool {
+        if path == self.path {
+            return true;
+        }
+        let Some(pieces) = pieces else {
+            return false;
+        };
+        if !path.starts_with(self.path) {
+            self.forget();
+        }
+        for hash in Hashes::new(place, behind(path, self.path.len())) {
+            let Some(bits) = self.bits.get_mut((hash >> 6) as usize & (NUMBERS - 1)) else {
+                return false;
+            };
+            *bits = (u64::from_le_bytes(*bits) | 1 << (hash & 63)).to_le_bytes();
+            if pieces.needs(hash) {
+                let Some(slot) = self.pieces.get_mut(self.count) else {
+                    self.forget();
+                    return false;
+                };
+                *slot = hash;
+                self.count = self.count.saturating_add(1);
+            }
+        }
+        self.path = path;
+        true
+    }
+}
+
 /// Adds the paths of a command to a sketch, as every pattern sees them.
-pub struct PathNotes<'n, 'm, 'i> {
+pub struct PathNotes<'n, 'm, 'i, 'j> {
     /// Where they are added.
     pub sketch: &'n mut Sketch<'m>,
+    /// The directory that the command before was in.
+    pub base: &'n mut Base<'j>,
     /// The pieces that rules need, if they are wanted too.
     pub pieces: Option<&'n mut Pieces<'i>>,
     /// Whether only the keys of patterns are looked at afterwards.
@@ -222,7 +293,7 @@ pub struct PathNotes<'n, 'm, 'i> {
     pub cwd: Option<&'n [u8]>,
 }
 
-impl PathNotes<'_, '_, '_> {
+impl PathNotes<'_, '_, '_, '_> {
     /// What the views see of `path`.
     fn views<'p>(&self, path: &'p [u8]) -> [(View, Option<&'p [u8]>); 4] {
         let below = self.cwd.and_then(|cwd| path.strip_prefix(cwd));
@@ -237,7 +308,22 @@ impl PathNotes<'_, '_, '_> {
     }
 }
 
-impl Notes for PathNotes<'_, '_, '_> {
+impl<'j> Notes<'j> for PathNotes<'_, '_, '_, 'j> {
+    fn note_base(&mut self, place: u8, base: &'j [u8]) -> usize {
+        let known = self.sketch.mask == NUMBERS - 1
+            && self.base.goes_to(place, base, self.pieces.as_deref());
+        if !known {
+            return 0;
+        }
+        self.sketch.add_bits(self.base.bits);
+        if let Some(pieces) = self.pieces.as_mut() {
+            for hash in self.base.pieces.iter().take(self.base.count) {
+                pieces.add(*hash);
+            }
+        }
+        base.len()
+    }
+
     fn note(&mut self, place: u8, path: &[u8], noted: usize) {
         let text = behind(path, noted);
         match &mut self.pieces {
