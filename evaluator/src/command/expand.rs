@@ -6,25 +6,24 @@ use super::limits::Step;
 use super::shell::Shell;
 use super::vars::kind;
 use super::word::Mode;
-use super::{Run, Span, UNKNOWN, WordFlags};
+use super::{Run, Span, UNKNOWN, Word, WordFlags};
+
+/// What a word has from a value that it holds.
+const fn carried(flags: WordFlags) -> WordFlags {
+    WordFlags(flags.0 & (WordFlags::FETCHED.0 | WordFlags::DECODED.0 | WordFlags::GLOB.0))
+}
 
 impl Shell<'_, '_> {
     /// Adds a value: split and open to globs unless `quoted`.
     pub fn append(&mut self, value: Span, flags: WordFlags, quoted: bool, mode: Mode) -> Step {
-        let carried = flags.0 & (WordFlags::FETCHED.0 | WordFlags::DECODED.0 | WordFlags::GLOB.0);
-        self.add_flags(WordFlags(carried));
+        self.add_flags(carried(flags));
         let splits = !quoted && mode == Mode::Args;
         let separators = if splits { self.separators() } else { None };
         if separators.is_some() {
             self.take_steps(value.len)?;
         }
-        let special = |byte: &u8| {
-            *byte == UNKNOWN
-                || (splits
-                    && (matches!(byte, b'*' | b'?' | b'[') || self.separates(*byte, separators)))
-        };
         let start = value.start as usize;
-        if value.len > 0 && !self.bytes(value).iter().any(special) {
+        if self.stays_whole(value, splits, separators) {
             self.burn((value.len as usize / 4).saturating_add(1))?;
             self.build.some = true;
             return self.text.stack_copy(start, value.len as usize);
@@ -49,16 +48,36 @@ impl Shell<'_, '_> {
         Ok(())
     }
 
+    /// Whether every byte of `value` stands for itself.
+    fn stays_whole(&self, value: Span, splits: bool, separators: Option<Span>) -> bool {
+        let special = |byte: &u8| {
+            *byte == UNKNOWN
+                || (splits
+                    && (matches!(byte, b'*' | b'?' | b'[') || self.separates(*byte, separators)))
+        };
+        value.len > 0 && !self.bytes(value).iter().any(special)
+    }
+
     /// Adds a list of words: each its own if split or `"$@"`, else with a blank between.
     pub fn append_list(&mut self, list: Run, star: bool, quoted: bool, mode: Mode) -> Step {
         let apart = mode == Mode::Args && !(quoted && star);
         self.build.empty_list |= list.count == 0 && !star;
         self.take_steps(list.count.saturating_mul(2))?;
+        let splits = !quoted && mode == Mode::Args;
+        let separators = if splits { self.separators() } else { None };
         for step in 0..list.count {
             let word = self.words.get(list.first.saturating_add(step) as usize);
             let word = word.unwrap_or_default();
             if step > 0 && apart {
                 self.end_word()?;
+                // What stands between two others is a word of its own.
+                let is_last = step.saturating_add(1) == list.count;
+                if !is_last && self.stays_whole(word.text, splits, separators) {
+                    self.burn((word.text.len as usize / 4).saturating_add(3))?;
+                    self.take_steps(separators.map_or(0, |_| word.text.len))?;
+                    self.words.stack(Word { text: word.text, flags: carried(word.flags) })?;
+                    continue;
+                }
             } else if step > 0 {
                 self.put_between(star)?;
             }
