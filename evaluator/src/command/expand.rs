@@ -4,7 +4,7 @@
 use super::lexer::is_meta;
 use super::limits::Step;
 use super::shell::Shell;
-use super::vars::kind;
+use super::vars::{Value, kind};
 use super::word::Mode;
 use super::{Run, Span, UNKNOWN, Word, WordFlags};
 
@@ -46,6 +46,24 @@ impl Shell<'_, '_> {
             self.put(byte)?;
         }
         Ok(())
+    }
+
+    /// Adds the value of `name` to the word that is being put together.
+    pub fn expand_name(&mut self, name: Span, quoted: bool, mode: Mode) -> Step {
+        let star = self.bytes(name) == b"*";
+        let all = star || self.bytes(name) == b"@";
+        match self.value(name)? {
+            Value::Text(word) => {
+                let mode = self.target(quoted, mode).mode;
+                self.append(word.text, word.flags, quoted, mode)
+            }
+            Value::List(list) if all || self.is_zsh() => self.append_list(list, star, quoted, mode),
+            Value::List(list) => {
+                let first = Run { count: list.count.min(1), ..list };
+                self.append_list(first, false, quoted, mode)
+            }
+            Value::Unset | Value::Unknown => self.put_unknown(!quoted && mode == Mode::Args),
+        }
     }
 
     /// Whether every byte of `value` stands for itself.
@@ -101,6 +119,9 @@ impl Shell<'_, '_> {
 
     /// The value of `IFS`, where the text sets it.
     pub fn separators(&self) -> Option<Span> {
+        if !self.vars.has_separators() {
+            return None;
+        }
         let found = self.find(kind::VARIABLE, b"IFS")?;
         Some(found.value.text)
     }

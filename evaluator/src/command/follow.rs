@@ -118,6 +118,9 @@ impl Shell<'_, '_> {
 
     /// Follows the functions that `name` may be; whether there is one.
     fn call_functions(&mut self, index: usize, name: Span, words: Run) -> Step<bool> {
+        if !self.vars.has(kind::FUNCTION) {
+            return Ok(false);
+        }
         let mut bodies = [Var::default(); MAX_BODIES];
         let mut count = 0_usize;
         for (entry, slot) in self.entries(kind::FUNCTION, self.bytes(name)).zip(bodies.iter_mut()) {

@@ -108,7 +108,7 @@ impl Shell<'_, '_> {
             Some(b'}') => self.keyword(b"}").is_some(),
             Some(b'e') if self.is_zsh() && self.keyword(b"end").is_some() => true,
             Some(b'f') => keyword(&[b"fi"]),
-            Some(b'd') => keyword(&[b"do", b"done"]),
+            Some(b'd') => keyword(&[b"done", b"do"]),
             Some(b't') => keyword(&[b"then"]),
             Some(b'e') => keyword(&[b"else", b"elif", b"esac"]),
             _ => false,

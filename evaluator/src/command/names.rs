@@ -6,6 +6,7 @@ use core::cell::Cell;
 use super::Var;
 use super::arena::Store;
 use super::limits::Stop;
+use super::vars::kind;
 
 /// Number of chains: a power of two.
 const CHAINS: usize = 64;
@@ -25,6 +26,10 @@ pub(super) struct Names<'s> {
     version: u32,
     /// `1 << group` for each group that ever had an entry.
     groups: u32,
+    /// Whether an entry was ever a reference to another name, and whether one was ever called `IFS`: every
+    /// assignment and every expansion asks.
+    references: bool,
+    separators: bool,
 }
 
 impl<'s> Names<'s> {
@@ -36,6 +41,8 @@ impl<'s> Names<'s> {
             walked: Cell::new(0),
             version: 1,
             groups: 0,
+            references: false,
+            separators: false,
         }
     }
 
@@ -73,7 +80,25 @@ impl<'s> Names<'s> {
     /// Adds an entry of the group `group` (what else is looked up by the same name) called `name`.
     pub fn push(&mut self, group: u32, name: &[u8], entry: Var) -> Result<(), Stop> {
         self.groups |= group_bit(group);
+        self.references |= entry.scope & kind::REFERENCE != 0;
+        self.separators |= name == b"IFS";
         self.link(chain(group, name), entry)
+    }
+
+    /// Whether there may be an entry of `group`: most texts define no function and no alias, but every
+    /// command may be one.
+    pub fn has(&self, group: u32) -> bool {
+        self.groups & group_bit(group) != 0
+    }
+
+    /// Whether some entry may be a reference to another name.
+    pub fn has_references(&self) -> bool {
+        self.references
+    }
+
+    /// Whether some entry may be called `IFS`.
+    pub fn has_separators(&self) -> bool {
+        self.separators
     }
 
     /// The work of a verdict ends long before the numbers do.
@@ -121,9 +146,7 @@ impl<'s> Names<'s> {
 
     /// Indices and entries of the chain that `name` of `group` is in, the latest first.
     pub fn chain(&self, group: u32, name: &[u8]) -> impl Iterator<Item = (usize, Var)> + '_ {
-        // Most texts define no function and no alias, but every command may be one.
-        let some = self.groups & group_bit(group) != 0;
-        let head = if some { self.heads.get(chain(group, name)) } else { None };
+        let head = if self.has(group) { self.heads.get(chain(group, name)) } else { None };
         self.from(head.copied().unwrap_or(0))
     }
 

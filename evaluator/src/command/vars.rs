@@ -7,7 +7,6 @@
 use super::flow::{Data, Taint};
 use super::limits::Step;
 use super::shell::Shell;
-use super::word::Mode;
 use super::{Run, Span, Var, Word, WordFlags};
 use crate::request::{Cwd, Env};
 
@@ -123,6 +122,9 @@ impl Shell<'_, '_> {
 
     /// The variable that `name` is a reference to, else `name`.
     fn referent(&self, name: Span) -> Span {
+        if !self.vars.has_references() {
+            return name;
+        }
         let found = self.find(kind::VARIABLE, self.bytes(name));
         match found.filter(|entry| entry.scope & kind::REFERENCE != 0) {
             Some(entry) => entry.value.text,
@@ -151,7 +153,15 @@ impl Shell<'_, '_> {
     }
 
     /// The latest entry of `name`.
+    #[inline]
     pub fn find(&self, wanted: u32, name: &[u8]) -> Option<Var> {
+        if !self.vars.has(kind::group(wanted)) {
+            return None;
+        }
+        self.latest(wanted, name)
+    }
+
+    fn latest(&self, wanted: u32, name: &[u8]) -> Option<Var> {
         self.entries(wanted, name).next().filter(|entry| entry.scope & kind::UNSET == 0)
     }
 
@@ -364,24 +374,6 @@ impl Shell<'_, '_> {
         match self.cwd {
             Cwd::Known(path) => Ok(Some(self.keep_bytes(path)?)),
             Cwd::Unknown => Ok(None),
-        }
-    }
-
-    /// Adds the value of `name` to the word that is being put together.
-    pub fn expand_name(&mut self, name: Span, quoted: bool, mode: Mode) -> Step {
-        let star = self.bytes(name) == b"*";
-        let all = star || self.bytes(name) == b"@";
-        match self.value(name)? {
-            Value::Text(word) => {
-                let mode = self.target(quoted, mode).mode;
-                self.append(word.text, word.flags, quoted, mode)
-            }
-            Value::List(list) if all || self.is_zsh() => self.append_list(list, star, quoted, mode),
-            Value::List(list) => {
-                let first = Run { count: list.count.min(1), ..list };
-                self.append_list(first, false, quoted, mode)
-            }
-            Value::Unset | Value::Unknown => self.put_unknown(!quoted && mode == Mode::Args),
         }
     }
 
