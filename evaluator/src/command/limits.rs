@@ -25,6 +25,9 @@ pub(super) const FUEL: Grant = Grant { base: 40_000, near: 12, far: 12 };
 /// 20 bytes; a text of nothing but `a;` ends here.
 pub(super) const STEPS: Grant = Grant { base: 68_800, near: 9, far: 13 };
 
+/// Steps that each round of a loop takes but the first, besides what reading it again costs.
+const ROUND: u32 = 16;
+
 /// Units of work that a step takes on what was read before.
 const REREAD: u32 = 2;
 
@@ -70,6 +73,12 @@ impl Shell<'_, '_> {
             return Ok(());
         }
         self.burn(steps.saturating_mul(REREAD) as usize)
+    }
+
+    /// Takes the steps of one more round of a loop: its commands are read again, but judged as others are.
+    pub fn take_round(&mut self) -> Step {
+        self.steps = self.steps.checked_sub(ROUND).ok_or(Stop::Limit)?;
+        Ok(())
     }
 
     /// Takes the steps of a simple command, which is then read.

@@ -155,6 +155,9 @@ impl Shell<'_, '_> {
             let at = values.first.saturating_add(round) as usize;
             let value = self.words.get(at).unwrap_or_default();
             (self.pos, self.here) = (start, here);
+            if round > 0 {
+                self.take_round()?;
+            }
             self.set(kind::VARIABLE, name, value)?;
             self.loop_body(foreach)?;
         }
