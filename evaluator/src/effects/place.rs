@@ -226,7 +226,12 @@ fn named(
     if file_name(path).is_empty() {
         return false;
     }
-    entries(patterns).any(|pattern| glob::path(pattern, path, false) == Some(true))
+    // Most patterns name something hidden, which few paths have in them.
+    let is_hidden = path.first() == Some(&b'.')
+        || path.windows(2).any(|pair| matches!(pair, [b'/' | b'\\', b'.']));
+    entries(patterns)
+        .filter(|pattern| is_hidden || !pattern.starts_with(b"**/."))
+        .any(|pattern| glob::path(pattern, path, false) == Some(true))
 }
 
 /// `path` made absolute and clean.

@@ -39,6 +39,12 @@ impl Redaction {
         }
     }
 
+    /// `event` with every match masked.
+    pub fn event(&self, mut event: Value) -> Value {
+        self.mask(&mut event);
+        event
+    }
+
     /// Masks in every text of `value`; whether there was anything.
     fn mask(&self, value: &mut Value) -> bool {
         match value {

@@ -7,15 +7,13 @@ use super::table::{self, Does};
 use super::value::{FETCHED, Value, What};
 use super::walk::{Given, Walker};
 use super::{fold, reader};
-use evaluator::command::UNKNOWN;
 use evaluator::effects::{FileUse, Kind};
 
 /// The argument of this number, or the one of such a name.
-pub fn at<'g>(given: &'g [Given], number: usize, names: &[&str]) -> Option<&'g Value> {
-    let named =
-        given.iter().find(|one| one.name.as_deref().is_some_and(|name| names.contains(&name)));
+pub fn at<'t>(given: &[Given<'t>], number: usize, names: &[&str]) -> Option<Value<'t>> {
+    let named = given.iter().find(|one| one.name.is_some_and(|name| names.contains(&name)));
     let unnamed = || given.iter().filter(|one| one.name.is_none()).nth(number);
-    named.or_else(unnamed).map(|one| &one.value)
+    named.or_else(unnamed).map(|one| one.value)
 }
 
 /// Names of arguments that are files, addresses, commands.
@@ -36,52 +34,48 @@ const FIRST: [&str; 14] = [
     "path_or_buf",
 ];
 
-pub fn first(given: &[Given]) -> Value {
-    at(given, 0, &FIRST).cloned().unwrap_or_default()
+pub fn first<'t>(given: &[Given<'t>]) -> Value<'t> {
+    at(given, 0, &FIRST).unwrap_or_default()
 }
 
 /// The member `name` of the options among the arguments: Python's by name, JavaScript's in an object.
-pub fn option(given: &[Given], name: &str) -> Option<Value> {
-    let named = given.iter().find(|one| one.name.as_deref() == Some(name));
-    let in_map = |one: &Given| match &one.value.what {
+pub fn option<'t>(given: &[Given<'t>], name: &str) -> Option<Value<'t>> {
+    let named = given.iter().find(|one| one.name == Some(name));
+    let in_map = |one: &Given<'t>| match one.value.what {
         What::Map(all) => {
-            all.iter().rev().find(|(key, _)| key == name.as_bytes()).map(|(_, value)| value.clone())
+            all.iter().rev().find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| *value)
         }
         _ => None,
     };
-    named.map(|one| one.value.clone()).or_else(|| given.iter().find_map(in_map))
+    named.map(|one| one.value).or_else(|| given.iter().find_map(in_map))
 }
 
-impl Walker<'_, '_> {
+impl<'t> Walker<'_, '_, 't> {
     /// Calls `callee`, as a method of `object` if there is one; what it gives.
     pub fn call(
         &mut self,
-        callee: &Value,
-        object: Option<(&Value, &str)>,
-        given: &[Given],
-    ) -> Value {
-        if let What::Function(function) = &callee.what {
-            let function = std::rc::Rc::clone(function);
-            return self.enter(&function, given);
+        callee: Value<'t>,
+        object: Option<(Value<'t>, &'t str)>,
+        given: &[Given<'t>],
+    ) -> Value<'t> {
+        if let What::Function(function) = callee.what {
+            return self.enter(function, given);
         }
         let given_back = match (callee.named(), object) {
-            (Some(name), _) => {
-                let name = name.to_owned();
-                self.known(&name, callee.taint, given)
-            }
+            (Some(name), _) => self.known(name, callee.taint, given),
             (None, Some((object, name))) => self.method_of(object, name, given),
             (None, None) => Value::tainted(callee.taint | Self::taint_of(given)),
         };
-        self.call_back(&given_back, object, given)
+        self.call_back(given_back, object, given)
     }
 
     /// Functions that are given to a function that is not the code's own are called by it.
     fn call_back(
         &mut self,
-        result: &Value,
-        object: Option<(&Value, &str)>,
-        given: &[Given],
-    ) -> Value {
+        result: Value<'t>,
+        object: Option<(Value<'t>, &'t str)>,
+        given: &[Given<'t>],
+    ) -> Value<'t> {
         let taint = result.whole_taint() | object.map_or(0, |(object, _)| object.whole_taint());
         let mut last = None;
         for one in given {
@@ -94,33 +88,38 @@ impl Walker<'_, '_> {
             });
             match (each, object) {
                 (Some((list, _)), _) if is_own || one.value.named().is_some() => {
-                    let mut all = Vec::new();
-                    for value in self.elements(list) {
-                        all.push(self.call(&one.value, None, &[Given { name: None, value }]));
-                    }
-                    last = Some(Value::list(all));
+                    last = Some(self.mapped(one.value, list));
                 }
                 (_, Some((promise, "then"))) if is_own => {
-                    let value = promise.clone();
-                    last = Some(self.call(&one.value, None, &[Given { name: None, value }]));
+                    let value = promise;
+                    last = Some(self.call(one.value, None, &[Given { name: None, value }]));
                 }
                 _ if is_own => {
-                    let value = match &result.what {
-                        What::Name(name) => Value::name(name.clone()).with(taint),
+                    let value = match result.what {
+                        What::Name(name) => Value::name(name).with(taint),
                         _ => Value::tainted(taint),
                     };
-                    self.call(&one.value, None, &[Given { name: None, value }]);
+                    self.call(one.value, None, &[Given { name: None, value }]);
                 }
                 _ => {}
             }
         }
-        last.unwrap_or_else(|| result.clone())
+        last.unwrap_or(result)
+    }
+
+    /// Calls `function` for each element of `over`.
+    fn mapped(&mut self, function: Value<'t>, over: Value<'t>) -> Value<'t> {
+        let arena = self.arena;
+        let elements = self.elements(over).iter();
+        let call =
+            |value: &Value<'t>| self.call(function, None, &[Given { name: None, value: *value }]);
+        Value::list(arena.all(elements.map(call)))
     }
 
     /// Calls what is not the code's own; what it gives.
-    fn known(&mut self, name: &str, taint: u8, given: &[Given]) -> Value {
+    fn known(&mut self, name: &'t str, taint: u8, given: &[Given<'t>]) -> Value<'t> {
         let passed = Self::taint_of(given);
-        let result = Value::name(format!("{name}()")).with(taint | passed);
+        let result = self.result(name).with(taint | passed);
         if self.talks(name, given) {
             return result;
         }
@@ -134,19 +133,22 @@ impl Walker<'_, '_> {
         }
     }
 
+    /// What the call of something gives, where nothing more is known.
+    pub(super) fn result(&self, name: &str) -> Value<'t> {
+        Value::name(self.arena.joined([name, "()"]))
+    }
+
     /// A method of a text, a path, a list, or something that is not known.
-    fn method_of(&mut self, object: &Value, name: &str, given: &[Given]) -> Value {
+    fn method_of(&mut self, object: Value<'t>, name: &'t str, given: &[Given<'t>]) -> Value<'t> {
         let taint = object.whole_taint() | Self::taint_of(given);
         let is_path = matches!(object.what, What::Text(_))
             || matches!(object.what, What::Unknown)
                 && matches!(name, "unlink" | "rmdir" | "write_text" | "write_bytes" | "read_text");
         if is_path && let Some(does) = table::of_path(name) {
-            let mut all =
-                vec![Given { name: None, value: Value::text(object.bytes()).with(object.taint) }];
-            all.extend(
-                given.iter().map(|one| Given { name: one.name.clone(), value: one.value.clone() }),
-            );
-            return self.does(name, does, &all).unwrap_or_else(|| Value::tainted(taint));
+            let path = Value::text(object.bytes()).with(object.taint);
+            let path = Given { name: None, value: path };
+            let all = self.arena.all(std::iter::once(path).chain(given.iter().copied()));
+            return self.does(name, does, all).unwrap_or_else(|| Value::tainted(taint));
         }
         if matches!(name, "expanduser") {
             return self.expanded(object);
@@ -159,34 +161,35 @@ impl Walker<'_, '_> {
         {
             return self.does(name, Does::Writes, given).unwrap_or_default();
         }
-        fold::method(object, name, given).unwrap_or_else(|| Value::tainted(taint))
+        fold::method(self.arena, object, name, given).unwrap_or_else(|| Value::tainted(taint))
     }
 
     /// `~` at the start of a path, made plain.
-    pub(super) fn expanded(&self, path: &Value) -> Value {
-        match &path.what {
+    pub(super) fn expanded(&self, path: Value<'t>) -> Value<'t> {
+        match path.what {
             What::Text(text) if text.first() == Some(&b'~') => {
                 let rest = text.get(1..).unwrap_or_default();
-                Value::text([&self.reader.home, rest].concat()).with(path.taint)
+                let all = self.home.iter().chain(rest).copied();
+                Value::text(self.arena.all(all)).with(path.taint)
             }
-            _ => path.clone(),
+            _ => path,
         }
     }
 
     /// Tells what a call does; what it gives, where that is more than a name.
-    fn does(&mut self, name: &str, does: Does, given: &[Given]) -> Option<Value> {
+    fn does(&mut self, name: &'t str, does: Does, given: &[Given<'t>]) -> Option<Value<'t>> {
         match does {
-            Does::Deletes => self.on_file(FileUse::Deletes, &first(given)),
+            Does::Deletes => self.on_file(FileUse::Deletes, first(given)),
             Does::Writes => self.writes(name, given),
             Does::Moves => {
-                self.on_file(FileUse::Writes, &first(given));
-                let to = at(given, 1, &["dst", "target"]).cloned();
-                self.on_file(FileUse::Writes, &to.unwrap_or_default());
+                self.on_file(FileUse::Writes, first(given));
+                let to = at(given, 1, &["dst", "target"]);
+                self.on_file(FileUse::Writes, to.unwrap_or_default());
             }
             Does::Copies => {
-                self.on_file(FileUse::Reads, &first(given));
-                let to = at(given, 1, &["dst"]).cloned().unwrap_or_default();
-                self.on_file(FileUse::Writes, &to);
+                self.on_file(FileUse::Reads, first(given));
+                let to = at(given, 1, &["dst"]).unwrap_or_default();
+                self.on_file(FileUse::Writes, to);
                 return Some(to);
             }
             Does::Reads => return Some(self.reads(given)),
@@ -195,94 +198,94 @@ impl Walker<'_, '_> {
             Does::Fetches | Does::Sends | Does::Requests | Does::Downloads => {
                 return Some(self.request(name, does, given));
             }
-            Does::Socket => return Some(Value::name(format!("{name}()")).with(FETCHED)),
+            Does::Socket => return Some(self.result(name).with(FETCHED)),
             Does::Connects => {
                 let to = self.host(given);
                 self.say(Kind::Sends, to, Self::is_secret(given));
-                return Some(Value::name(format!("{name}()")).with(FETCHED));
+                return Some(self.result(name).with(FETCHED));
             }
             Does::Runs | Does::Words | Does::Argv => return Some(self.runs(name, does, given)),
             Does::Code => return Some(self.code(name, given)),
             Does::Loads if Self::is_fetched(given) => {
-                self.say(Kind::RunsFetchedCode, Vec::new(), false);
+                self.say(Kind::RunsFetchedCode, &[], false);
             }
             Does::Is(kind) => {
                 let on = first(given);
-                let subject = on.known().map(<[u8]>::to_vec).unwrap_or_default();
+                let subject = on.known().unwrap_or_default();
                 self.say(kind, subject, false);
             }
             Does::Duplicates if Self::is_fetched(given) => {
-                self.say(Kind::RunsFetchedCode, Vec::new(), false);
+                self.say(Kind::RunsFetchedCode, &[], false);
             }
-            Does::Enters => self.cwd = self.absolute(&first(given)),
+            Does::Enters => self.cwd = self.absolute(first(given)),
             _ => return self.gives(name, does, given),
         }
         None
     }
 
     /// Calls that only compute.
-    fn gives(&mut self, name: &str, does: Does, given: &[Given]) -> Option<Value> {
+    fn gives(&mut self, name: &'t str, does: Does, given: &[Given<'t>]) -> Option<Value<'t>> {
         let taint = Self::taint_of(given);
-        let values: Vec<Value> =
-            given.iter().filter(|one| one.name.is_none()).map(|one| one.value.clone()).collect();
+        let unnamed = given.iter().filter(|one| one.name.is_none()).map(|one| one.value);
+        let values = self.arena.all(unnamed);
         let one = first(given);
         Some(match does {
             // It gives the outermost package.
-            Does::Module if name == "__import__" => names::module(names::root(one.known_text()?)),
-            Does::Module => names::module(one.known_text()?),
+            Does::Module if name == "__import__" => {
+                names::module(self.arena, names::root(one.known_text()?))
+            }
+            Does::Module => names::module(self.arena, one.known_text()?),
             Does::Attribute => {
-                let name = at(given, 1, &[])?.known_text()?.to_owned();
-                self.member(&one, &name)
+                let name = at(given, 1, &[])?.known_text()?;
+                self.member(one, name)
             }
             Does::Path if matches!(name, "path.resolve" | "os.path.abspath") => {
-                let here = Value::text(self.cwd.clone().unwrap_or_else(|| vec![UNKNOWN]));
-                cleaned(&fold::path(&[&[here], values.as_slice()].concat()))
+                let parts = std::iter::once(self.here()).chain(values.iter().copied());
+                cleaned(self.arena, fold::path(self.arena, self.arena.all(parts)))
             }
-            Does::Path => fold::path(&values),
-            Does::Same => self.expanded(&one).with(taint),
+            Does::Path => fold::path(self.arena, values),
+            Does::Same => self.expanded(one).with(taint),
             Does::Decodes(kind) => {
-                let named = at(given, 1, &["encoding"]).and_then(Value::known_text);
+                let named = at(given, 1, &["encoding"]).and_then(|value| value.known_text());
                 let kind = if kind.is_empty() { named.unwrap_or_default() } else { kind };
-                fold::decoded(kind, &one)
+                fold::decoded(self.arena, kind, one)
             }
-            Does::Characters => fold::characters(&values),
-            Does::Parent => fold::parent(&one.bytes()).with(taint),
-            Does::Home => Value::text(self.reader.home.clone()),
-            Does::Here => Value::text(self.cwd.clone().unwrap_or_else(|| vec![UNKNOWN])),
+            Does::Characters => fold::characters(self.arena, values),
+            Does::Parent => fold::parent(one.bytes()).with(taint),
+            Does::Home => Value::text(self.home),
+            Does::Here => self.here(),
             Does::Temporary => match names::last(name) {
-                "tmpdir" | "gettempdir" => Value::text("/tmp"),
-                "mkstemp" => Value::list(vec![Value::default(), Value::text(b"/tmp/x\0".to_vec())]),
-                _ => Value::text(b"/tmp/x\0".to_vec()),
+                "tmpdir" | "gettempdir" => Value::text(b"/tmp"),
+                "mkstemp" => {
+                    Value::list(self.arena.all([Value::default(), Value::text(b"/tmp/x\0")]))
+                }
+                _ => Value::text(b"/tmp/x\0"),
             },
             Does::Lists if names::last(name).contains("readdir") || name == "os.listdir" => {
-                Value::list(vec![Value::text("*")])
+                Value::list(self.arena.all([Value::text(b"*")]))
             }
-            Does::Lists => Value::list(vec![one]),
+            Does::Lists => Value::list(self.arena.all([one])),
             Does::Walks => {
-                let star = Value::list(vec![Value::text("*")]);
-                match name {
-                    "os.scandir" => Value::list(vec![fold::path(&[one, Value::text("*")])]),
-                    _ => Value::list(vec![Value::list(vec![one, star.clone(), star])]),
-                }
+                let (arena, star) = (self.arena, Value::text(b"*"));
+                let each = match name {
+                    "os.scandir" => fold::path(arena, &[one, star]),
+                    _ => {
+                        let star = Value::list(arena.all([star]));
+                        Value::list(arena.all([one, star, star]))
+                    }
+                };
+                Value::list(arena.all([each]))
             }
-            Does::Maps => {
-                let function = values.first()?.clone();
-                let over = values.get(1)?.clone();
-                let each = self.elements(&over).into_iter();
-                let called: Vec<Value> = each
-                    .map(|value| self.call(&function, None, &[Given { name: None, value }]))
-                    .collect();
-                Value::list(called)
-            }
+            Does::Maps => self.mapped(*values.first()?, *values.get(1)?),
             Does::Starts => {
-                let function = option(given, "target").or_else(|| values.first().cloned())?;
-                let rest = option(given, "args").map(|args| args.elements().to_vec());
-                let rest = rest.unwrap_or_else(|| values.get(1..).unwrap_or_default().to_vec());
-                let given: Vec<Given> =
-                    rest.into_iter().map(|value| Given { name: None, value }).collect();
+                let function = option(given, "target").or_else(|| values.first().copied())?;
+                let rest = option(given, "args").map(|args| args.elements());
+                let rest = rest.or_else(|| values.get(1..)).unwrap_or_default();
+                let given = rest.iter().map(|value| Given { name: None, value: *value });
+                let given = self.arena.all(given);
                 // What is the code's own is called by whoever is given it.
                 match function.what {
-                    What::Name(_) => self.call(&function, None, &given),
+                    What::Name(_) => self.call(function, None, given),
                     _ => return None,
                 }
             }
@@ -291,23 +294,23 @@ impl Walker<'_, '_> {
     }
 
     /// Code of the same language.
-    fn code(&mut self, name: &str, given: &[Given]) -> Value {
+    fn code(&mut self, name: &str, given: &[Given<'t>]) -> Value<'t> {
         let code = match name {
-            "Function" => given.last().map(|one| one.value.clone()).unwrap_or_default(),
+            "Function" => given.last().map(|one| one.value).unwrap_or_default(),
             _ => first(given),
         };
         if code.whole_taint() & FETCHED != 0 {
-            self.say(Kind::RunsFetchedCode, Vec::new(), false);
+            self.say(Kind::RunsFetchedCode, &[], false);
             return Value::tainted(FETCHED);
         }
         match code.known() {
             Some(text) if self.reader.depth < reader::DEEPEST => {
-                let program = self.language.parse(text, b"");
+                let program = self.language.parse(self.arena, text, b"");
                 self.reader.depth += 1;
                 self.program(&program);
                 self.reader.depth -= 1;
             }
-            _ => self.say(Kind::RunsUnknownCode, Vec::new(), false),
+            _ => self.say(Kind::RunsUnknownCode, &[], false),
         }
         Value::default()
     }

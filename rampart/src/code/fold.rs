@@ -1,64 +1,62 @@
 //! What can be worked out without running anything: paths, texts that are put together, and encodings
 //! that hide what a text is.
 
-use super::value::{Value, What};
+use super::arena::Arena;
+use super::value::{LONGEST, Value, What};
 use super::walk::Given;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use evaluator::command::UNKNOWN;
 
 /// `a/b`, as `os.path.join` puts it together: an absolute part starts anew.
-pub fn path(parts: &[Value]) -> Value {
-    let (mut text, mut taint) = (Vec::new(), 0);
+pub fn path<'t>(arena: &'t Arena, parts: &[Value<'t>]) -> Value<'t> {
+    let (mut text, mut taint) = (arena.list(), 0);
     for part in parts {
         taint |= part.whole_taint();
         let piece = part.bytes();
         if piece.first() == Some(&b'/') || text.is_empty() {
-            text = piece;
-        } else {
-            if text.last() != Some(&b'/') {
-                text.push(b'/');
-            }
-            text.extend_from_slice(&piece);
+            text.clear();
+        } else if text.last() != Some(&b'/') {
+            text.push(b'/');
         }
+        text.extend_from_slice(piece);
     }
-    Value::text(text).with(taint)
+    Value::text(arena.done(text)).with(taint)
 }
 
 /// A text backwards.
-pub fn reversed(value: &Value) -> Value {
-    match &value.what {
-        What::Text(text) => {
-            let text: Vec<u8> = text.iter().rev().copied().collect();
-            Value::text(text).with(value.taint)
-        }
-        What::List(all) => Value::list(all.iter().rev().cloned().collect()).with(value.taint),
+pub fn reversed<'t>(arena: &'t Arena, value: Value<'t>) -> Value<'t> {
+    match value.what {
+        What::Text(text) => Value::text(arena.all(text.iter().rev().copied())).with(value.taint),
+        What::List(all) => Value::list(backwards(arena, all)).with(value.taint),
         _ => Value::tainted(value.taint),
     }
 }
 
+fn backwards<'t>(arena: &'t Arena, all: &[Value<'t>]) -> &'t [Value<'t>] {
+    arena.all(all.iter().rev().copied())
+}
+
 /// `text % values`
-pub fn filled(text: &Value, values: &Value) -> Value {
-    let one = [values.clone()];
-    let values = match &values.what {
-        What::List(all) => all.as_slice(),
-        _ => &one,
+pub fn filled<'t>(arena: &'t Arena, text: Value<'t>, values: Value<'t>) -> Value<'t> {
+    let values = match values.what {
+        What::List(all) => all,
+        _ => arena.all([values]),
     };
-    gaps(text, values, &["%s", "%d", "%r"])
+    gaps(arena, text, values, &["%s", "%d", "%r"])
 }
 
 /// `text` with its gaps, which are spelled as one of `marks`, filled by `values`.
-fn gaps(text: &Value, values: &[Value], marks: &[&str]) -> Value {
+fn gaps<'t>(arena: &'t Arena, text: Value<'t>, values: &[Value<'t>], marks: &[&str]) -> Value<'t> {
     let taint = values.iter().fold(text.taint, |taint, value| taint | value.whole_taint());
-    let What::Text(bytes) = &text.what else { return Value::tainted(taint) };
-    let mut rest = bytes.as_slice();
-    let mut out = Vec::new();
+    let What::Text(mut rest) = text.what else { return Value::tainted(taint) };
+    let mut out = arena.list();
     let mut values = values.iter();
     while let Some(first) = rest.first() {
         let mark = marks.iter().find(|mark| rest.starts_with(mark.as_bytes()));
         match mark {
             Some(mark) => {
-                out.extend(values.next().map_or_else(|| vec![UNKNOWN], Value::bytes));
+                out.extend_from_slice(values.next().map_or(&[UNKNOWN], Value::bytes));
                 rest = rest.get(mark.len()..).unwrap_or_default();
             }
             None => {
@@ -66,23 +64,21 @@ fn gaps(text: &Value, values: &[Value], marks: &[&str]) -> Value {
                 rest = rest.get(1..).unwrap_or_default();
             }
         }
+        if out.len() > LONGEST.0 {
+            return Value::tainted(taint);
+        }
     }
-    Value::text(out).with(taint)
+    Value::text(arena.done(out)).with(taint)
 }
 
 /// What a part of a path, `path.name`, is.
-pub fn part_of_path(text: &[u8], name: &str) -> Value {
+pub fn part_of_path<'t>(arena: &'t Arena, text: &'t [u8], name: &str) -> Value<'t> {
     let slash = text.iter().rposition(|byte| *byte == b'/');
     match name {
         "parent" => parent(text),
         "parents" => {
-            let mut all = vec![parent(text)];
-            while let Some(up) = all.last().map(|last| parent(&last.bytes()))
-                && all.len() < 16
-            {
-                all.push(up);
-            }
-            Value::list(all)
+            let ups = std::iter::successors(Some(parent(text)), |last| Some(parent(last.bytes())));
+            Value::list(arena.all(ups.take(16)))
         }
         "name" => Value::text(slash.and_then(|at| text.get(at + 1..)).unwrap_or(text)),
         _ => Value::default(),
@@ -90,99 +86,116 @@ pub fn part_of_path(text: &[u8], name: &str) -> Value {
 }
 
 /// The directory that a path lies in.
-pub fn parent(path: &[u8]) -> Value {
+pub fn parent(path: &[u8]) -> Value<'_> {
     match path.iter().rposition(|byte| *byte == b'/') {
-        Some(0) => Value::text("/"),
+        Some(0) => Value::text(b"/"),
         Some(at) => Value::text(path.get(..at).unwrap_or_default()),
-        None if path == b"." => Value::text(".."),
-        None => Value::text("."),
+        None if path == b"." => Value::text(b".."),
+        None => Value::text(b"."),
     }
 }
 
 /// What a method of a text, a path or a list gives; `None` if it is none of those that are known.
-pub fn method(object: &Value, name: &str, given: &[Given]) -> Option<Value> {
-    let values: Vec<Value> = given.iter().map(|one| one.value.clone()).collect();
-    let first = values.first();
+pub fn method<'t>(
+    arena: &'t Arena,
+    object: Value<'t>,
+    name: &str,
+    given: &[Given<'t>],
+) -> Option<Value<'t>> {
+    let values = arena.all(given.iter().map(|one| one.value));
+    let first = values.first().copied();
     let taint = values.iter().fold(object.taint, |taint, value| taint | value.whole_taint());
-    let text = match &object.what {
+    let text = match object.what {
         What::Text(text) => text,
-        What::List(all) => return list_method(all, name, first).map(|found| found.with(taint)),
+        What::List(all) => {
+            return list_method(arena, all, name, first).map(|found| found.with(taint));
+        }
         _ => return None,
     };
-    let mapped = |each: fn(&u8) -> u8| Value::text(text.iter().map(each).collect::<Vec<_>>());
+    let mapped = |each: fn(&u8) -> u8| Value::text(arena.all(text.iter().map(each)));
+    let with_object = || std::iter::once(object).chain(values.iter().copied());
     Some(
         match name {
             "strip" | "trim" | "decode" | "encode" | "resolve" | "absolute" | "as_posix"
-            | "rstrip" | "lstrip" | "toString" | "expandvars" | "valueOf" | "trimEnd" => {
-                object.clone()
-            }
-            "expanduser" => object.clone(),
+            | "rstrip" | "lstrip" | "toString" | "expandvars" | "valueOf" | "trimEnd" => object,
+            "expanduser" => object,
             // A part of what a search finds is what it finds.
-            "slice" if text.contains(&b'*') => object.clone(),
+            "slice" if text.contains(&b'*') => object,
             "lower" | "toLowerCase" => mapped(u8::to_ascii_lowercase),
             "upper" | "toUpperCase" => mapped(u8::to_ascii_uppercase),
-            "joinpath" => path(&[std::slice::from_ref(object), &values].concat()),
-            "join" => joined(text, first?),
-            "concat" => Value::joined([std::slice::from_ref(object), &values].concat().iter()),
-            "format" => gaps(object, &values, &["{}", "{0}", "{1}"]),
-            "replace" | "replaceAll" => replaced(text, &values)?,
-            "with_name" => path(&[parent(text), first?.clone()]),
-            "with_suffix" => path(&[parent(text), Value::default()]),
-            "glob" | "rglob" | "iterdir" => path(&[object.clone(), Value::text("*")]),
-            "split" | "splitlines" => split(text, first),
-            "reverse" => reversed(object),
+            "joinpath" => path(arena, arena.all(with_object())),
+            "join" => joined(arena, text, first?),
+            "concat" => Value::joined(arena, with_object()),
+            "format" => gaps(arena, object, values, &["{}", "{0}", "{1}"]),
+            "replace" | "replaceAll" => replaced(arena, text, values)?,
+            "with_name" => path(arena, &[parent(text), first?]),
+            "with_suffix" => path(arena, &[parent(text), Value::default()]),
+            "glob" | "rglob" | "iterdir" => path(arena, &[object, Value::text(b"*")]),
+            "split" | "splitlines" => split(arena, text, first),
+            "reverse" => reversed(arena, object),
             _ => return None,
         }
         .with(taint),
     )
 }
 
-fn list_method(all: &[Value], name: &str, first: Option<&Value>) -> Option<Value> {
+fn list_method<'t>(
+    arena: &'t Arena,
+    all: &'t [Value<'t>],
+    name: &str,
+    first: Option<Value<'t>>,
+) -> Option<Value<'t>> {
     Some(match name {
-        "join" => joined(
-            &first.map(Value::bytes).unwrap_or_else(|| b",".to_vec()),
-            &Value::list(all.to_vec()),
-        ),
-        "reverse" => Value::list(all.iter().rev().cloned().collect()),
-        "flat" | "slice" | "copy" | "filter" | "sort" => Value::list(all.to_vec()),
-        "pop" | "at" | "shift" => all.first().cloned().unwrap_or_default(),
+        "join" => joined(arena, first.map_or(b",", |between| between.bytes()), Value::list(all)),
+        "reverse" => Value::list(backwards(arena, all)),
+        "flat" | "slice" | "copy" | "filter" | "sort" => Value::list(all),
+        "pop" | "at" | "shift" => all.first().copied().unwrap_or_default(),
         _ => return None,
     })
 }
 
-fn joined(between: &[u8], all: &Value) -> Value {
-    let What::List(all) = &all.what else { return Value::tainted(all.whole_taint()) };
-    let mut parts = Vec::new();
-    for (at, one) in all.iter().enumerate() {
-        if at > 0 {
-            parts.push(Value::text(between));
-        }
-        parts.push(one.clone());
-    }
-    Value::joined(&parts)
+fn joined<'t>(arena: &'t Arena, between: &'t [u8], all: Value<'t>) -> Value<'t> {
+    let What::List(all) = all.what else { return Value::tainted(all.whole_taint()) };
+    let parts = all.iter().enumerate().flat_map(|(at, one)| {
+        let between = (at > 0).then(|| Value::text(between));
+        between.into_iter().chain([*one])
+    });
+    Value::joined(arena, parts)
 }
 
-fn replaced(text: &[u8], values: &[Value]) -> Option<Value> {
+fn replaced<'t>(arena: &'t Arena, text: &[u8], values: &[Value<'t>]) -> Option<Value<'t>> {
     let [from, to] = [values.first()?, values.get(1)?];
     let (Some(from), Some(to)) = (from.known(), to.known()) else { return Some(Value::default()) };
     let (from, text) = (std::str::from_utf8(from).ok()?, std::str::from_utf8(text).ok()?);
     let to = std::str::from_utf8(to).ok()?;
-    Some(Value::text(text.replace(from, to)))
+    // What could come of it, were each place a match.
+    if text.len().saturating_mul(to.len().max(1)) > LONGEST.0 * 256 {
+        return Some(Value::default());
+    }
+    Some(Value::made(arena, text.replace(from, to).as_bytes()))
 }
 
-fn split(text: &[u8], at: Option<&Value>) -> Value {
-    let at = at.and_then(Value::known).unwrap_or(b" ");
-    let whole = String::from_utf8_lossy(text);
+fn split<'t>(arena: &'t Arena, text: &[u8], at: Option<Value<'t>>) -> Value<'t> {
+    let at = at.and_then(|at| at.known()).unwrap_or(b" ");
+    let whole = arena.text(&String::from_utf8_lossy(text));
     let at = String::from_utf8_lossy(at);
-    let parts: Vec<Value> = match at.is_empty() {
-        true => whole.chars().map(|one| Value::text(one.to_string())).collect(),
-        false => whole.split(at.as_ref()).map(Value::text).collect(),
-    };
-    Value::list(parts)
+    let most = LONGEST.1;
+    Value::list(match at.is_empty() {
+        true => arena.all(
+            whole
+                .split("")
+                .filter(|one| !one.is_empty())
+                .take(most)
+                .map(|one| Value::text(one.as_bytes())),
+        ),
+        false => {
+            arena.all(whole.split(at.as_ref()).take(most).map(|one| Value::text(one.as_bytes())))
+        }
+    })
 }
 
 /// What a decoder gives: `kind` is its name, or that of the encoding.
-pub fn decoded(kind: &str, value: &Value) -> Value {
+pub fn decoded<'t>(arena: &'t Arena, kind: &str, value: Value<'t>) -> Value<'t> {
     let unknown = Value::tainted(value.whole_taint());
     let Some(text) = value.known() else { return unknown };
     let plain: Vec<u8> = text.iter().filter(|byte| !byte.is_ascii_whitespace()).copied().collect();
@@ -195,10 +208,12 @@ pub fn decoded(kind: &str, value: &Value) -> Value {
             })
             .collect(),
         "rot13" | "rot_13" => Some(text.iter().map(rotated).collect()),
-        _ => return value.clone(),
+        _ => return value,
     };
     match found {
-        Some(found) if !found.contains(&UNKNOWN) => Value::text(found).with(value.taint),
+        Some(found) if !found.contains(&UNKNOWN) => {
+            Value::text(arena.copied(&found)).with(value.taint)
+        }
         _ => unknown,
     }
 }
@@ -212,8 +227,8 @@ fn rotated(byte: &u8) -> u8 {
 }
 
 /// The text of characters by their numbers.
-pub fn characters(values: &[Value]) -> Value {
-    let of = |value: &Value| {
+pub fn characters<'t>(arena: &'t Arena, values: &[Value<'t>]) -> Value<'t> {
+    let of = |value: &Value<'_>| {
         let digits = value.known_text()?;
         let code = match digits.strip_prefix("0x") {
             Some(digits) => u32::from_str_radix(digits, 16).ok()?,
@@ -221,5 +236,6 @@ pub fn characters(values: &[Value]) -> Value {
         };
         char::from_u32(code).filter(|found| *found != '\0')
     };
-    values.iter().map(of).collect::<Option<String>>().map(Value::text).unwrap_or_default()
+    let text = values.iter().map(of).collect::<Option<String>>();
+    text.map(|text| Value::text(arena.text(&text).as_bytes())).unwrap_or_default()
 }

@@ -1,106 +1,109 @@
 //! What Python and JavaScript have in common, as far as it decides what code does: values, names,
-//! calls, functions, and the order of things. Conditions are not decided: every branch is read.
+//! calls, functions, and the order of things. Conditions are not decided: every branch is read. All of it lies in
+//! the arena of the reading (`'t`).
 
-use std::rc::Rc;
+use std::cell::Cell;
 
 /// An expression.
-#[derive(Debug)]
-pub enum Expr {
+#[derive(Clone, Copy, Debug)]
+pub enum Expr<'t> {
     /// A literal text or number.
-    Text(Vec<u8>),
+    Text(&'t [u8]),
     /// A variable.
-    Name(String),
+    Name(&'t str),
     /// `object.name`
-    Member(Box<Expr>, String),
+    Member(&'t Expr<'t>, &'t str),
     /// `object[index]`
-    Index(Box<Expr>, Box<Expr>),
+    Index(&'t Expr<'t>, &'t Expr<'t>),
     /// `object[::-1]`
-    Reversed(Box<Expr>),
+    Reversed(&'t Expr<'t>),
     /// `function(…)`, `new Class(…)`
-    Call(Box<Expr>, Vec<Argument>),
+    Call(&'t Expr<'t>, &'t [Argument<'t>]),
     /// Texts one behind the other: `a + b`, f-strings, templates.
-    Joined(Vec<Expr>),
+    Joined(&'t [Expr<'t>]),
     /// `a / b`: in Python, paths.
-    Slash(Box<Expr>, Box<Expr>),
+    Slash(&'t Expr<'t>, &'t Expr<'t>),
     /// `a % b`: in Python, texts with gaps.
-    Filled(Box<Expr>, Box<Expr>),
+    Filled(&'t Expr<'t>, &'t Expr<'t>),
     /// A list, a tuple or a set.
-    List(Vec<Expr>),
+    List(&'t [Expr<'t>]),
     /// Members by name.
-    Map(Vec<(Expr, Expr)>),
+    Map(&'t [(Expr<'t>, Expr<'t>)]),
     /// A function without a name.
-    Function(Rc<Function>),
+    Function(&'t Function<'t>),
     /// The last for each element of the second: a comprehension.
-    Each(Pattern, Box<Expr>, Box<Expr>),
+    Each(&'t Pattern<'t>, &'t Expr<'t>, &'t Expr<'t>),
     /// An assignment that has a value.
-    Assigned(Pattern, Box<Expr>),
+    Assigned(&'t Pattern<'t>, &'t Expr<'t>),
     /// A module of this name.
-    Module(String),
+    Module(&'t str),
     /// One of them: `a or b`, `x ? a : b`.
-    OneOf(Vec<Expr>),
+    OneOf(&'t [Expr<'t>]),
     /// Anything else; its parts are read.
-    Other(Vec<Expr>),
+    Other(&'t [Expr<'t>]),
 }
 
 /// An argument.
-#[derive(Debug)]
-pub struct Argument {
+#[derive(Clone, Copy, Debug)]
+pub struct Argument<'t> {
     /// Its name, in Python.
-    pub name: Option<String>,
+    pub name: Option<&'t str>,
     /// Its value.
-    pub value: Expr,
+    pub value: Expr<'t>,
     /// Whether its elements are the arguments.
     pub is_spread: bool,
 }
 
 /// What a value is given to.
-#[derive(Debug)]
-pub enum Pattern {
+#[derive(Clone, Copy, Debug)]
+pub enum Pattern<'t> {
     /// A variable.
-    Name(String),
+    Name(&'t str),
     /// The elements.
-    Elements(Vec<Pattern>),
+    Elements(&'t [Pattern<'t>]),
     /// The members of these names.
-    Members(Vec<(String, Pattern)>),
+    Members(&'t [(&'t str, Pattern<'t>)]),
     /// A member or an element of something.
-    Place(Box<Expr>),
+    Place(&'t Expr<'t>),
 }
 
 /// A statement.
-#[derive(Debug)]
-pub enum Statement {
+#[derive(Clone, Copy, Debug)]
+pub enum Statement<'t> {
     /// An expression, for what it does.
-    Do(Expr),
+    Do(Expr<'t>),
     /// A value is given to something.
-    Assign(Pattern, Expr),
+    Assign(Pattern<'t>, Expr<'t>),
     /// `name += value`
-    Append(Pattern, Expr),
+    Append(Pattern<'t>, Expr<'t>),
     /// A function with a name.
-    Define(String, Rc<Function>),
+    Define(&'t str, &'t Function<'t>),
     /// For each element of a value.
-    For(Pattern, Expr, Vec<Statement>),
+    For(Pattern<'t>, Expr<'t>, &'t [Statement<'t>]),
     /// Statements that may or may not come.
-    Block(Vec<Statement>),
+    Block(&'t [Statement<'t>]),
     /// A class: its functions are methods.
-    Class(String, Vec<Statement>),
+    Class(&'t str, &'t [Statement<'t>]),
     /// What a function gives.
-    Return(Expr),
+    Return(Expr<'t>),
 }
 
 /// A function of the code's own.
 #[derive(Debug, Default)]
-pub struct Function {
+pub struct Function<'t> {
     /// Its parameters.
-    pub parameters: Vec<Pattern>,
+    pub parameters: &'t [Pattern<'t>],
     /// What it does.
-    pub body: Vec<Statement>,
+    pub body: &'t [Statement<'t>],
+    /// Whether it was gone into.
+    pub is_called: Cell<bool>,
 }
 
 /// Code that was parsed.
 #[derive(Debug, Default)]
-pub struct Program {
+pub struct Program<'t> {
     /// Its statements.
-    pub statements: Vec<Statement>,
+    pub statements: &'t [Statement<'t>],
     /// Whether all of it was understood.
     pub is_whole: bool,
 }

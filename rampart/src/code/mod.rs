@@ -5,6 +5,7 @@
 //! It is a description as docs/effects.md is: values that are constant are followed, through variables,
 //! functions, joined paths and the usual encodings, and modules that the code imports are not read.
 
+mod arena;
 mod calls;
 mod expr;
 mod files;

@@ -7,9 +7,9 @@ use super::value::{FETCHED, Value, What};
 use super::walk::{Given, Walker};
 use evaluator::effects::{FileUse, Kind};
 
-impl Walker<'_, '_> {
+impl<'t> Walker<'_, '_, 't> {
     /// Methods of connections: what is sent over them, and where.
-    pub(super) fn talks(&mut self, name: &str, given: &[Given]) -> bool {
+    pub(super) fn talks(&mut self, name: &str, given: &[Given<'t>]) -> bool {
         let over = [
             "socket",
             "net",
@@ -35,11 +35,11 @@ impl Walker<'_, '_> {
             "send" | "sendall" | "sendto" | "write" | "end" | "sendmail" | "send_message"
             | "sendMail" | "storbinary" => {
                 if Self::is_secret(given) {
-                    self.say(Kind::Sends, Vec::new(), true);
+                    self.say(Kind::Sends, &[], true);
                 }
             }
-            "pipe" if given.iter().any(|one| is_process(&one.value)) => {
-                self.say(Kind::RunsFetchedCode, Vec::new(), false);
+            "pipe" if given.iter().any(|one| is_process(one.value)) => {
+                self.say(Kind::RunsFetchedCode, &[], false);
             }
             _ => return false,
         }
@@ -47,21 +47,23 @@ impl Walker<'_, '_> {
     }
 
     /// Whom a connection is made to.
-    pub(super) fn host(&self, given: &[Given]) -> Vec<u8> {
-        let texts = given.iter().flat_map(|one| match &one.value.what {
-            What::List(all) => all.clone(),
-            What::Map(all) => all.iter().map(|(_, value)| value.clone()).collect(),
-            _ => vec![one.value.clone()],
-        });
-        let is_host = |text: &Value| {
+    pub(super) fn host(&self, given: &[Given<'t>]) -> &'t [u8] {
+        let is_host = |text: &Value<'t>| {
             text.known()
                 .is_some_and(|text| !text.is_empty() && !text.iter().all(u8::is_ascii_digit))
         };
-        texts.clone().find(is_host).map(|text| text.bytes()).unwrap_or_default()
+        let in_one = |one: &Given<'t>| match one.value.what {
+            What::List(all) => all.iter().copied().find(is_host),
+            What::Map(all) => all.iter().map(|(_, value)| *value).find(is_host),
+            _ => Some(one.value).filter(is_host),
+        };
+        given.iter().find_map(in_one).map(|text| text.bytes()).unwrap_or_default()
     }
 
-    pub(super) fn query(&mut self, name: &str, given: &[Given]) {
-        let Some(text) = at(given, 0, &["sql", "query", "text"]).map(Value::bytes) else { return };
+    pub(super) fn query(&mut self, name: &str, given: &[Given<'t>]) {
+        let Some(text) = at(given, 0, &["sql", "query", "text"]).map(|text| text.bytes()) else {
+            return;
+        };
         let word = text.trim_ascii_start().split(|byte| !byte.is_ascii_alphabetic()).next();
         let word = word.unwrap_or_default().to_ascii_lowercase();
         let verbs: [&[u8]; 12] = [
@@ -78,33 +80,33 @@ impl Walker<'_, '_> {
             b"merge",
             b"copy",
         ];
-        if verbs.contains(&word.as_slice()) || evaluator::sql::effects(&text) != 0 {
+        if verbs.contains(&word.as_slice()) || evaluator::sql::effects(text) != 0 {
             match names::root(name) {
-                "sqlite3" | "better-sqlite3" => self.say(Kind::Writes, Vec::new(), false),
-                _ => self.say(Kind::ChangesShared, Vec::new(), false),
+                "sqlite3" | "better-sqlite3" => self.say(Kind::Writes, &[], false),
+                _ => self.say(Kind::ChangesShared, &[], false),
             }
         }
     }
 
-    pub(super) fn request(&mut self, name: &str, does: Does, given: &[Given]) -> Value {
-        let address = match &first(given).what {
+    pub(super) fn request(&mut self, name: &str, does: Does, given: &[Given<'t>]) -> Value<'t> {
+        let address = match first(given).what {
             // An address in an object of options.
             What::Map(_) => option(given, "url").unwrap_or_default(),
             _ => first(given),
         };
-        let reads = |method: &Value| {
+        let reads = |method: Value<'_>| {
             let method = method.known_text().unwrap_or("post").to_ascii_lowercase();
             matches!(method.as_str(), "get" | "head" | "options")
         };
         let sends = match (does, option(given, "method")) {
             (Does::Sends, _) => true,
-            (_, Some(method)) => !reads(&method),
+            (_, Some(method)) => !reads(method),
             (Does::Requests, None)
                 if names::last(name) == "request"
                     && names::root(name) != "http"
                     && names::root(name) != "https" =>
             {
-                !reads(&first(given))
+                !reads(first(given))
             }
             // `Request(url, data=…)` sends when it is opened, and is what is opened.
             (Does::Requests, None) | (Does::Fetches, None) => {
@@ -118,20 +120,20 @@ impl Walker<'_, '_> {
         let is_ready =
             address.named().is_some_and(|name| name.starts_with("urllib.request.Request"));
         if names::root(name) == "pandas" && !address.bytes().windows(3).any(|part| part == b"://") {
-            return Value::tainted(self.read(&address));
+            return Value::tainted(self.read(address));
         }
-        let subject = address.known().map(<[u8]>::to_vec).unwrap_or_default();
+        let subject = address.known().unwrap_or_default();
         let leaks = Self::is_secret(given);
         if !is_ready {
             self.say(if sends { Kind::Sends } else { Kind::Fetches }, subject, leaks);
         }
         if does == Does::Downloads
-            && let Some(to) = at(given, 1, &["filename"]).cloned()
+            && let Some(to) = at(given, 1, &["filename"])
         {
-            self.on_file(FileUse::Writes, &to);
-            self.fetched.extend(self.absolute(&to));
+            self.on_file(FileUse::Writes, to);
+            self.fetched.extend(self.absolute(to));
         }
-        Value::name(format!("{name}()")).with(FETCHED)
+        self.result(name).with(FETCHED)
     }
 }
 
@@ -150,6 +152,6 @@ pub(super) fn is_query(name: &str) -> bool {
 }
 
 /// Whether a value is a process that was started, or one of its streams.
-fn is_process(value: &Value) -> bool {
+fn is_process(value: Value<'_>) -> bool {
     value.named().is_some_and(|name| matches!(names::root(name), "child_process" | "subprocess"))
 }

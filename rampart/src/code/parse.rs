@@ -6,7 +6,7 @@
 //! one reading after the other could try too often. Nothing here is timed: the same text has the same answer
 //! on any load.
 
-use std::borrow::Cow;
+use super::arena::Arena;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Most that a level of nesting takes of the stack, in bytes: the most that was measured with either parser is
@@ -61,39 +61,101 @@ impl Counted {
         let (mut tried, mut tries) = (0_usize, 0_usize);
         // Whether the last token was a word, and whether it still goes on.
         let (mut after_word, mut in_word) = (false, false);
-        for (at, byte) in text.iter().enumerate() {
-            let mut goes_on = false;
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'$' => {
-                    levels += usize::from(after_word && !in_word);
-                    (after_word, goes_on) = (true, true);
+        let mut rest = text;
+        while let Some((byte, behind)) = rest.split_first() {
+            let mut sign = Sign::of(*byte);
+            if sign == Sign::Foreign && is_space(rest) {
+                sign = Sign::Other;
+            }
+            rest = behind;
+            match sign {
+                Sign::Word | Sign::Foreign => {
+                    levels += usize::from(after_word && !in_word && sign == Sign::Word);
+                    (after_word, in_word) = (true, true);
+                    rest = behind_all(behind, Sign::Word);
+                    continue;
                 }
-                b'\'' | b'"' => (levels, after_word) = (levels + usize::from(after_word), true),
-                b' ' | b'\t' | b'\n' | b'\r' | b'\x0c' | b'\\' | b'#' => {}
-                b'(' | b'[' | b'{' => {
+                Sign::Quote => (levels, after_word) = (levels + usize::from(after_word), true),
+                Sign::Blank => rest = behind_all(behind, Sign::Blank),
+                Sign::Opening => {
                     (levels, open, after_word) = (levels + 1, open + 1, false);
                     depths += open;
                     if open > OPEN || depths > DEPTHS {
                         return None;
                     }
                 }
-                b')' | b']' | b'}' => (open, after_word) = (open.saturating_sub(1), false),
-                b',' => after_word = false,
-                b';' => (tried, after_word) = (0, false),
-                // Letters of other scripts go on with a word; all spaces among them are behind these.
-                0x80.. if !is_space(text.get(at..).unwrap_or_default()) => {
-                    (after_word, goes_on) = (true, true);
-                }
-                b'<' | b'?' => {
+                Sign::Closing => (open, after_word) = (open.saturating_sub(1), false),
+                Sign::Comma => after_word = false,
+                Sign::Semicolon => (tried, after_word) = (0, false),
+                Sign::Try => {
                     (levels, tried, after_word) = (levels + 1, tried + 1, false);
                     tries += tried;
                 }
-                _ => (levels, after_word) = (levels + 1, false),
+                Sign::Other => (levels, after_word) = (levels + 1, false),
             }
-            in_word = goes_on;
+            in_word = false;
         }
         (levels <= LEVELS).then_some(Self { levels, tries })
     }
+}
+
+/// What a byte is to [`Counted`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    /// A part of a word.
+    Word,
+    /// The same, of another script, if it is no space.
+    Foreign,
+    Quote,
+    Blank,
+    Opening,
+    Closing,
+    Comma,
+    Semicolon,
+    /// It may be a type, or a function.
+    Try,
+    Other,
+}
+
+impl Sign {
+    /// Looked up: this is asked for every byte of a text.
+    fn of(byte: u8) -> Self {
+        static ALL: [Sign; 256] = {
+            let mut all = [Sign::Other; 256];
+            let mut at = 0;
+            while at < all.len() {
+                #[expect(clippy::indexing_slicing, reason = "worked out by the compiler")]
+                {
+                    all[at] = Sign::of_byte(at as u8);
+                }
+                at += 1;
+            }
+            all
+        };
+        ALL.get(usize::from(byte)).copied().unwrap_or(Self::Other)
+    }
+
+    const fn of_byte(byte: u8) -> Self {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'$' => Self::Word,
+            b'\'' | b'"' => Self::Quote,
+            b' ' | b'\t' | b'\n' | b'\r' | b'\x0c' | b'\\' | b'#' => Self::Blank,
+            b'(' | b'[' | b'{' => Self::Opening,
+            b')' | b']' | b'}' => Self::Closing,
+            b',' => Self::Comma,
+            b';' => Self::Semicolon,
+            b'<' | b'?' => Self::Try,
+            // Letters of other scripts go on with a word; all spaces among them are behind these.
+            0x80.. => Self::Foreign,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What of `text` is behind all signs of this kind at its start.
+fn behind_all(text: &[u8], sign: Sign) -> &[u8] {
+    let end = text.iter().position(|byte| Sign::of(*byte) != sign).unwrap_or(text.len());
+    text.get(end..).unwrap_or_default()
 }
 
 /// Whether a sign that is none of ASCII may be a space, or is a part of one.
@@ -102,9 +164,9 @@ fn is_space(text: &[u8]) -> bool {
 }
 
 /// The text of code as characters; and whether it is all characters, which both languages ask for.
-pub fn characters(text: &[u8]) -> (Cow<'_, str>, bool) {
+pub fn characters<'t>(arena: &'t Arena, text: &'t [u8]) -> (&'t str, bool) {
     match std::str::from_utf8(text) {
-        Ok(text) => (Cow::Borrowed(text), true),
-        Err(_) => (String::from_utf8_lossy(text), false),
+        Ok(text) => (text, true),
+        Err(_) => (arena.text(&String::from_utf8_lossy(text)), false),
     }
 }

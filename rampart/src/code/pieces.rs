@@ -6,6 +6,10 @@ use evaluator::effects::Around;
 use evaluator::path::{clean, file_name};
 use evaluator::{Answer, Cwd};
 
+/// How much of a script is read at first, which is all of most, and at a time then, in bytes.
+const FIRST: usize = 16 * 1024;
+const MORE: usize = 64 * 1024;
+
 /// A piece of code that a command runs.
 pub struct Piece {
     /// Index of the command.
@@ -70,13 +74,16 @@ impl Reader<'_> {
     fn read(&self, path: &[u8]) -> Option<Vec<u8>> {
         let world = self.world?;
         let mut all = Vec::new();
-        let mut room = vec![0; 64 * 1024];
         loop {
-            let Answer::Value(piece) = world.read_at(path, all.len() as u64, &mut room) else {
+            let (begin, length) = (all.len(), if all.is_empty() { FIRST } else { MORE });
+            all.resize(begin + length, 0);
+            let room = all.get_mut(begin..)?;
+            let Answer::Value(piece) = world.read_at(path, begin as u64, room) else {
                 return None;
             };
-            all.extend_from_slice(piece);
-            if piece.len() < 64 * 1024 || all.len() > LONGEST {
+            let count = piece.len();
+            all.truncate(begin + count);
+            if count < length || all.len() > LONGEST {
                 return Some(all);
             }
         }

@@ -2,27 +2,27 @@
 
 mod expr;
 
-use super::lowered::{Expr, Function, Pattern, Program, Statement};
+use super::arena::{Arena, List};
+use super::lowered::{Expr, Pattern, Program, Statement};
 use super::parse;
 use super::syntax::Source;
 use ruff_python_ast::{self as ast, Stmt};
 use ruff_python_parser::{Mode, ParseOptions, parse_unchecked};
-use std::rc::Rc;
 
 /// The language.
 pub struct Python;
 
 /// Parses `text`; nothing, and that not whole, if it is no code.
-pub fn parse(text: &[u8]) -> Program {
-    let (text, is_text) = parse::characters(text);
+pub fn parse<'t>(arena: &'t Arena, text: &'t [u8]) -> Program<'t> {
+    let (text, is_text) = parse::characters(arena, text);
     let read = || {
-        let parsed = parse_unchecked(&text, ParseOptions::from(Mode::Module)).try_into_module()?;
-        let mut source = Source::<Python>::new(&text);
+        let parsed = parse_unchecked(text, ParseOptions::from(Mode::Module)).try_into_module()?;
+        let mut source = Source::<Python>::new(arena, text);
         let statements = source.body(&parsed.syntax().body);
         let is_whole = parsed.errors().is_empty() && !source.is_cut;
-        Some(Program { statements, is_whole: is_whole && is_text && is_plain(&text) })
+        Some(Program { statements, is_whole: is_whole && is_text && is_plain(text) })
     };
-    parse::bounded(&text, false, read).flatten().unwrap_or_default()
+    parse::bounded(text, false, read).flatten().unwrap_or_default()
 }
 
 /// Whether a script is what its bytes say: `# coding: utf-7` in the first two lines makes other text of them.
@@ -41,16 +41,16 @@ fn is_plain(text: &str) -> bool {
         .all(|name| matches!(name.as_str(), "utf-8" | "utf8" | "ascii" | "us-ascii"))
 }
 
-impl Source<'_, Python> {
-    fn body(&mut self, all: &[Stmt]) -> Vec<Statement> {
-        all.iter().map(|one| self.statement(one)).collect()
+impl<'t> Source<'t, Python> {
+    fn body(&mut self, all: &[Stmt]) -> &'t [Statement<'t>] {
+        self.arena.all(all.iter().map(|one| self.statement(one)))
     }
 
-    fn statement(&mut self, statement: &Stmt) -> Statement {
+    fn statement(&mut self, statement: &Stmt) -> Statement<'t> {
         self.deeper(|source| source.statement_here(statement))
     }
 
-    fn statement_here(&mut self, statement: &Stmt) -> Statement {
+    fn statement_here(&mut self, statement: &Stmt) -> Statement<'t> {
         match statement {
             Stmt::Expr(one) => Statement::Do(self.expr(&one.value)),
             Stmt::Assign(one) => self.assignment(one),
@@ -61,37 +61,40 @@ impl Source<'_, Python> {
             Stmt::AugAssign(one) => {
                 Statement::Append(self.pattern(&one.target), self.expr(&one.value))
             }
-            Stmt::Import(one) => Statement::Block(one.names.iter().map(import).collect()),
-            Stmt::ImportFrom(one) => import_from(one),
+            Stmt::Import(one) => {
+                let arena = self.arena;
+                Statement::Block(arena.all(one.names.iter().map(|one| import(arena, one))))
+            }
+            Stmt::ImportFrom(one) => import_from(self.arena, one),
             Stmt::FunctionDef(one) => {
                 let mut all = self.decorators(&one.decorator_list);
                 self.defaults(&one.parameters, &mut all);
-                let function = Function {
-                    parameters: parameters(&one.parameters),
-                    body: self.body(&one.body),
-                };
-                all.push(Statement::Define(one.name.as_str().to_owned(), Rc::new(function)));
-                only(all)
+                let parameters = parameters(self.arena, &one.parameters);
+                let body = self.body(&one.body);
+                let name = self.arena.text(one.name.as_str());
+                all.push(Statement::Define(name, self.made(parameters, body)));
+                self.only(all)
             }
             Stmt::ClassDef(one) => {
                 let mut all = self.decorators(&one.decorator_list);
                 for arguments in one.arguments.iter() {
                     let given = self.arguments(arguments);
-                    all.extend(given.into_iter().map(|one| Statement::Do(one.value)));
+                    all.extend(given.iter().map(|one| Statement::Do(one.value)));
                 }
-                all.push(Statement::Class(one.name.as_str().to_owned(), self.body(&one.body)));
-                only(all)
+                let name = self.arena.text(one.name.as_str());
+                all.push(Statement::Class(name, self.body(&one.body)));
+                self.only(all)
             }
             Stmt::For(one) => {
-                let mut body = self.body(&one.body);
-                body.extend(self.body(&one.orelse));
+                let both = one.body.iter().chain(&one.orelse);
+                let body = self.arena.all(both.map(|one| self.statement(one)));
                 Statement::For(self.pattern(&one.target), self.expr(&one.iter), body)
             }
             Stmt::Return(one) => Statement::Return(
                 one.value.as_ref().map(|value| self.expr(value)).unwrap_or_default(),
             ),
             Stmt::With(one) => {
-                let mut all = Vec::new();
+                let mut all = self.arena.list();
                 for item in &one.items {
                     let value = self.expr(&item.context_expr);
                     all.push(match &item.optional_vars {
@@ -99,10 +102,12 @@ impl Source<'_, Python> {
                         None => Statement::Do(value),
                     });
                 }
-                all.extend(self.body(&one.body));
-                Statement::Block(all)
+                self.bodies(&mut all, &one.body);
+                Statement::Block(self.arena.done(all))
             }
-            Stmt::Delete(one) => Statement::Block(self.each(&one.targets)),
+            Stmt::Delete(one) => Statement::Block(
+                self.arena.all(one.targets.iter().map(|one| Statement::Do(self.expr(one)))),
+            ),
             Stmt::IpyEscapeCommand(_) => {
                 self.is_cut = true;
                 Statement::default()
@@ -112,45 +117,43 @@ impl Source<'_, Python> {
     }
 
     /// Statements that hold others, of which every one is read.
-    fn branches(&mut self, statement: &Stmt) -> Vec<Statement> {
-        let mut all = Vec::new();
+    fn branches(&mut self, statement: &Stmt) -> &'t [Statement<'t>] {
+        let mut all = self.arena.list();
         match statement {
             Stmt::If(one) => {
                 all.push(Statement::Do(self.expr(&one.test)));
-                all.extend(self.body(&one.body));
+                self.bodies(&mut all, &one.body);
                 for clause in &one.elif_else_clauses {
                     all.extend(clause.test.iter().map(|test| Statement::Do(self.expr(test))));
-                    all.extend(self.body(&clause.body));
+                    self.bodies(&mut all, &clause.body);
                 }
             }
             Stmt::While(one) => {
                 all.push(Statement::Do(self.expr(&one.test)));
-                all.extend(self.body(&one.body));
-                all.extend(self.body(&one.orelse));
+                self.bodies(&mut all, &one.body);
+                self.bodies(&mut all, &one.orelse);
             }
             Stmt::Try(one) => {
-                all.extend(self.body(&one.body));
+                self.bodies(&mut all, &one.body);
                 for ast::ExceptHandler::ExceptHandler(handler) in &one.handlers {
                     if let Some(kind) = &handler.type_ {
                         let kind = self.expr(kind);
                         all.push(match &handler.name {
-                            Some(name) => {
-                                Statement::Assign(Pattern::Name(name.as_str().to_owned()), kind)
-                            }
+                            Some(name) => Statement::Assign(self.name(name), kind),
                             None => Statement::Do(kind),
                         });
                     }
-                    all.extend(self.body(&handler.body));
+                    self.bodies(&mut all, &handler.body);
                 }
-                all.extend(self.body(&one.orelse));
-                all.extend(self.body(&one.finalbody));
+                self.bodies(&mut all, &one.orelse);
+                self.bodies(&mut all, &one.finalbody);
             }
             Stmt::Match(one) => {
                 all.push(Statement::Do(self.expr(&one.subject)));
                 for case in &one.cases {
                     self.captures(&case.pattern, &mut all);
                     all.extend(case.guard.iter().map(|guard| Statement::Do(self.expr(guard))));
-                    all.extend(self.body(&case.body));
+                    self.bodies(&mut all, &case.body);
                 }
             }
             Stmt::Raise(one) => {
@@ -164,32 +167,40 @@ impl Source<'_, Python> {
             }
             _ => {}
         }
-        all
+        self.arena.done(all)
+    }
+
+    /// What a body holds, too.
+    fn bodies(&mut self, all: &mut List<'t, Statement<'t>>, body: &[Stmt]) {
+        all.extend(body.iter().map(|one| self.statement(one)));
+    }
+
+    fn name(&self, name: &ast::Identifier) -> Pattern<'t> {
+        Pattern::Name(self.arena.text(name.as_str()))
     }
 
     /// `a = b = value`: the last is given the value first, the others what it is.
-    fn assignment(&mut self, one: &ast::StmtAssign) -> Statement {
+    fn assignment(&mut self, one: &ast::StmtAssign) -> Statement<'t> {
         let mut value = self.expr(&one.value);
         let (first, rest) = match one.targets.as_slice() {
             [] => return Statement::Do(value),
             [first, rest @ ..] => (first, rest),
         };
         for target in rest.iter().rev() {
-            value = Expr::Assigned(self.pattern(target), Box::new(value));
+            let pattern = self.arena.put(self.pattern(target));
+            value = Expr::Assigned(pattern, self.arena.put(value));
         }
         Statement::Assign(self.pattern(first), value)
     }
 
-    fn each(&mut self, all: &[ast::Expr]) -> Vec<Statement> {
-        all.iter().map(|one| Statement::Do(self.expr(one))).collect()
-    }
-
-    fn decorators(&mut self, all: &[ast::Decorator]) -> Vec<Statement> {
-        all.iter().map(|one| Statement::Do(self.expr(&one.expression))).collect()
+    fn decorators(&mut self, of: &[ast::Decorator]) -> List<'t, Statement<'t>> {
+        let mut all = self.arena.list();
+        all.extend(of.iter().map(|one| Statement::Do(self.expr(&one.expression))));
+        all
     }
 
     /// The values of parameters that are worked out where the function is defined.
-    fn defaults(&mut self, of: &ast::Parameters, all: &mut Vec<Statement>) {
+    fn defaults(&mut self, of: &ast::Parameters, all: &mut List<'t, Statement<'t>>) {
         let values = of.iter_non_variadic_params().filter_map(ast::ParameterWithDefault::default);
         for value in values.filter(|value| !value.is_literal_expr()) {
             all.push(Statement::Do(self.expr(value)));
@@ -197,9 +208,9 @@ impl Source<'_, Python> {
     }
 
     /// The names that a pattern of `match` gives to what it fits; what is given is not known.
-    fn captures(&mut self, pattern: &ast::Pattern, all: &mut Vec<Statement>) {
+    fn captures(&mut self, pattern: &ast::Pattern, all: &mut List<'t, Statement<'t>>) {
         let mut name = |name: &ast::Identifier| {
-            all.push(Statement::Assign(Pattern::Name(name.as_str().to_owned()), Expr::default()));
+            all.push(Statement::Assign(self.name(name), Expr::default()));
         };
         let inner: Vec<&ast::Pattern> = match pattern {
             ast::Pattern::MatchAs(one) => {
@@ -226,42 +237,42 @@ impl Source<'_, Python> {
             self.deeper(|source| source.captures(one, all));
         }
     }
-}
 
-/// One statement, or a block of several.
-fn only(mut all: Vec<Statement>) -> Statement {
-    match all.len() {
-        1 => all.pop().unwrap_or_default(),
-        _ => Statement::Block(all),
+    /// One statement, or a block of several.
+    fn only(&self, all: List<'t, Statement<'t>>) -> Statement<'t> {
+        match self.arena.done(all) {
+            [one] => *one,
+            all => Statement::Block(all),
+        }
     }
 }
 
 /// `import a.b` binds `a`.
-fn import(one: &ast::Alias) -> Statement {
-    let name = one.name.as_str();
+fn import<'t>(arena: &'t Arena, one: &ast::Alias) -> Statement<'t> {
+    let name = arena.text(one.name.as_str());
     let (bound, module) = match &one.asname {
-        Some(alias) => (alias.as_str(), name),
+        Some(alias) => (arena.text(alias.as_str()), name),
         None => {
             let head = name.split('.').next().unwrap_or(name);
             (head, head)
         }
     };
-    Statement::Assign(Pattern::Name(bound.to_owned()), Expr::Module(module.to_owned()))
+    Statement::Assign(Pattern::Name(bound), Expr::Module(module))
 }
 
-fn import_from(one: &ast::StmtImportFrom) -> Statement {
+fn import_from<'t>(arena: &'t Arena, one: &ast::StmtImportFrom) -> Statement<'t> {
     let dots = ".".repeat(one.level as usize);
     let from = one.module.as_ref().map(ast::Identifier::as_str).unwrap_or_default();
     let names = one.names.iter().filter(|alias| alias.name.as_str() != "*");
     let bind = |alias: &ast::Alias| {
-        let bound = alias.asname.as_ref().unwrap_or(&alias.name).as_str().to_owned();
-        let module = format!("{dots}{from}.{}", alias.name.as_str());
+        let bound = arena.text(alias.asname.as_ref().unwrap_or(&alias.name).as_str());
+        let module = arena.joined([dots.as_str(), from, ".", alias.name.as_str()]);
         Statement::Assign(Pattern::Name(bound), Expr::Module(module))
     };
-    Statement::Block(names.map(bind).collect())
+    Statement::Block(arena.all(names.map(bind)))
 }
 
 /// The names of parameters, in the order in which they are given.
-fn parameters(of: &ast::Parameters) -> Vec<Pattern> {
-    of.iter().map(|one| Pattern::Name(one.name().as_str().to_owned())).collect()
+fn parameters<'t>(arena: &'t Arena, of: &ast::Parameters) -> &'t [Pattern<'t>] {
+    arena.all(of.iter().map(|one| Pattern::Name(arena.text(one.name().as_str()))))
 }

@@ -2,6 +2,7 @@
 //! commands; where one of them is an interpreter with code or a script that can be had, that is parsed, and
 //! what the parser finds stands in the place of what the evaluator's lexer guessed.
 
+use super::arena::Arena;
 use super::lowered::Program;
 use super::pieces::Piece;
 use super::walk::{FUEL, Walker};
@@ -56,10 +57,10 @@ impl Language {
     }
 
     /// Parses `text`, which is from the file called `name`, if from any.
-    pub(super) fn parse(self, text: &[u8], name: &[u8]) -> Program {
+    pub(super) fn parse<'t>(self, arena: &'t Arena, text: &'t [u8], name: &[u8]) -> Program<'t> {
         match self {
-            Self::Python => super::python::parse(text),
-            Self::JavaScript => super::javascript::parse(text, name),
+            Self::Python => super::python::parse(arena, text),
+            Self::JavaScript => super::javascript::parse(arena, text, name),
         }
     }
 }
@@ -259,9 +260,11 @@ impl<'a> Reader<'a> {
         let Some(text) = piece.text.filter(|text| text.len() <= LONGEST) else {
             return cannot(self, piece.script);
         };
-        let program = piece.language.parse(&text, &piece.script);
+        let arena = Arena::new();
+        let program = piece.language.parse(&arena, &text, &piece.script);
         let was_cut = std::mem::take(&mut self.is_cut);
-        Walker::new(self, piece.language, piece.script, piece.cwd).program(&program);
+        let place = (piece.script.as_slice(), piece.cwd.as_deref());
+        Walker::new(self, &arena, piece.language, place).program(&program);
         let is_whole = program.is_whole && !self.is_cut;
         self.is_cut |= was_cut;
         is_whole || cannot(self, Vec::new())

@@ -1,54 +1,62 @@
 //! What is known of a value while code is read: as much as decides what a call is and what it is on.
 
+use super::arena::Arena;
 use super::lowered::Function;
 use evaluator::command::UNKNOWN;
-use std::rc::Rc;
 
 /// It was read from a file that holds credentials, or is the whole environment.
 pub const SECRET: u8 = 1;
 /// It came over the network.
 pub const FETCHED: u8 = 2;
 
-/// Longest text that is followed, in bytes, and longest list.
-const LONGEST: (usize, usize) = (64 * 1024, 256);
+/// Longest text that is put together, in bytes, and longest list.
+pub const LONGEST: (usize, usize) = (64 * 1024, 256);
 
-/// A value.
-#[derive(Clone, Debug, Default)]
-pub struct Value {
+/// A value. What it is lies in the arena of the reading.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Value<'t> {
     /// As far as it is known.
-    pub what: What,
+    pub what: What<'t>,
     /// Where it came from.
     pub taint: u8,
 }
 
 /// What a value is.
-#[derive(Clone, Debug, Default)]
-pub enum What {
+#[derive(Clone, Copy, Debug, Default)]
+pub enum What<'t> {
     /// That is not known.
     #[default]
     Unknown,
     /// A text, a number, or a path; unknown parts are one [`UNKNOWN`] each.
-    Text(Vec<u8>),
+    Text(&'t [u8]),
     /// A list, or a tuple.
-    List(Vec<Value>),
+    List(&'t [Value<'t>]),
     /// Members by name.
-    Map(Vec<(Vec<u8>, Value)>),
+    Map(&'t [(&'t [u8], Value<'t>)]),
     /// A module, a function or an object that is not the code's own, by its name: `os.remove`; what
     /// a call gave is that of the call: `socket.socket()`.
-    Name(String),
+    Name(&'t str),
     /// The code's own function.
-    Function(Rc<Function>),
+    Function(&'t Function<'t>),
 }
 
-impl Value {
+impl<'t> Value<'t> {
     /// A text.
-    pub fn text(bytes: impl Into<Vec<u8>>) -> Self {
-        Self::from(What::Text(bytes.into()))
+    pub const fn text(bytes: &'t [u8]) -> Self {
+        Self { what: What::Text(bytes), taint: 0 }
+    }
+
+    /// A text that was put together; one that is too long is not followed.
+    pub fn made(arena: &'t Arena, bytes: &[u8]) -> Self {
+        match bytes.len() > LONGEST.0 {
+            true => Self::default(),
+            false => Self::text(arena.copied(bytes)),
+        }
     }
 
     /// A thing of this name.
-    pub fn name(name: impl Into<String>) -> Self {
-        Self::from(What::Name(name.into()))
+    pub const fn name(name: &'t str) -> Self {
+        Self { what: What::Name(name), taint: 0 }
     }
 
     /// Nothing but where it came from.
@@ -58,42 +66,42 @@ impl Value {
 
     /// With more that it came from.
     #[must_use]
-    pub fn with(self, taint: u8) -> Self {
-        Self { taint: self.taint | taint, ..self }
+    pub const fn with(self, taint: u8) -> Self {
+        Self { what: self.what, taint: self.taint | taint }
     }
 
     /// Its text; an [`UNKNOWN`] if it has none.
-    pub fn bytes(&self) -> Vec<u8> {
-        match &self.what {
-            What::Text(text) => text.clone(),
-            _ => vec![UNKNOWN],
+    pub const fn bytes(&self) -> &'t [u8] {
+        match self.what {
+            What::Text(text) => text,
+            _ => &[UNKNOWN],
         }
     }
 
     /// Its text, if all of it is known.
-    pub fn known(&self) -> Option<&[u8]> {
-        match &self.what {
+    pub fn known(&self) -> Option<&'t [u8]> {
+        match self.what {
             What::Text(text) if !text.contains(&UNKNOWN) => Some(text),
             _ => None,
         }
     }
 
     /// The same as characters.
-    pub fn known_text(&self) -> Option<&str> {
+    pub fn known_text(&self) -> Option<&'t str> {
         std::str::from_utf8(self.known()?).ok()
     }
 
     /// What it is called, if it is not the code's own.
-    pub fn named(&self) -> Option<&str> {
-        match &self.what {
+    pub const fn named(&self) -> Option<&'t str> {
+        match self.what {
             What::Name(name) => Some(name),
             _ => None,
         }
     }
 
     /// Its elements; for what has none, nothing.
-    pub fn elements(&self) -> &[Value] {
-        match &self.what {
+    pub const fn elements(&self) -> &'t [Self] {
+        match self.what {
             What::List(all) => all,
             _ => &[],
         }
@@ -101,7 +109,7 @@ impl Value {
 
     /// Where it and everything in it came from.
     pub fn whole_taint(&self) -> u8 {
-        match &self.what {
+        match self.what {
             What::List(all) => all.iter().fold(self.taint, |taint, one| taint | one.whole_taint()),
             What::Map(all) => {
                 all.iter().fold(self.taint, |taint, (_, one)| taint | one.whole_taint())
@@ -111,32 +119,31 @@ impl Value {
     }
 
     /// The texts of `parts`, one behind the other.
-    pub fn joined<'v>(parts: impl IntoIterator<Item = &'v Value>) -> Self {
-        let (mut text, mut taint) = (Vec::new(), 0);
+    pub fn joined(arena: &'t Arena, parts: impl IntoIterator<Item = Self>) -> Self {
+        let (mut text, mut taint) = (arena.list(), 0);
         for part in parts {
             taint |= part.whole_taint();
             let piece = part.bytes();
             // One mark is as good as two.
-            let is_double = piece == [UNKNOWN] && text.last() == Some(&UNKNOWN);
-            if !is_double {
-                text.extend_from_slice(&piece);
+            let is_double = *piece == [UNKNOWN] && text.last() == Some(&UNKNOWN);
+            if !is_double && text.len() <= LONGEST.0 {
+                text.extend_from_slice(piece);
             }
         }
         if text.len() > LONGEST.0 {
             return Self::tainted(taint);
         }
-        Self { what: What::Text(text), taint }
+        Self::text(arena.done(text)).with(taint)
     }
 
     /// A list.
-    pub fn list(mut all: Vec<Value>) -> Self {
-        all.truncate(LONGEST.1);
-        Self::from(What::List(all))
+    pub fn list(all: &'t [Self]) -> Self {
+        What::List(all.get(..LONGEST.1).unwrap_or(all)).into()
     }
 }
 
-impl From<What> for Value {
-    fn from(what: What) -> Self {
+impl<'t> From<What<'t>> for Value<'t> {
+    fn from(what: What<'t>) -> Self {
         Self { what, taint: 0 }
     }
 }

@@ -107,11 +107,7 @@ impl Desk {
                 effects: known.effects,
             };
         };
-        let masked = |value: Value| {
-            let text = value.to_string();
-            let line = self.redaction.line(text.as_bytes());
-            serde_json::from_slice(&line).unwrap_or_default()
-        };
+        let masked = |value: Value| self.redaction.event(value);
         let (decision, reason, is_kept) = match asker.ask(&self.config, (question, &known), masked)
         {
             Outcome::Said(said, is_kept) => {
@@ -170,10 +166,7 @@ impl Desk {
             "scripts": scripts,
             "took_us": u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         });
-        let text = event.to_string();
-        let line = self.redaction.line(text.as_bytes());
-        let event = serde_json::from_slice(&line).unwrap_or(event);
-        record::note(&self.environment, event)
+        record::note(&self.environment, self.redaction.event(event))
     }
 }
 

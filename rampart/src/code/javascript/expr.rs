@@ -1,39 +1,49 @@
 //! JavaScript's expressions.
 
 use super::JavaScript;
+use crate::code::arena::List;
 use crate::code::lowered::{Argument, Expr};
-use crate::code::syntax::{Source, inline, literal, one_of};
+use crate::code::syntax::{Source, one_of};
 use oxc_ast::ast::{self, Expression as Tree};
 use oxc_span::GetSpan;
 use oxc_syntax::operator::BinaryOperator;
 
-impl Source<'_, JavaScript> {
-    pub(super) fn expr(&mut self, expr: &Tree<'_>) -> Expr {
+impl<'t> Source<'t, JavaScript> {
+    pub(super) fn expr(&mut self, expr: &Tree<'t>) -> Expr<'t> {
         self.deeper(|source| source.expr_here(expr))
     }
 
-    fn boxed(&mut self, expr: &Tree<'_>) -> Box<Expr> {
-        Box::new(self.expr(expr))
+    fn boxed(&mut self, expr: &Tree<'t>) -> &'t Expr<'t> {
+        self.arena.put(self.expr(expr))
     }
 
-    fn expr_here(&mut self, expr: &Tree<'_>) -> Expr {
+    fn exprs<const N: usize>(&mut self, all: [&Tree<'t>; N]) -> &'t [Expr<'t>] {
+        self.arena.all(all.map(|one| self.expr(one)))
+    }
+
+    /// The only argument of a call.
+    fn argument(&self, value: Expr<'t>) -> &'t [Argument<'t>] {
+        self.arena.all([Argument { name: None, value, is_spread: false }])
+    }
+
+    fn expr_here(&mut self, expr: &Tree<'t>) -> Expr<'t> {
         match expr {
-            Tree::Identifier(one) => Expr::Name(one.name.to_string()),
-            Tree::ThisExpression(_) => Expr::Name("this".to_owned()),
+            Tree::Identifier(one) => Expr::Name(one.name.as_str()),
+            Tree::ThisExpression(_) => Expr::Name("this"),
             Tree::NumericLiteral(_) => self.number(expr),
-            Tree::StringLiteral(one) => literal(one.value.as_bytes()),
+            Tree::StringLiteral(one) => self.literal(one.value.as_str().as_bytes()),
             Tree::TemplateLiteral(one) => self.template(one),
             Tree::TaggedTemplateExpression(one) => {
                 let function = self.boxed(&one.tag);
                 let value = self.template(&one.quasi);
-                Expr::Call(function, vec![Argument { name: None, value, is_spread: false }])
+                Expr::Call(function, self.argument(value))
             }
             Tree::CallExpression(one) => self.call(&one.callee, &one.arguments),
             Tree::NewExpression(one) => self.call(&one.callee, &one.arguments),
             Tree::ImportExpression(one) => {
                 let value = self.expr(&one.source);
-                let function = Box::new(Expr::Name("require".to_owned()));
-                Expr::Call(function, vec![Argument { name: None, value, is_spread: false }])
+                let function = self.arena.put(Expr::Name("require"));
+                Expr::Call(function, self.argument(value))
             }
             Tree::ChainExpression(one) => match &one.expression {
                 ast::ChainElement::CallExpression(call) => self.call(&call.callee, &call.arguments),
@@ -43,40 +53,41 @@ impl Source<'_, JavaScript> {
                 }
             },
             Tree::BinaryExpression(one) => self.binary(one),
-            Tree::LogicalExpression(one) => {
-                Expr::OneOf(vec![self.expr(&one.left), self.expr(&one.right)])
-            }
+            Tree::LogicalExpression(one) => Expr::OneOf(self.exprs([&one.left, &one.right])),
             Tree::ConditionalExpression(one) => {
                 let parts = [&one.test, &one.consequent, &one.alternate];
-                Expr::OneOf(parts.map(|part| self.expr(part)).into())
+                Expr::OneOf(self.exprs(parts))
             }
             Tree::UnaryExpression(one) => match &one.argument {
                 Tree::NumericLiteral(_) => self.number(expr),
-                argument => Expr::Other(vec![self.expr(argument)]),
+                argument => Expr::Other(self.exprs([argument])),
             },
             Tree::ArrayExpression(one) => self.array(one),
             Tree::ObjectExpression(one) => self.object(one),
             Tree::ArrowFunctionExpression(one) => Expr::Function(self.arrow(one)),
             Tree::FunctionExpression(one) => Expr::Function(self.function(one)),
-            Tree::ClassExpression(one) => inline(self.class(one)),
+            Tree::ClassExpression(one) => {
+                let body = self.class(one);
+                self.inline(body)
+            }
             Tree::AssignmentExpression(one) => {
                 let target = self.target(&one.left);
                 let value = self.boxed(&one.right);
                 match one.operator.is_assign() {
-                    true => Expr::Assigned(target, value),
-                    false => Expr::Other(vec![*value]),
+                    true => Expr::Assigned(self.arena.put(target), value),
+                    false => Expr::Other(std::slice::from_ref(value)),
                 }
             }
             Tree::AwaitExpression(one) => self.expr(&one.argument),
             Tree::SequenceExpression(one) => {
-                one_of(one.expressions.iter().map(|part| self.expr(part)).collect())
+                one_of(self.arena.all(one.expressions.iter().map(|part| self.expr(part))))
             }
             other => self.wrapped(other),
         }
     }
 
     /// Expressions around others that change nothing of them, and what gives nothing that is known.
-    fn wrapped(&mut self, expr: &Tree<'_>) -> Expr {
+    fn wrapped(&mut self, expr: &Tree<'t>) -> Expr<'t> {
         match expr {
             Tree::ParenthesizedExpression(one) => self.expr(&one.expression),
             Tree::TSAsExpression(one) => self.expr(&one.expression),
@@ -85,11 +96,19 @@ impl Source<'_, JavaScript> {
             Tree::TSNonNullExpression(one) => self.expr(&one.expression),
             Tree::TSInstantiationExpression(one) => self.expr(&one.expression),
             Tree::YieldExpression(one) => {
-                Expr::Other(one.argument.iter().map(|value| self.expr(value)).collect())
+                Expr::Other(self.arena.all(one.argument.iter().map(|value| self.expr(value))))
             }
-            Tree::PrivateInExpression(one) => Expr::Other(vec![self.expr(&one.right)]),
-            Tree::JSXElement(one) => Expr::Other(self.element(one)),
-            Tree::JSXFragment(one) => Expr::Other(self.children(&one.children)),
+            Tree::PrivateInExpression(one) => Expr::Other(self.exprs([&one.right])),
+            Tree::JSXElement(one) => {
+                let mut all = self.arena.list();
+                self.element(one, &mut all);
+                Expr::Other(self.arena.done(all))
+            }
+            Tree::JSXFragment(one) => {
+                let mut all = self.arena.list();
+                self.children(&one.children, &mut all);
+                Expr::Other(self.arena.done(all))
+            }
             Tree::V8IntrinsicExpression(_) => {
                 self.is_cut = true;
                 Expr::default()
@@ -98,42 +117,44 @@ impl Source<'_, JavaScript> {
         }
     }
 
-    pub(super) fn member(&mut self, of: &ast::MemberExpression<'_>) -> Expr {
+    pub(super) fn member(&mut self, of: &ast::MemberExpression<'t>) -> Expr<'t> {
         match of {
             ast::MemberExpression::StaticMemberExpression(one) => {
-                Expr::Member(self.boxed(&one.object), one.property.name.to_string())
+                Expr::Member(self.boxed(&one.object), one.property.name.as_str())
             }
             ast::MemberExpression::ComputedMemberExpression(one) => {
                 Expr::Index(self.boxed(&one.object), self.boxed(&one.expression))
             }
-            ast::MemberExpression::PrivateFieldExpression(one) => {
-                Expr::Member(self.boxed(&one.object), format!("#{}", one.field.name))
-            }
+            ast::MemberExpression::PrivateFieldExpression(one) => Expr::Member(
+                self.boxed(&one.object),
+                self.arena.joined(["#", one.field.name.as_str()]),
+            ),
         }
     }
 
     /// A number as it is written.
-    fn number(&self, expr: &Tree<'_>) -> Expr {
+    fn number(&self, expr: &Tree<'t>) -> Expr<'t> {
         let span = expr.span();
-        Expr::Text(self.between(span.start, span.end).as_bytes().to_vec())
+        Expr::Text(self.between(span.start, span.end).as_bytes())
     }
 
-    fn template(&mut self, of: &ast::TemplateLiteral<'_>) -> Expr {
-        let mut parts = Vec::new();
+    fn template(&mut self, of: &ast::TemplateLiteral<'t>) -> Expr<'t> {
+        let mut parts = self.arena.list();
         let mut values = of.expressions.iter();
         for text in &of.quasis {
             let text = text.value.cooked.as_ref().unwrap_or(&text.value.raw);
             if !text.is_empty() {
-                parts.push(literal(text.as_bytes()));
+                parts.push(self.literal(text.as_str().as_bytes()));
             }
             parts.extend(values.next().map(|value| self.expr(value)));
         }
-        Expr::Joined(parts)
+        Expr::Joined(self.arena.done(parts))
     }
 
-    fn call(&mut self, callee: &Tree<'_>, arguments: &[ast::Argument<'_>]) -> Expr {
+    fn call(&mut self, callee: &Tree<'t>, arguments: &[ast::Argument<'t>]) -> Expr<'t> {
         let function = self.boxed(callee);
-        let mut all = Vec::with_capacity(arguments.len());
+        let mut all = self.arena.list();
+        all.reserve(arguments.len());
         for one in arguments {
             let (value, is_spread) = match one {
                 ast::Argument::SpreadElement(inner) => (self.expr(&inner.argument), true),
@@ -143,15 +164,16 @@ impl Source<'_, JavaScript> {
             };
             all.push(Argument { name: None, value, is_spread });
         }
-        Expr::Call(function, all)
+        Expr::Call(function, self.arena.done(all))
     }
 
-    fn binary(&mut self, one: &ast::BinaryExpression<'_>) -> Expr {
+    fn binary(&mut self, one: &ast::BinaryExpression<'t>) -> Expr<'t> {
         if one.operator != BinaryOperator::Addition {
-            return Expr::Other(vec![self.expr(&one.left), self.expr(&one.right)]);
+            return Expr::Other(self.exprs([&one.left, &one.right]));
         }
         // `a + b + c` is as deep as it is long.
-        let (mut left, mut parts) = (&one.left, vec![self.expr(&one.right)]);
+        let (mut left, mut parts) = (&one.left, self.arena.list());
+        parts.push(self.expr(&one.right));
         while let Tree::BinaryExpression(inner) = left
             && inner.operator == BinaryOperator::Addition
         {
@@ -160,44 +182,45 @@ impl Source<'_, JavaScript> {
         }
         parts.push(self.expr(left));
         parts.reverse();
-        Expr::Joined(parts)
+        Expr::Joined(self.arena.done(parts))
     }
 
-    fn array(&mut self, of: &ast::ArrayExpression<'_>) -> Expr {
-        let mut all = Vec::new();
+    fn array(&mut self, of: &ast::ArrayExpression<'t>) -> Expr<'t> {
+        let mut all = self.arena.list();
         for one in &of.elements {
             all.push(match one {
                 ast::ArrayExpressionElement::SpreadElement(inner) => {
-                    Expr::Other(vec![self.expr(&inner.argument)])
+                    Expr::Other(self.exprs([&inner.argument]))
                 }
                 other => other.as_expression().map(|value| self.expr(value)).unwrap_or_default(),
             });
         }
-        Expr::List(all)
+        Expr::List(self.arena.done(all))
     }
 
-    fn object(&mut self, of: &ast::ObjectExpression<'_>) -> Expr {
-        let mut pairs = Vec::new();
+    fn object(&mut self, of: &ast::ObjectExpression<'t>) -> Expr<'t> {
+        let mut pairs = self.arena.list();
         for one in &of.properties {
             pairs.push(match one {
                 ast::ObjectPropertyKind::ObjectProperty(one) => {
                     let key = match &one.key {
-                        ast::PropertyKey::StaticIdentifier(name) => literal(name.name.as_bytes()),
+                        ast::PropertyKey::StaticIdentifier(name) => {
+                            self.literal(name.name.as_str().as_bytes())
+                        }
                         key => key.as_expression().map(|key| self.expr(key)).unwrap_or_default(),
                     };
                     (key, self.expr(&one.value))
                 }
                 ast::ObjectPropertyKind::SpreadProperty(one) => {
-                    (Expr::Text(Vec::new()), self.expr(&one.argument))
+                    (Expr::Text(&[]), self.expr(&one.argument))
                 }
             });
         }
-        Expr::Map(pairs)
+        Expr::Map(self.arena.done(pairs))
     }
 
     /// What stands in the tag of an element and between its tags.
-    fn element(&mut self, of: &ast::JSXElement<'_>) -> Vec<Expr> {
-        let mut all = Vec::new();
+    fn element(&mut self, of: &ast::JSXElement<'t>, all: &mut List<'t, Expr<'t>>) {
         for one in &of.opening_element.attributes {
             match one {
                 ast::JSXAttributeItem::Attribute(one) => match &one.value {
@@ -205,30 +228,28 @@ impl Source<'_, JavaScript> {
                         all.extend(value.expression.as_expression().map(|value| self.expr(value)));
                     }
                     Some(ast::JSXAttributeValue::Element(inner)) => {
-                        all.extend(self.deeper(|source| source.element(inner)));
+                        self.deeper(|source| source.element(inner, all));
                     }
                     Some(ast::JSXAttributeValue::Fragment(inner)) => {
-                        all.extend(self.deeper(|source| source.children(&inner.children)));
+                        self.deeper(|source| source.children(&inner.children, all));
                     }
                     Some(ast::JSXAttributeValue::StringLiteral(_)) | None => {}
                 },
                 ast::JSXAttributeItem::SpreadAttribute(one) => all.push(self.expr(&one.argument)),
             }
         }
-        all.extend(self.children(&of.children));
-        all
+        self.children(&of.children, all);
     }
 
-    fn children(&mut self, of: &[ast::JSXChild<'_>]) -> Vec<Expr> {
-        let mut all = Vec::new();
+    fn children(&mut self, of: &[ast::JSXChild<'t>], all: &mut List<'t, Expr<'t>>) {
         for one in of {
             match one {
                 ast::JSXChild::Text(_) => {}
                 ast::JSXChild::Element(inner) => {
-                    all.extend(self.deeper(|source| source.element(inner)))
+                    self.deeper(|source| source.element(inner, all));
                 }
                 ast::JSXChild::Fragment(inner) => {
-                    all.extend(self.deeper(|source| source.children(&inner.children)));
+                    self.deeper(|source| source.children(&inner.children, all));
                 }
                 ast::JSXChild::ExpressionContainer(inner) => {
                     all.extend(inner.expression.as_expression().map(|value| self.expr(value)));
@@ -236,6 +257,5 @@ impl Source<'_, JavaScript> {
                 ast::JSXChild::Spread(inner) => all.push(self.expr(&inner.expression)),
             }
         }
-        all
     }
 }

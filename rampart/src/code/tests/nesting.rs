@@ -154,3 +154,15 @@ fn floods_are_read_to_no_end_and_end_nothing() {
         assert!(named(language, name, &text).iter().any(|one| one.kind == Kind::Unknown));
     }
 }
+
+/// Values take memory until all is read: past a limit, what follows is not known.
+#[test]
+fn memory_has_an_end() {
+    let long = format!("import os\ns = '{}'\n", "a".repeat(60_000));
+    let read = |lines: usize| {
+        let text = format!("{long}{}os.remove('x')\n", "t = s + 'b'\n".repeat(lines));
+        kinds(Language::Python, &text)
+    };
+    assert_eq!(read(100), ["deletes"]);
+    assert!(read(20_000).contains(&"unknown"));
+}
