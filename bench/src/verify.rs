@@ -15,8 +15,18 @@ const ROUNDS: usize = 1000;
 /// Most that an answer may take, in microseconds.
 const BUDGET: f64 = 1000.0;
 
-/// The script: what people write for a month's report.
-const SCRIPT: &str = include_str!("../../rampart/tests/verify/cases/benign_long.txt");
+/// Scripts as people write them, by language: what runs them, what they are called, and the text. The first line of the
+/// first says what is expected of what stands below it.
+const SCRIPTS: [(&str, &str, &str, &str); 3] = [
+    (
+        "Python",
+        "python3",
+        "report.py",
+        include_str!("../../rampart/tests/verify/cases/benign_long.txt"),
+    ),
+    ("JavaScript", "node", "report.js", include_str!("../scripts/report.js")),
+    ("shell", "bash", "release.sh", include_str!("../scripts/release.sh")),
+];
 
 /// The service; it ends with this value.
 struct Service(Child);
@@ -34,16 +44,9 @@ impl Drop for Service {
 /// If the service cannot be started or does not answer as it should.
 pub fn measure(program: &Path, work: &Path, report: &mut Report) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("verify: {error}");
-    // The first line of the file says what is expected of the script below it.
-    let (_, script) = SCRIPT.split_once('\n').ok_or("no script")?;
-    std::fs::write(work.join("report.py"), script).map_err(failed)?;
     let config = work.join("verify.yaml");
     std::fs::write(&config, format!("rate: {}\n", 10 * ROUNDS)).map_err(failed)?;
     let (_service, socket) = start(program, work, &config)?;
-    let question = format!(
-        r#"{{"tool": "exec", "params": {{"command": "python3 report.py", "cwd": "{}"}}}}"#,
-        work.display()
-    );
     let request = |start: &str, body: &str| {
         format!(
             "{start} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
@@ -51,21 +54,35 @@ pub fn measure(program: &Path, work: &Path, report: &mut Report) -> Result<(), S
             body.len()
         )
     };
-    let asked = request("POST /verify", &question);
+    let mut questions = Vec::new();
+    for (language, interpreter, name, text) in SCRIPTS {
+        let script = text.strip_prefix("===").and_then(|rest| rest.split_once('\n'));
+        let script = script.map_or(text, |(_, script)| script);
+        std::fs::write(work.join(name), script).map_err(failed)?;
+        let question = format!(
+            r#"{{"tool": "exec", "params": {{"command": "{interpreter} {name}", "cwd": "{}"}}}}"#,
+            work.display()
+        );
+        let what = format!("{language}, {} lines", script.lines().count());
+        questions.push((what, request("POST /verify", &question), Vec::new()));
+    }
     let bare = request("GET /health", "");
-    let (mut answers, mut healths) = (Vec::new(), Vec::new());
+    let mut healths = Vec::new();
     for _ in 0..ROUNDS {
-        let (took, said) = said(&socket, &asked).map_err(failed)?;
-        if !said.contains("\"decision\":\"allow\"") {
-            return Err(format!("verify: it says {said}"));
+        for (what, question, answers) in &mut questions {
+            let (took, said) = said(&socket, question).map_err(failed)?;
+            if !said.contains("\"by\":\"effects\"") {
+                return Err(format!("verify: {what}: it says {said}"));
+            }
+            answers.push(took);
         }
-        answers.push(took);
         healths.push(self::said(&socket, &bare).map_err(failed)?.0);
     }
-    let lines = script.lines().count();
-    let what = format!("verify serve: the embedded answer on a script of {lines} lines, p50");
-    report.absolute(&what, quantile(&mut answers, 0.5), "µs", Some(BUDGET));
-    report.absolute("the same, p99", quantile(&mut answers, 0.99), "µs", None);
+    for (what, _, mut answers) in questions {
+        let what = format!("verify serve: the embedded answer on a script in {what}, p50");
+        report.absolute(&what, quantile(&mut answers, 0.5), "µs", Some(BUDGET));
+        report.absolute("the same, p99", quantile(&mut answers, 0.99), "µs", None);
+    }
     report.absolute(
         "whether it is there (GET /health), p50",
         quantile(&mut healths, 0.5),

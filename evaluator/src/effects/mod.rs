@@ -7,6 +7,7 @@
 //! `rm -rf /x` does. What is said is a description, not a promise: a program that is not in the
 //! table has the effect [`Kind::Unknown`].
 
+mod marks;
 mod place;
 mod sets;
 mod special;
@@ -14,6 +15,7 @@ mod table;
 
 use crate::command::{Command, CommandFlags, Outcome, RedirectOp, Tree, UNKNOWN, Via, WordFlags};
 use crate::path::file_name;
+use place::Room;
 pub use place::{Around, Place, is_disk};
 pub use sets::{Kind, Kinds};
 use table::{Operands, Row};
@@ -237,13 +239,16 @@ impl<'t> One<'_, '_, 't> {
         }
     }
 
-    fn place(&self, path: &[u8]) -> Place {
-        place::of(&self.tree, self.command, self.around, path)
+    /// `path` made absolute and clean, in `room`.
+    fn whole<'r>(&self, path: &[u8], room: &'r mut Room) -> Option<&'r [u8]> {
+        place::absolute(&self.tree, self.command, self.around, path, room)
     }
 
     fn deletes(&mut self, path: &'t [u8]) {
         self.say(Kind::Deletes, path);
-        match self.place(path) {
+        let mut room = place::ROOM;
+        let whole = self.whole(path, &mut room);
+        match place::of(self.command, self.around, path, whole) {
             Place::Inside | Place::Temporary | Place::Nowhere => {}
             Place::Outside => self.say(Kind::DeletesOutside, path),
             Place::Unknown => self.say(Kind::DeletesUnknown, path),
@@ -251,7 +256,9 @@ impl<'t> One<'_, '_, 't> {
     }
 
     fn writes(&mut self, path: &'t [u8]) {
-        let place = self.place(path);
+        let mut room = place::ROOM;
+        let whole = self.whole(path, &mut room);
+        let place = place::of(self.command, self.around, path, whole);
         if place == Place::Nowhere {
             return;
         }
@@ -259,18 +266,23 @@ impl<'t> One<'_, '_, 't> {
         if place == Place::Outside {
             self.say(Kind::WritesOutside, path);
         }
-        if place::persists(&self.tree, self.command, self.around, path) {
+        if place::persists(whole.unwrap_or(path)) {
             self.say(Kind::Persists, path);
         }
-        if place::is_system(&self.tree, self.command, self.around, path) {
+        if whole.is_some_and(place::is_system) {
             self.say(Kind::ChangesSystem, path);
         }
     }
 
     fn reads(&mut self, path: &'t [u8]) {
-        if place::is_secret(&self.tree, self.command, self.around, path) {
+        let mut room = place::ROOM;
+        if self.is_secret(path, &mut room) {
             self.say(Kind::ReadsSecret, path);
         }
+    }
+
+    fn is_secret(&self, path: &[u8], room: &mut Room) -> bool {
+        place::may_be_secret(path) && place::is_secret(self.whole(path, room).unwrap_or(path))
     }
 
     /// Tells secret files among the words of a program that may read what it is given.
@@ -278,10 +290,11 @@ impl<'t> One<'_, '_, 't> {
         if table::reads_nothing(name) {
             return;
         }
+        let mut room = place::ROOM;
         let words = self.words();
         for word in words.filter(|word| word.first() != Some(&UNKNOWN)) {
             let path = place::embedded(word);
-            if place::is_secret(&self.tree, self.command, self.around, path) {
+            if self.is_secret(path, &mut room) {
                 self.say(Kind::ReadsSecret, path);
             }
         }

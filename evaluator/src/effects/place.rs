@@ -9,6 +9,12 @@ use crate::request::{Cwd, Request};
 /// Longest path that is looked at.
 const LONGEST: usize = 4096;
 
+/// Where a path is made absolute. Clearing it is what costs, so whoever looks at several has one for all.
+pub type Room = [u8; LONGEST];
+
+/// One that is empty.
+pub const ROOM: Room = [0; LONGEST];
+
 /// What a command's paths are seen from.
 #[derive(Clone, Copy, Debug)]
 pub struct Around<'a> {
@@ -153,13 +159,12 @@ pub fn embedded(word: &[u8]) -> &[u8] {
     path.strip_prefix(b"file://").unwrap_or(path)
 }
 
-/// Where `path`, an operand of `command`, leads.
-pub fn of(tree: &Tree<'_>, command: &Command, around: &Around<'_>, path: &[u8]) -> Place {
+/// Where `path`, an operand of `command`, leads; `whole` is what it is made absolute.
+pub fn of(command: &Command, around: &Around<'_>, path: &[u8], whole: Option<&[u8]>) -> Place {
     if entries(NOWHERE).any(|entry| entry == path) || path.is_empty() {
         return Place::Nowhere;
     }
-    let mut room = [0; LONGEST];
-    let Some(path) = absolute(tree, command, around, path, &mut room) else {
+    let Some(path) = whole else {
         return Place::Unknown;
     };
     if entries(NOWHERE).any(|entry| entry == path) || path.starts_with(b"/dev/fd/") {
@@ -180,26 +185,25 @@ pub fn of(tree: &Tree<'_>, command: &Command, around: &Around<'_>, path: &[u8]) 
     Place::Outside
 }
 
-/// Whether `path` names a file that holds credentials.
-pub fn is_secret(tree: &Tree<'_>, command: &Command, around: &Around<'_>, path: &[u8]) -> bool {
+/// Whether `path`, as it is spelled, may be a file that holds credentials; not if it says that it is a sample.
+pub fn may_be_secret(path: &[u8]) -> bool {
     let samples = ".example\n.sample\n.template\n.dist\n.pub";
-    if path.len() < 4 || entries(samples).any(|end| path.ends_with(end)) {
-        return false;
-    }
-    named(tree, command, around, path, SECRETS)
+    path.len() >= 4 && !entries(samples).any(|end| path.ends_with(end))
+}
+
+/// Whether `path` names a file that holds credentials. Where it is not known what a path is relative to, its name
+/// alone has to say it, here and below.
+pub fn is_secret(path: &[u8]) -> bool {
+    named(path, SECRETS)
 }
 
 /// Whether the content of the file at `path` runs later.
-pub fn persists(tree: &Tree<'_>, command: &Command, around: &Around<'_>, path: &[u8]) -> bool {
-    named(tree, command, around, path, LATER)
+pub fn persists(path: &[u8]) -> bool {
+    named(path, LATER)
 }
 
-/// Whether `path` leads into a directory that belongs to the machine, or to a disk.
-pub fn is_system(tree: &Tree<'_>, command: &Command, around: &Around<'_>, path: &[u8]) -> bool {
-    let mut room = [0; LONGEST];
-    let Some(path) = absolute(tree, command, around, path, &mut room) else {
-        return false;
-    };
+/// Whether an absolute path leads into a directory that belongs to the machine, or to a disk.
+pub fn is_system(path: &[u8]) -> bool {
     let below = |start: &[u8]| {
         path.strip_prefix(start).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
     };
@@ -213,16 +217,7 @@ pub fn is_disk(path: &[u8]) -> bool {
     entries(disks).any(|start| path.starts_with(start))
 }
 
-fn named(
-    tree: &Tree<'_>,
-    command: &Command,
-    around: &Around<'_>,
-    path: &[u8],
-    patterns: &'static str,
-) -> bool {
-    let mut room = [0; LONGEST];
-    // Where it is not known what it is relative to, its name alone has to say it.
-    let path = absolute(tree, command, around, path, &mut room).unwrap_or(path);
+fn named(path: &[u8], patterns: &'static str) -> bool {
     if file_name(path).is_empty() {
         return false;
     }
@@ -235,12 +230,12 @@ fn named(
 }
 
 /// `path` made absolute and clean.
-fn absolute<'r>(
+pub fn absolute<'r>(
     tree: &Tree<'_>,
     command: &Command,
     around: &Around<'_>,
     path: &[u8],
-    room: &'r mut [u8; LONGEST],
+    room: &'r mut Room,
 ) -> Option<&'r [u8]> {
     if path.first() == Some(&UNKNOWN) {
         return None;

@@ -2,6 +2,7 @@
 //! `special`.
 
 use super::Kind;
+use super::marks::{self, Line, Set};
 use crate::list::is_listed;
 
 /// Which operands an effect is on.
@@ -103,27 +104,25 @@ macro_rules! rows {
     };
 }
 
-fn lines(text: &'static str) -> impl Iterator<Item = &'static [u8]> {
-    text.as_bytes().split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
-}
-
 /// The lines about the program `name`.
 pub fn rows(name: &[u8]) -> impl Iterator<Item = Row> {
-    lines(ROWS).filter_map(move |line| Row::of(line, name))
+    marks::about(ROWS, &LINES, name).filter_map(move |line| Row::of(line, name))
 }
 
 /// Whether the program `name` has no effect but what it writes to its output, or on its own shell.
 pub fn is_harmless(name: &[u8]) -> bool {
-    is_listed(HARMLESS.as_bytes(), name)
+    static NAMES: Set = Set::of(HARMLESS.as_bytes());
+    NAMES.may_hold(name) && is_listed(HARMLESS.as_bytes(), name)
 }
 
 /// Whether the program `name` does not put out what is in files that it is given.
 pub fn reads_nothing(name: &[u8]) -> bool {
-    is_listed(NO_READERS, name)
+    static NAMES: Set = Set::of(NO_READERS);
+    NAMES.may_hold(name) && is_listed(NO_READERS, name)
 }
 
 /// Programs that only compute, look, or print.
-static HARMLESS: &str = "[ [[ : true false test echo printf cd pwd pushd popd dirs exit return break continue shift set \
+const HARMLESS: &str = "[ [[ : true false test echo printf cd pwd pushd popd dirs exit return break continue shift set \
     unset export declare typeset local readonly alias unalias read mapfile readarray getopts wait \
     trap type command which whereis hash ulimit umask times let eval exec source . jobs fg bg \
     disown builtin shopt bind complete cat tac head tail less more most bat nl od xxd hexdump \
@@ -142,7 +141,7 @@ static HARMLESS: &str = "[ [[ : true false test echo printf cd pwd pushd popd di
 
 /// Options of the program `name` whose value is the next word.
 pub fn valued(name: &[u8]) -> &'static [u8] {
-    let found = lines(VALUED).find_map(|line| {
+    let found = marks::about(VALUED, &VALUED_LINES, name).find_map(|line| {
         let mut fields = line.split(|byte| *byte == b'|');
         is_listed(fields.next()?, name).then(|| fields.next())?
     });
@@ -150,7 +149,7 @@ pub fn valued(name: &[u8]) -> &'static [u8] {
 }
 
 /// Programs, and behind the `|` such options.
-static VALUED: &str = concat!(
+const VALUED: &str = concat!(
     "git|-C -c --git-dir --work-tree --namespace -m -b -o --message --file\n",
     "kubectl oc|-n --namespace --context --cluster --user --kubeconfig -f --filename -l --selector -o --output -c --container -p\n",
     "helm|-n --namespace --kube-context --kubeconfig -f --values --set --version\n",
@@ -170,7 +169,7 @@ const NO_READERS: &[u8] = b"rm rmdir unlink chmod chown chgrp touch mkdir ls sta
 /// The lines: programs; words that the operands begin with, the alternatives for each behind a `/`; options
 /// of which one has to be there; the kind; the operands. One text: a table of texts would have to be
 /// relocated in every process that loads this.
-static ROWS: &str = rows! {
+const ROWS: &str = rows! {
     // Files.
     ("rm rmdir unlink shred trash rimraf del", "", "", Deletes, All);
     ("git", "clean", "-f --force", Deletes, None);
@@ -263,9 +262,42 @@ static ROWS: &str = rows! {
     ("docker podman", "rm rmi stop kill prune system volume", "", Deletes, None);
 };
 
+/// The same with marks.
+static VALUED_LINES: [Line; marks::count(VALUED)] = marks::lines(VALUED);
+
+/// The same with marks.
+static LINES: [Line; marks::count(ROWS)] = marks::lines(ROWS);
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn lines(text: &'static str) -> impl Iterator<Item = &'static [u8]> {
+        text.as_bytes().split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+    }
+
+    /// What marks pass over is about other programs.
+    #[test]
+    fn marks_hide_nothing() {
+        for (text, marked) in [(ROWS, &LINES[..]), (VALUED, &VALUED_LINES[..])] {
+            let words = |line: &'static [u8]| {
+                line.split(|byte| *byte == b'|').next().unwrap().split(|byte| *byte == b' ')
+            };
+            for name in lines(text).flat_map(words).chain([&b"none"[..], b""]) {
+                let all = lines(text).filter(|line| words(line).any(|word| word == name));
+                let found = marks::about(text, marked, name);
+                let found = found.filter(|line| words(line).any(|word| word == name));
+                assert!(all.eq(found), "{:?}", core::str::from_utf8(name));
+            }
+        }
+        for name in HARMLESS.split(' ') {
+            assert!(is_harmless(name.as_bytes()), "{name}");
+        }
+        for name in NO_READERS.split(|byte| *byte == b' ') {
+            assert!(reads_nothing(name));
+        }
+        assert!(!is_harmless(b"rm") && !is_harmless(b"") && !reads_nothing(b"cat"));
+    }
 
     #[test]
     fn every_line_is_a_row() {

@@ -1,0 +1,123 @@
+//! Marks of names: a few bits for each line of a table of programs, worked out by the compiler, by which most
+//! lines are passed over without looking at them. Plain numbers: nothing of them has to be relocated.
+
+/// A line of a table: where it begins and ends, and the marks of the names in its first field.
+#[derive(Clone, Copy)]
+pub struct Line {
+    begin: u16,
+    end: u16,
+    marks: u64,
+}
+
+/// The mark of a name: one bit.
+pub const fn of(name: &[u8]) -> u64 {
+    let (mut hash, mut rest) = (0_u32, name);
+    while let [byte, behind @ ..] = rest {
+        hash = hash.wrapping_mul(31).wrapping_add(*byte as u32);
+        rest = behind;
+    }
+    1 << ((hash ^ hash >> 6 ^ hash >> 12) % 64)
+}
+
+/// The first name of a text, and what is behind it: names end with a blank, fields with a `|`.
+const fn name(text: &[u8]) -> (&[u8], &[u8]) {
+    let mut length = 0;
+    let mut rest = text;
+    while let [byte, behind @ ..] = rest {
+        if matches!(*byte, b' ' | b'|' | b'\n') {
+            break;
+        }
+        (length, rest) = (length + 1, behind);
+    }
+    (text.split_at(length).0, rest)
+}
+
+/// How many lines a table has.
+pub const fn count(text: &str) -> usize {
+    let (mut lines, mut rest) = (0, text.as_bytes());
+    while let [byte, behind @ ..] = rest {
+        lines += (*byte == b'\n') as usize;
+        rest = behind;
+    }
+    lines
+}
+
+/// The lines of a table, all of which end with a newline.
+pub const fn lines<const N: usize>(text: &str) -> [Line; N] {
+    let mut all = [Line { begin: 0, end: 0, marks: 0 }; N];
+    let (mut left, whole) = (all.as_mut_slice(), text.len());
+    let mut rest = text.as_bytes();
+    while let [line, others @ ..] = left {
+        left = others;
+        line.begin = (whole - rest.len()) as u16;
+        loop {
+            let (one, behind) = name(rest);
+            line.marks |= of(one);
+            rest = behind;
+            match rest {
+                [b' ', behind @ ..] => rest = behind,
+                _ => break,
+            }
+        }
+        while let [byte, behind @ ..] = rest {
+            line.end = (whole - rest.len()) as u16;
+            rest = behind;
+            if *byte == b'\n' {
+                break;
+            }
+        }
+    }
+    all
+}
+
+/// The lines of `text` that may be about the program `name`.
+pub fn about(
+    text: &'static str,
+    lines: &'static [Line],
+    name: &[u8],
+) -> impl Iterator<Item = &'static [u8]> + use<> {
+    let mark = of(name);
+    let marked = lines.iter().filter(move |line| line.marks & mark != 0);
+    marked.filter_map(|line| text.as_bytes().get(line.begin as usize..line.end as usize))
+}
+
+/// A set of names, of which few are in it that are not listed: so many times 64 bits.
+pub struct Set([u64; Set::LENGTH]);
+
+impl Set {
+    const LENGTH: usize = 32;
+
+    /// The names of a list, which stand apart by blanks.
+    pub const fn of(list: &[u8]) -> Self {
+        let mut all = [0; Self::LENGTH];
+        let mut rest = list;
+        loop {
+            let (one, behind) = name(rest);
+            let (place, mark) = (Self::place(one), of(one));
+            let (mut left, mut at) = (all.as_mut_slice(), 0);
+            while let [bits, others @ ..] = left {
+                if at == place {
+                    *bits |= mark;
+                }
+                (left, at) = (others, at + 1);
+            }
+            match behind {
+                [b' ', behind @ ..] => rest = behind,
+                _ => return Self(all),
+            }
+        }
+    }
+
+    const fn place(name: &[u8]) -> usize {
+        match name {
+            [first, .., last] => (*first as usize * 7 + *last as usize) % Self::LENGTH,
+            [only] => *only as usize % Self::LENGTH,
+            [] => 0,
+        }
+    }
+
+    /// Whether `name` may be listed.
+    pub fn may_hold(&self, name: &[u8]) -> bool {
+        self.0.get(Self::place(name)).is_some_and(|bits| bits & of(name) != 0)
+    }
+}
