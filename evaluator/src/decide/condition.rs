@@ -75,9 +75,14 @@ pub struct Judge<'j, 't> {
     pub alike: Alike<'j>,
     /// What commands flow into.
     pub flows: Flows,
+    /// What the program of the command at hand is called, and which command that is.
+    pub named: Cell<Option<(usize, Names<'j>)>>,
     /// What the paths of the command at hand hold.
     pub seen: Seen<'j>,
 }
+
+/// What a program is called ([`Judge::names`]).
+pub type Names<'j> = [Option<&'j [u8]>; 3];
 
 /// A command of the tree and its index.
 pub type At<'t> = (usize, &'t Command);
@@ -117,6 +122,7 @@ impl<'j, 't> Judge<'j, 't> {
             scope: None,
             alike,
             flows: Flows::new(0),
+            named: Cell::new(None),
             seen: Seen::new(seen),
         }
     }

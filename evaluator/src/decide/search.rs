@@ -11,7 +11,7 @@ use crate::request::Call;
 use crate::verdict::RuleMatch;
 
 use super::asks::Asked;
-use super::condition::{At, Judge, Tri};
+use super::condition::{At, Judge, Names, Tri};
 use super::cover;
 use super::flow::Flows;
 use super::found::{Fault, Found};
@@ -96,16 +96,29 @@ impl<'j> Judge<'j, '_> {
     }
 
     /// What the program of a command is called: by its own word, by the file that was named, and
-    /// by the file that this leads to. For the root of shell text: the first word of the text,
-    /// which text patterns start with.
-    pub fn names(&self, index: usize, command: &Command) -> [Option<&'j [u8]>; 3] {
+    /// by the file that this leads to, where these are called otherwise. For the root of shell text: the
+    /// first word of the text, which text patterns start with.
+    pub fn names(&self, index: usize, command: &Command) -> Names<'j> {
+        if let Some((of, names)) = self.named.get()
+            && of == index
+        {
+            return names;
+        }
+        let names = self.find_names(index, command);
+        self.named.set(Some((index, names)));
+        names
+    }
+
+    fn find_names(&self, index: usize, command: &Command) -> Names<'j> {
         let word = self.tree.program(command).map(|(_, text)| file_name(text));
         match self.request.call {
             Call::Exec { file, .. } | Call::Operation { program: file, .. }
                 if index == 0 && !file.is_empty() =>
             {
+                let file = Some(file_name(file));
                 let resolved = self.request.target.resolved.map(file_name);
-                [word, Some(file_name(file)), resolved]
+                let resolved = resolved.filter(|_| resolved != file && resolved != word);
+                [word, file.filter(|_| file != word), resolved]
             }
             Call::Shell(text) if index == 0 => {
                 let mut words = text.trim_ascii().split(u8::is_ascii_whitespace);

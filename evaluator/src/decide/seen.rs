@@ -169,10 +169,10 @@ impl<'j> Judge<'j, '_> {
         record: &NodeRecord,
         command: &Command,
     ) -> Result<Candidates, Fault> {
-        let is_small = is_small(self.tree, command);
-        if is_small && record.count < MANY {
+        if record.count < MANY && is_small(self.tree, command) {
             return Ok(Candidates::ALL);
         }
+        let is_small = is_small(self.tree, command);
         let key = Some(core::ptr::from_ref(command).addr());
         if self.seen.words_of != key {
             let mut recent = Recent::new();
