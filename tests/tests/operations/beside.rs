@@ -21,6 +21,7 @@ static void say(const char *name) { write(1, "other ", 6); write(1, name, strlen
 int open(const char *path, int flags, ...) {
     say("open");
     if (strstr(path, "/elsewhere")) path = "open/file";
+    if (strstr(path, "/astray")) path = "vault/secret";
     va_list more; va_start(more, flags);
     return NEXT(open)(path, flags, va_arg(more, int));
 }
@@ -64,6 +65,25 @@ fn it_gets_its_turn() {
                 assert_eq!(said, (*printed, ""), "{has_rules}: {function} {path}");
             }
         }
+    }
+}
+
+/// What it opens in place of the path that it was given is looked at for reading; writing is judged by that path
+/// alone, which the threat model says.
+#[test]
+fn where_it_goes_astray_is_seen_in_reading() {
+    let place = Place::new();
+    let other = other(&place.guard, OTHER, &[]);
+    let program = place.guard.path("operations");
+    assert!(probe("operations", LibC::Glibc, &program), "cc is not installed");
+    let both = format!("{}:{other}", library().display());
+    for (function, printed) in
+        [("open", "other open\nPermission denied\n"), ("open-write", "other open\nok\n")]
+    {
+        let mut command = place.guard.command(&program);
+        command.args([function, &place.filled("@O/astray")]).env("LD_PRELOAD", &both);
+        let ran = run(&mut command, "");
+        assert_eq!(ran.stdout, printed, "{function}: {ran:?}");
     }
 }
 
