@@ -2,25 +2,23 @@
 //! are looked at before there is a verdict (`evaluator::image::gate`). Nothing that a rule may hold
 //! for is ever left out: where no piece of text is sure, every call of that kind is judged.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use evaluator::Action;
 use evaluator::glob;
 use evaluator::image::format::{by, node};
+use evaluator::image::gate::operation::WITH_PATH;
 use evaluator::image::gate::{ALWAYS_SHIFT, operation, slot, windows};
 use evaluator::image::gram::place;
 
 use crate::document::{Condition, Pattern, Policy};
 use crate::index::runs;
 
-/// Kinds of call that have a path.
-const WITH_PATH: u32 = operation::READ | operation::WRITE | operation::DELETE;
-
 /// Kinds of call that have an address.
 const WITH_ADDRESS: u32 = operation::CONNECT | operation::LISTEN;
 
 /// Paths that programs touch all the time: a piece of them tells nothing.
-const COMMON: &str = "/usr/lib/x86_64-linux-gnu/python3/dist-packages/site-packages/node_modules/target/debug/release/deps/build/incremental/.git/objects/refs/heads/.cargo/registry/src/index.crates.io/home/user/root/work/project/main/tests/include/linux/share/locale/LC_MESSAGES/zoneinfo/doc/man/tmp/var/cache/log/etc/proc/self/fd/maps/status/dev/null/shm/sys/kernel/devices/config/__pycache__/encodings/collections/importlib/package.json/README.md/Makefile/.config/.local/state/.cache/bin/sbin/opt/java/jvm/lib64/modules/ssl/certs/ca-certificates/fonts/alternatives/profile/passwd/group/hosts/resolv.conf/nsswitch.conf/ld.so.cache/ld.so.preload/localtime/library/bytes/environment";
+const COMMON: &str = "/usr/lib/x86_64-linux-gnu/python3/dist-packages/site-packages/node_modules/target/debug/release/deps/build/incremental/.git/objects/refs/heads/.cargo/registry/src/index.crates.io/home/user/root/work/project/main/tests/include/linux/share/locale/LC_MESSAGES/zoneinfo/doc/man/tmp/var/cache/log/etc/proc/self/fd/maps/status/dev/null/shm/sys/kernel/devices/config/__pycache__/encodings/collections/importlib/package.json/README.md/Makefile/.config/.local/state/.cache/bin/sbin/opt/java/jvm/lib64/modules/ssl/certs/ca-certificates/fonts/alternatives/profile/passwd/group/hosts/resolv.conf/nsswitch.conf/ld.so.cache/ld.so.preload/localtime/library/bytes/environment/security/profiles/system/multi-user.target.wants/system.conf.d/git-core/contrib/git/groff/group/auto-load/auth/keys/keyboard/keymaps/create/ssh_host_rsa_key/ssh-keys.d/keys-/cron.d/spool";
 
 /// Bytes of paths, the most frequent first; those that are not here are rare.
 const FREQUENT: &str = "etaoinsrlcdpmu/hgbfykvw.x-zjq_";
@@ -38,7 +36,8 @@ enum Need {
 #[derive(Default)]
 pub struct Gate {
     flags: u32,
-    windows: BTreeSet<u32>,
+    /// Each with the kinds of call that need it.
+    windows: BTreeMap<u32, u32>,
 }
 
 impl Gate {
@@ -66,8 +65,8 @@ impl Gate {
                     Need::Windows(windows) if windows.is_empty() => {}
                     Need::Windows(windows) => {
                         self.flags |= about & kinds;
-                        if about & kinds != 0 {
-                            self.windows.extend(windows);
+                        for window in windows.into_iter().filter(|_| about & kinds != 0) {
+                            *self.windows.entry(window).or_default() |= about & kinds;
                         }
                     }
                     Need::Anything => {
@@ -83,23 +82,24 @@ impl Gate {
         if self.flags == 0 {
             return Vec::new();
         }
-        let mut slots = match self.windows.len() {
-            0 => Vec::new(),
+        let len = match self.windows.len() {
+            0 => 0,
             // A quarter full: a path's windows mostly come to an empty slot at once.
-            len => vec![0_u32; (len * 4).next_power_of_two()],
+            len => (len * 4).next_power_of_two(),
         };
-        for window in &self.windows {
-            let mut at = slot(*window, slots.len());
-            while slots.get(at).is_some_and(|found| *found != 0) {
-                at = (at + 1) & (slots.len() - 1);
+        let mut slots = vec![(0_u32, 0_u32); len];
+        for (window, kinds) in &self.windows {
+            let mut at = slot(*window, len);
+            while slots.get(at).is_some_and(|(found, _)| *found != 0) {
+                at = (at + 1) & (len - 1);
             }
             if let Some(empty) = slots.get_mut(at) {
-                *empty = *window;
+                *empty = (*window, *kinds);
             }
         }
-        let mut words = vec![self.flags];
-        words.append(&mut slots);
-        words
+        let windows = slots.iter().map(|(window, _)| *window);
+        let kinds = slots.iter().map(|(_, kinds)| *kinds);
+        std::iter::once(self.flags).chain(windows).chain(kinds).collect()
     }
 }
 

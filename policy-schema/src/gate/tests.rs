@@ -21,6 +21,33 @@ fn only_rules_on_programs_open_the_gate() {
 }
 
 #[test]
+fn a_window_is_for_the_kinds_of_call_that_need_it() {
+    const READ: u32 = operation::READ;
+    const WRITE: u32 = operation::WRITE;
+    const DELETE: u32 = operation::DELETE;
+    let one = |tools: &str, path: &str| {
+        let when = format!("{{action: deny, when: {{path_matches: [{path}]}}}}");
+        let scope = format!("{{tool: [{tools}], by: program}}");
+        format!("  - name: \"{tools}\"\n    match: {scope}\n    rules:\n      - {when}\n")
+    };
+    let policies = one("read", "/etc/shadow")
+        + &one("write, delete", "/srv/zqx/**")
+        + &one("delete", "/etc/shadow")
+        + &one("connect", "/srv/jwkq");
+    let bytes = image(&policies);
+    let gate = Image::open(&bytes).unwrap().gate().unwrap();
+    for (path, kinds) in [
+        ("/etc/shadow", READ | DELETE),
+        ("/srv/zqx/a", WRITE | DELETE),
+        ("/srv/jwkq", 0),
+        ("/srv/zqx/shadow", READ | WRITE | DELETE),
+        ("/usr/bin/env", 0),
+    ] {
+        assert_eq!(gate.may_match(path.as_bytes()), kinds, "{path}");
+    }
+}
+
+#[test]
 fn a_gate_is_as_wide_as_its_rules() {
     const READ: u32 = operation::READ;
     const DELETE: u32 = operation::DELETE;
@@ -65,8 +92,8 @@ fn a_gate_is_as_wide_as_its_rules() {
         }
         if about == READ && always == 0 {
             let path: &[u8] = if rule.contains("ssh") { b"/root/.ssh/a" } else { b"/etc/shadow" };
-            assert!(gate.may_match(path), "{rule}");
-            assert!(!gate.may_match(b"/usr/lib/python3/dist-packages/x.py"), "{rule}");
+            assert_eq!(gate.may_match(path), READ, "{rule}");
+            assert_eq!(gate.may_match(b"/usr/lib/python3/dist-packages/x.py"), 0, "{rule}");
         }
     }
 }

@@ -42,7 +42,8 @@ impl State {
             // With `AT_EMPTY_PATH` the descriptor itself; without it the call fails.
             return named.dir == AT_FDCWD || self.may_change(hook, kinds, named.dir);
         }
-        if !self.is_about(kinds) || !(self.may_hold(kinds, &named) || self.may_lead(&named)) {
+        let may_hold = || self.may_hold(kinds, &named) & kinds != 0 || self.may_lead(kinds, &named);
+        if !self.is_about(kinds) || !may_hold() {
             return true;
         }
         self.all_permit(hook, kinds, named)
@@ -65,7 +66,8 @@ impl State {
         }
         let mut link = PathBytes::<40>::new();
         behind(fd, &mut link).is_none_or(|named| {
-            !self.is_open(kinds) && !self.may_lie(fd, None) || self.all_permit(hook, kinds, named)
+            !self.is_open(kinds) && !self.may_lie(kinds, fd, None)
+                || self.all_permit(hook, kinds, named)
         })
     }
 
@@ -84,10 +86,11 @@ impl State {
         let Some(named) = named.filter(|_| self.is_about(kinds)) else {
             return next();
         };
-        if !self.may_hold(kinds, &named) {
+        let held = self.may_hold(kinds, &named);
+        if held & kinds == 0 {
             match self.open_alone(kinds, &named, flags, mode) {
                 Some(Ok(fd)) if flags & O_DIRECTORY != 0 => {
-                    self.note_clear(&named, fd);
+                    self.note_directory(held, &named, fd);
                     return fd;
                 }
                 Some(Ok(fd)) => return fd,
@@ -96,7 +99,7 @@ impl State {
                     return -1;
                 }
                 None if kinds == READ => return self.judge_opened(hook, &named, next()),
-                None if !self.may_lead_elsewhere(&named) => return next(),
+                None if !self.may_lead_elsewhere(kinds, &named) => return next(),
                 None => {}
             }
         }
@@ -130,7 +133,7 @@ impl State {
     /// judged, whatever becomes of the link, and nobody has read it yet.
     #[inline(never)]
     fn judge_opened(&self, hook: &'static str, named: &Named<'_>, fd: c_int) -> c_int {
-        if fd < 0 || !self.may_lie(fd, Some(named)) {
+        if fd < 0 || !self.may_lie(READ, fd, Some(named)) {
             return fd;
         }
         let mut link = PathBytes::<40>::new();

@@ -75,8 +75,8 @@ pub struct State {
     confined: AtomicBool,
     /// What the evaluator knows that this tree has come by, by this process.
     tainted: AtomicU8,
-    /// Directories in which no rule may hold.
-    clear: [AtomicU64; path::CLEAR],
+    /// Directories, with the kinds of call for which a rule may hold in them.
+    seen: [AtomicU64; path::SEEN],
     /// Directories on the way to which there was a link.
     linked: [AtomicU32; path::LINKED],
     counts: Counts,
@@ -187,18 +187,19 @@ impl State {
         self.gates().iter().any(|gate| gate.is_open(kinds))
     }
 
-    /// Whether some rule may hold for a path with this text.
-    fn may_match(&self, text: &[u8]) -> bool {
-        self.gates().iter().any(|gate| gate.may_match(text))
+    /// The kinds of call on a path with this text for which some rule may hold.
+    fn may_match(&self, text: &[u8]) -> u32 {
+        self.gates().iter().fold(0, |kinds, gate| kinds | gate.may_match(text))
     }
 
-    /// The same for the directory that a path starts at: what stands at its end is followed by a slash there.
-    fn may_match_below(&self, directory: &[u8]) -> bool {
+    /// Those for what is in the directory of that name, beside those for its own name: the end of that is
+    /// followed by a slash there.
+    fn may_match_at_end(&self, directory: &[u8]) -> u32 {
         let mut end = [b'/'; 4];
         for (to, from) in end.iter_mut().rev().skip(1).zip(directory.iter().rev()) {
             *to = *from;
         }
-        self.may_match(directory) || self.may_match(&end)
+        self.may_match(&end)
     }
 
     /// Tells the evaluator what this process brings to its tree, each thing once.

@@ -4,6 +4,7 @@
 use core::ffi::{CStr, c_int};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use evaluator::image::gate::operation::WITH_PATH;
 use libc::{AT_FDCWD, O_CREAT, O_NOFOLLOW, O_PATH, O_TMPFILE};
 
 use super::State;
@@ -14,8 +15,11 @@ use crate::world;
 /// Room for a directory on the host's stack, in bytes. What is longer is judged in full.
 const ROOM: usize = 1024;
 
-/// Directories that are remembered as clear; a power of two.
-pub const CLEAR: usize = 256;
+/// Directories that are remembered with what may hold in them; a power of two.
+pub const SEEN: usize = 256;
+
+/// Every kind of call with a path, where it is not known for which a rule may hold.
+const ANY: u32 = WITH_PATH;
 
 /// Directories that are remembered for a link on the way to them; a power of two.
 pub const LINKED: usize = 64;
@@ -25,19 +29,27 @@ pub const LINKED: usize = 64;
 fn way(path: &[u8]) -> Option<u32> {
     let end = path.iter().rposition(|byte| *byte == b'/')?;
     let (before, _) = path.split_at_checked(end)?;
-    let mut tail = [0; 8];
-    for (to, from) in tail.iter_mut().zip(before.iter().rev()) {
-        *to = *from;
-    }
+    let tail = before.last_chunk().copied().unwrap_or_else(|| {
+        let mut tail = [0; 8];
+        for (to, from) in tail.iter_mut().zip(before) {
+            *to = *from;
+        }
+        tail
+    });
     let mixed = u64::from_le_bytes(tail).wrapping_add(end as u64);
     Some((mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32 | 1)
 }
 
-/// A directory as it is compared: its inode mixed with its device, never 0.
+/// A directory as it is compared: its inode mixed with its device, never 0, with room for kinds of call in the
+/// last bits.
 fn identity(stat: &libc::stat) -> u64 {
     let mixed = stat.st_dev.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29) ^ stat.st_ino;
-    mixed | 1 << 63
+    (mixed | 1 << 60) << KINDS
 }
+
+/// Bits that [`ANY`] takes.
+const KINDS: u32 = 3;
+const _: () = assert!(ANY >> KINDS == 0);
 
 /// A path as a call was given it.
 #[derive(Clone, Copy)]
@@ -73,61 +85,72 @@ impl Named<'_> {
 }
 
 impl State {
-    /// Whether a rule may hold for the path as it is spelled.
-    pub fn may_hold(&self, kinds: u32, named: &Named<'_>) -> bool {
-        if self.is_open(kinds) || self.may_match(named.path.to_bytes()) {
-            return true;
+    /// The kinds of call on the path, as it is spelled, for which a rule may hold. As soon as one of `kinds`,
+    /// those of the call that is made, is among them, no others are looked for.
+    pub fn may_hold(&self, kinds: u32, named: &Named<'_>) -> u32 {
+        if self.is_open(kinds) {
+            return ANY;
         }
-        !named.is_absolute() && !self.is_confined() && self.may_hold_below(named)
+        let spelled = self.may_match(named.path.to_bytes());
+        if spelled & kinds != 0 || named.is_absolute() || self.is_confined() {
+            return spelled;
+        }
+        spelled | self.may_hold_below(named)
     }
 
     #[inline(never)]
-    fn may_hold_below(&self, named: &Named<'_>) -> bool {
+    fn may_hold_below(&self, named: &Named<'_>) -> u32 {
         let known = match named.dir {
             AT_FDCWD => None,
             // A walk through a tree asks for the same directory again and again, and its path costs
             // six times as much as its identity.
             dir => sys::stat_of(dir).ok().map(|stat| identity(&stat)),
         };
-        if known.is_some_and(|known| self.is_clear(known)) {
-            return false;
+        if let Some(kinds) = known.and_then(|known| self.seen(known)) {
+            return kinds;
         }
         let mut base = PathBytes::<ROOM>::new();
         match named.base(&mut base) {
-            Ok(base) if self.may_match_below(base) => true,
-            Ok(_) => {
-                if let (Some(known), Some(slot)) = (known, known.and_then(|it| self.slot(it))) {
-                    slot.store(known, Ordering::Relaxed);
+            Ok(base) => {
+                let kinds = self.may_match(base) | self.may_match_at_end(base);
+                if let Some(known) = known {
+                    self.note_seen(known, kinds);
                 }
-                false
+                kinds
             }
             // Then the call fails, too.
-            Err(Errno(libc::EBADF | libc::ENOENT)) => false,
-            Err(_) => true,
+            Err(Errno(libc::EBADF | libc::ENOENT)) => 0,
+            Err(_) => ANY,
         }
     }
 
-    /// Whether a directory is known to lie where no rule may hold. One that somebody moves into such a
-    /// place meanwhile is not noticed: a process in the tree would need a rule's permission for that.
-    fn is_clear(&self, directory: u64) -> bool {
-        self.slot(directory).is_some_and(|slot| slot.load(Ordering::Relaxed) == directory)
+    /// The kinds of call for which a rule may hold in a directory, if that is known. That somebody moves it
+    /// meanwhile is not noticed: a process in the tree would need a rule's permission for that.
+    fn seen(&self, directory: u64) -> Option<u32> {
+        let noted = self.slot(directory)?.load(Ordering::Relaxed) ^ directory;
+        (noted >> KINDS == 0).then_some(noted as u32)
     }
 
-    /// Notes that in the directory `fd`, opened as `named` without links, no rule may hold: its path was found clear,
-    /// and what a walk through a tree opens next lies there.
-    pub fn note_clear(&self, named: &Named<'_>, fd: c_int) {
-        if self.is_confined() || self.may_match_below(named.path.to_bytes()) {
+    fn note_seen(&self, directory: u64, kinds: u32) {
+        if let Some(slot) = self.slot(directory) {
+            slot.store(directory | u64::from(kinds & ANY), Ordering::Relaxed);
+        }
+    }
+
+    /// Notes the directory `fd`, opened without links as `named`, for which [`State::may_hold`] said `kinds`: what a
+    /// walk through a tree opens next lies there.
+    pub fn note_directory(&self, kinds: u32, named: &Named<'_>, fd: c_int) {
+        if self.is_confined() {
             return;
         }
-        if let Ok(stat) = sys::stat_of(fd)
-            && let Some(slot) = self.slot(identity(&stat))
-        {
-            slot.store(identity(&stat), Ordering::Relaxed);
+        if let Ok(stat) = sys::stat_of(fd) {
+            let kinds = kinds | self.may_match_at_end(named.path.to_bytes());
+            self.note_seen(identity(&stat), kinds);
         }
     }
 
     fn slot(&self, directory: u64) -> Option<&AtomicU64> {
-        self.clear.get(directory as usize & (CLEAR - 1))
+        self.seen.get((directory >> KINDS) as usize & (SEEN - 1))
     }
 
     /// Where it is noted that a path like this one held a link.
@@ -177,9 +200,9 @@ impl State {
         }
     }
 
-    /// Whether a rule may hold for what the path leads to. It is asked once its spelling is known
+    /// Whether a rule on `kinds` may hold for what the path leads to. It is asked once its spelling is known
     /// to match nothing.
-    pub fn may_lead(&self, named: &Named<'_>) -> bool {
+    pub fn may_lead(&self, kinds: u32, named: &Named<'_>) -> bool {
         let bytes = named.path.to_bytes();
         // A name in a directory that the kernel has named already is what it says.
         if self.is_confined() || (!named.follows && !bytes.contains(&b'/')) {
@@ -195,12 +218,13 @@ impl State {
             Some(Err(_)) => return false,
             None => {}
         }
-        self.may_lead_elsewhere(named)
+        self.may_lead_elsewhere(kinds, named)
     }
 
-    /// Whether a rule may hold for the file behind a descriptor, which was opened as `named` if that is known.
+    /// Whether a rule on `kinds` may hold for the file behind a descriptor, which was opened as `named` if that is
+    /// known.
     #[inline(never)]
-    pub fn may_lie(&self, fd: c_int, named: Option<&Named<'_>>) -> bool {
+    pub fn may_lie(&self, kinds: u32, fd: c_int, named: Option<&Named<'_>>) -> bool {
         if self.is_confined() {
             return false;
         }
@@ -210,20 +234,21 @@ impl State {
                 if let Some(named) = named.filter(|it| path.ends_with(it.path.to_bytes())) {
                     self.note_link(named, false);
                 }
-                self.may_match(path)
+                self.may_match(path) & kinds != 0
             }
             Err(_) => true,
         }
     }
 
+    /// As [`State::may_lead`], for a path that holds a link, or may.
     #[inline(never)]
-    pub fn may_lead_elsewhere(&self, named: &Named<'_>) -> bool {
+    pub fn may_lead_elsewhere(&self, kinds: u32, named: &Named<'_>) -> bool {
         if self.is_confined() {
             return false;
         }
         let mut real = PathBytes::<ROOM>::new();
         match lead(named, &mut real, None) {
-            Ok(()) => self.may_match(real.as_bytes()),
+            Ok(()) => self.may_match(real.as_bytes()) & kinds != 0,
             // The call fails likewise, without looking at a file.
             Err(Errno(libc::ENOENT | libc::ENOTDIR | libc::EACCES | libc::ELOOP)) => false,
             Err(_) => true,

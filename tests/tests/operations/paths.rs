@@ -103,6 +103,29 @@ for _, _, files, at in os.fwalk('.'):
     assert!(!ran.stdout.contains("opened file"), "{ran:?}");
 }
 
+/// A directory that may be read, and was: what is then written and removed in it is another kind of call.
+#[test]
+fn a_directory_that_was_read_may_be_closed_to_changes() {
+    let change = crate::place::VAULT.replace("read, write", "write");
+    assert_ne!(change, crate::place::VAULT);
+    let place = Place::under(&change);
+    let walk = "import os
+vault = os.open('vault', os.O_RDONLY | os.O_DIRECTORY)
+empty = os.open('empty', os.O_RDONLY | os.O_DIRECTORY, dir_fd=vault)
+for at in vault, empty, vault, empty:
+    os.close(os.open('.', os.O_RDONLY | os.O_DIRECTORY, dir_fd=at))
+    for change in (lambda: os.open('new', os.O_WRONLY | os.O_CREAT, dir_fd=at), lambda: os.unlink('secret', dir_fd=at),
+                   lambda: os.mkdir('other', dir_fd=at)):
+        try: change(); print('changed')
+        except PermissionError: print('refused')
+os.close(os.open('secret', os.O_RDONLY, dir_fd=vault)); print('read')
+";
+    let mut command = place.guard.command("python3");
+    let ran = run(command.args(["-c", walk]).current_dir(place.guard.dir()), "");
+    assert_eq!(ran.stdout, format!("{}read\n", "refused\n".repeat(12)), "{ran:?}");
+    assert!(place.secret().exists());
+}
+
 #[test]
 fn what_only_looks_alike_goes_ahead() {
     let place = Place::new();
