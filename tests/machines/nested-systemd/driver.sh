@@ -52,6 +52,18 @@ echo "credential: $(stat -c %a $key), $(cat $key)"
 rm /etc/rampart/webhook.key
 systemctl restart rampart-serve.service
 echo "without: $(state), $(cat $key)"
+# The verifier, which the evaluator's user reaches and nobody else.
+ask_verifier() {
+    setpriv --reuid "$1" --regid "$1" --clear-groups curl --silent --max-time 10 --unix-socket /run/rampart-verify/verify.sock \
+        --json '{"tool": "exec", "params": {"command": "rm -rf /etc", "cwd": "/srv"}}' http://localhost/verify |
+        grep -o '"decision":"[a-z]*"' || echo unreachable
+}
+systemctl start rampart-verify.service
+echo "unconfigured: $(systemctl is-active rampart-verify.service)"
+touch /etc/rampart/verify.yaml
+systemctl start rampart-verify.service
+echo "verifier: $(systemctl is-active rampart-verify.service), $(ask_verifier rampart), $(ask_verifier agent)"
+systemctl stop rampart-verify.service
 # A service manager of the agent's own, with an evaluator and an agent as its units.
 systemctl start user-manager.service
 as_agent rampart install systemd own --user --policy /var/lib/rampart-test/policy.yaml >>/var/results/install.log

@@ -116,6 +116,8 @@ fn units_of_agents_under_a_real_systemd() {
         "denied: rt-asked",
         "credential: 400, a key of the machine, not of its users",
         "without: active, none",
+        "unconfigured: inactive",
+        "verifier: active, \"decision\":\"deny\", unreachable",
         "removed: 0",
         "stopped: inactive",
         "audit: rampart 700",
@@ -217,7 +219,8 @@ fn drop_ins_and_shipped_units_are_what_systemd_takes() {
     }
     let agent = "[Service]\nEnvironment=LD_PRELOAD=/usr/lib/libeatmydata.so\nProtectSystem=strict\nExecStart=/usr/bin/rampart\n";
     fs::write(units.join("agent.service"), agent).unwrap();
-    for name in ["rampart-serve.service", "rampart-serve.socket"] {
+    let shipped_units = ["rampart-serve.service", "rampart-serve.socket", "rampart-verify.service"];
+    for name in shipped_units {
         let shipped = scripts().join("../../packaging/systemd").join(name);
         fs::copy(shipped, units.join(name)).unwrap();
     }
@@ -249,7 +252,7 @@ fn drop_ins_and_shipped_units_are_what_systemd_takes() {
     if let Some(verify) = tests::find("systemd-analyze") {
         let mut command = Command::new(verify);
         command.arg("verify").arg("--man=no").arg("--root").arg(root.path());
-        command.args(["agent.service", "rampart-serve.service", "rampart-serve.socket"]);
+        command.arg("agent.service").args(shipped_units);
         let ran = tests::run(&mut command, "");
         let ours = |line: &&str| line.contains("rampart") || line.contains("agent.service");
         let found: Vec<&str> = ran.stderr.lines().filter(ours).collect();
