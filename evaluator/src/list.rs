@@ -4,8 +4,22 @@
 /// Bytes of the longest name in [`Names`].
 const LONGEST: usize = 16;
 
-/// Names of at most 16 bytes as numbers, for lists that every command is compared with.
+/// Names of at most 16 bytes as numbers in order, for lists that every command is compared with.
 pub struct Names<const N: usize>([u128; N]);
+
+/// How many words `list` has, which stand apart by single blanks.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "runs only when this is compiled: out of range is an error there"
+)]
+pub const fn count(list: &str) -> usize {
+    let (list, mut at, mut words) = (list.as_bytes(), 0, 1);
+    while at < list.len() {
+        words += (list[at] == b' ') as usize;
+        at += 1;
+    }
+    words
+}
 
 impl<const N: usize> Names<N> {
     /// The `N` words of `list`, which stand apart by single blanks.
@@ -28,6 +42,15 @@ impl<const N: usize> Names<N> {
             at += 1;
         }
         assert!(name + 1 == N && len > 0, "another number of names");
+        let mut end = 1;
+        while end < N {
+            let mut at = end;
+            while at > 0 && names[at - 1] > names[at] {
+                names.swap(at - 1, at);
+                at -= 1;
+            }
+            end += 1;
+        }
         Self(names)
     }
 
@@ -40,7 +63,7 @@ impl<const N: usize> Names<N> {
         room.iter_mut().zip(name).for_each(|(to, from)| *to = *from);
         let wanted = u128::from_le_bytes(padded);
         // No name has a NUL, so none is the start of another one here.
-        !name.is_empty() && !name.contains(&0) && self.0.contains(&wanted)
+        !name.is_empty() && !name.contains(&0) && self.0.binary_search(&wanted).is_ok()
     }
 }
 

@@ -64,8 +64,9 @@ const NOWHERE: &str = "\
     /dev/full\n\
     -";
 
-/// Files that hold credentials, by their ends or as a whole.
-const SECRETS: &str = "\
+/// Files that hold credentials, by their ends or as a whole: those that name something hidden, which few paths have
+/// in them.
+const SECRETS_HIDDEN: &str = "\
     **/.ssh/id_*\n\
     **/.ssh/*.pem\n\
     **/.ssh/*_key\n\
@@ -91,7 +92,10 @@ const SECRETS: &str = "\
     **/.cargo/credentials*\n\
     **/.env\n\
     **/.env.local\n\
-    **/.env.prod*\n\
+    **/.env.prod*";
+
+/// The others.
+const SECRETS_SHOWN: &str = "\
     **/*.tfstate\n\
     **/Login Data\n\
     **/logins.json\n\
@@ -101,8 +105,9 @@ const SECRETS: &str = "\
     /proc/*/environ\n\
     **/secrets.y*ml";
 
-/// Files whose content runs later.
-const LATER: &str = "\
+/// Files whose content runs later: those that name something hidden, which few paths have
+/// in them.
+const LATER_HIDDEN: &str = "\
     **/.bashrc\n\
     **/.bash_profile\n\
     **/.bash_login\n\
@@ -120,7 +125,10 @@ const LATER: &str = "\
     **/.config/systemd/**\n\
     **/.git/hooks/**\n\
     **/.git/config\n\
-    **/.gitconfig\n\
+    **/.gitconfig";
+
+/// The others.
+const LATER_SHOWN: &str = "\
     /etc/cron*\n\
     /etc/cron*/**\n\
     /var/spool/cron/**\n\
@@ -194,12 +202,12 @@ pub fn may_be_secret(path: &[u8]) -> bool {
 /// Whether `path` names a file that holds credentials. Where it is not known what a path is relative to, its name
 /// alone has to say it, here and below.
 pub fn is_secret(path: &[u8]) -> bool {
-    named(path, SECRETS)
+    named(path, SECRETS_HIDDEN, SECRETS_SHOWN)
 }
 
 /// Whether the content of the file at `path` runs later.
 pub fn persists(path: &[u8]) -> bool {
-    named(path, LATER)
+    named(path, LATER_HIDDEN, LATER_SHOWN)
 }
 
 /// Whether an absolute path leads into a directory that belongs to the machine, or to a disk.
@@ -217,16 +225,14 @@ pub fn is_disk(path: &[u8]) -> bool {
     entries(disks).any(|start| path.starts_with(start))
 }
 
-fn named(path: &[u8], patterns: &'static str) -> bool {
+fn named(path: &[u8], hidden: &'static str, shown: &'static str) -> bool {
     if file_name(path).is_empty() {
         return false;
     }
-    // Most patterns name something hidden, which few paths have in them.
     let is_hidden = path.first() == Some(&b'.')
         || path.windows(2).any(|pair| matches!(pair, [b'/' | b'\\', b'.']));
-    entries(patterns)
-        .filter(|pattern| is_hidden || !pattern.starts_with(b"**/."))
-        .any(|pattern| glob::path(pattern, path, false) == Some(true))
+    let fits = |pattern: &[u8]| glob::path(pattern, path, false) == Some(true);
+    is_hidden && entries(hidden).any(fits) || entries(shown).any(fits)
 }
 
 /// `path` made absolute and clean.
