@@ -17,6 +17,7 @@ const FROM_LIBC: &str = include_str!("imports.txt");
 fn main() -> Result<(), String> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=imports.txt");
+    println!("cargo:rerun-if-changed=order.ld");
     let out = env::var("OUT_DIR").map_err(|error| format!("OUT_DIR: {error}"))?;
     let profile = Path::new(&out).ancestors().nth(3).and_then(Path::file_name);
     if profile.is_none_or(|name| name != "preload") {
@@ -49,6 +50,8 @@ fn main() -> Result<(), String> {
         println!("cargo:rustc-cdylib-link-arg={argument}");
     }
     println!("cargo:rustc-cdylib-link-arg=-L{out}");
+    let order = concat!(env!("CARGO_MANIFEST_DIR"), "/order.ld");
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-T,{order}");
     Ok(())
 }
 
