@@ -47,6 +47,8 @@ verify: ## how often effects of code are found, and what verdicts by them catch
 	$(BIN) verify score rampart/tests/verify/cases $(wildcard ../shared/corpora)
 
 bench: build ## ratios against a bare run of the same minute
+	cargo build --profile preload -p first
+	install -m 0755 $(TARGET)/preload/first $(TARGET)/release/first-verdict
 	cargo run --release --quiet -p bench -- $(LIB)
 
 scale: build ## how costs grow with rules, length, processes and clients

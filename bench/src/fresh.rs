@@ -1,43 +1,40 @@
 //! What a process pays for its first verdict: opening and mapping a policy that it has never touched, and
-//! deciding by it. Each sample is a process of its own, executed anew, so that nothing of the image and
-//! nothing of the evaluator's code is mapped; the clock runs around just these steps.
+//! deciding by it. Each sample is a process of its own, executed anew (`bench/first`), so that nothing of the
+//! image and nothing of the evaluator's code is mapped.
 
 #![allow(unsafe_code, reason = "mapping a file")]
 
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use evaluator::command::{Command as Simple, Redirect, Var, Word};
-use evaluator::request::NoEnv;
-use evaluator::verdict::RuleMatch;
-use evaluator::world::NoWorld;
-use evaluator::{Action, Call, Image, Request, Scratch, decide};
 use rustix::fs::{Mode, OFlags};
 
 use crate::report::{Report, quantile};
-use crate::verdict::request;
 
 /// How many processes.
 const PROCESSES: usize = 400;
 
-/// What is judged: as most calls, an argument vector.
-const ARGV: [&[u8]; 3] = [b"git", b"status", b"--short"];
+/// The program of which each process is one sample, beside the library. Written there as the library is
+/// (`make bench`): how a file was written decides how much of it the kernel maps at a time.
+const SAMPLER: &str = "first-verdict";
 
-/// Adds the figures to `report`.
+/// Adds the figures to `report`; the sampler lies beside `library`.
 ///
 /// # Errors
 /// If a process cannot be started or does not measure.
-pub fn measure(work: &Path, report: &mut Report) -> Result<(), String> {
+pub fn measure(library: &Path, work: &Path, report: &mut Report) -> Result<(), String> {
     let image = work.join("standard.img");
     std::fs::write(&image, policies::STANDARD).map_err(|error| format!("image: {error}"))?;
-    let own = std::env::current_exe().map_err(|error| format!("own path: {error}"))?;
+    let sampler = library.with_file_name(SAMPLER);
     let (mut all, mut decided, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..PROCESSES {
-        let mut child = Command::new(&own);
-        child.arg("fresh").arg(&image).stdin(Stdio::null());
-        let output = child.output().map_err(|error| format!("fresh process: {error}"))?;
+        let mut child = Command::new(&sampler);
+        child.arg(&image).stdin(Stdio::null());
+        let output = child
+            .output()
+            .map_err(|error| format!("{}: {error}; `make bench` builds it", sampler.display()))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let mut numbers = text.split_whitespace().map(str::parse::<f64>);
         match (numbers.next(), numbers.next(), numbers.next()) {
@@ -56,63 +53,14 @@ pub fn measure(work: &Path, report: &mut Report) -> Result<(), String> {
     Ok(())
 }
 
-/// `bench fresh IMAGE`: one sample; prints the nanoseconds of all and of the verdict, and
-/// the page faults.
-///
-/// # Errors
-/// If the image cannot be mapped.
-pub fn sample(image: &Path) -> Result<(), String> {
-    // Arenas of the size that the library tries first (`preload/src/judge/memory.rs`), on this stack.
-    let (mut text, mut words) = ([0; 8192], [Word::default(); 128]);
-    let (mut commands, mut redirects) = ([Simple::default(); 16], [Redirect::default(); 16]);
-    let (mut vars, mut matches) = ([Var::default(); 16], [RuleMatch::default(); 32]);
-    let mut scratch = Scratch {
-        text: &mut text,
-        words: &mut words,
-        commands: &mut commands,
-        redirects: &mut redirects,
-        vars: &mut vars,
-        matches: &mut matches,
-    };
-    let argv: &[&[u8]] = &ARGV;
-    let asked = Request {
-        call: Call::Exec { file: b"/usr/bin/git", argv: &argv },
-        env: &NoEnv,
-        ..request(b"")
-    };
-    let faults_before = faults();
-    let start = Instant::now();
-    let bytes = map(image)?;
-    let image = [Image::open(bytes).map_err(|error| error.text().to_owned())?];
-    let mapped = Instant::now();
-    let action = decide(&image, &asked, &NoWorld, &mut scratch).action;
-    let end = Instant::now();
-    let faults = faults() - faults_before;
-    if action != Action::Allow {
-        return Err("it was not allowed".to_owned());
-    }
-    println!("{} {} {faults}", (end - start).as_nanos(), (end - mapped).as_nanos());
-    Ok(())
-}
-
-/// What `who` has used so far (getrusage(2)).
-fn usage(who: libc::c_int) -> libc::rusage {
-    // SAFETY: a `rusage` is numbers, for which zero is a value, and the kernel fills it.
-    unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(who, &raw mut usage);
-        usage
-    }
-}
-
-/// Page faults of this process so far that needed no disk.
-fn faults() -> i64 {
-    usage(libc::RUSAGE_SELF).ru_minflt
-}
-
 /// The processor's time of every child that has ended and was waited for, and of theirs.
 pub fn spent_by_children() -> Duration {
-    let used = usage(libc::RUSAGE_CHILDREN);
+    // SAFETY: a `rusage` is numbers, for which zero is a value, and the kernel fills it.
+    let used = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage);
+        usage
+    };
     let time = |time: libc::timeval| {
         let micros = time.tv_sec.saturating_mul(1_000_000).saturating_add(time.tv_usec);
         Duration::from_micros(u64::try_from(micros).unwrap_or_default())

@@ -52,8 +52,7 @@ fn main() -> ExitCode {
         ["verdict"] => verdicts_only(),
         ["verify", library] => verify_only(Path::new(library)),
         ["cost", paths @ ..] => cost::print(paths, hostile::SIZE),
-        ["fresh", image] => fresh::sample(Path::new(image)),
-        ["first"] => first_only(),
+        ["first", library] => first_only(Path::new(library)),
         ["opens"] => return operations::opens(),
         ["operations", library] => operations_only(Path::new(library)),
         ["socket", library] => socket_only(Path::new(library)),
@@ -85,11 +84,11 @@ fn verdicts_only() -> Result<(), String> {
     Ok(())
 }
 
-/// `bench first`: the first verdict of a process alone.
-fn first_only() -> Result<(), String> {
+/// `bench first LIBRARY`: the first verdict of a process alone.
+fn first_only(library: &Path) -> Result<(), String> {
     let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
     let mut report = Report::default();
-    fresh::measure(work.path(), &mut report)?;
+    fresh::measure(library, work.path(), &mut report)?;
     pages::measure(work.path(), &mut report)?;
     report.print();
     Ok(())
@@ -196,7 +195,7 @@ fn run(library: &Path) -> Result<(), String> {
     operations::measure(&setup, &mut report)?;
     memory::measure(&setup, &mut report)?;
     verdict::measure(&mut report)?;
-    fresh::measure(&setup.work, &mut report)?;
+    fresh::measure(&setup.library, &setup.work, &mut report)?;
     pages::measure(&setup.work, &mut report)?;
     let program = setup.library.with_file_name("rampart");
     socket::measure(&program, &setup.work, &mut report)?;
