@@ -23,7 +23,7 @@ use crate::examples::{self, Placed};
 use crate::index::{Frequencies, Index, alternatives, flows, placement};
 use crate::locked::only_locked;
 use crate::sections::{Sections, write_image};
-use crate::{Layer, Options, checks, needs, read_policy};
+use crate::{Layer, Options, checks, needs, out_of_reach, read_policy};
 use header::header;
 
 /// A compiled layer and what it was made from.
@@ -98,13 +98,13 @@ fn read_all(
     sources: &[Source<'_>],
     options: &Options,
 ) -> Result<(Vec<Document>, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mut documents = Vec::with_capacity(sources.len());
-    let mut found = Vec::new();
+    let (mut documents, mut found) = (Vec::with_capacity(sources.len()), Vec::new());
     for source in sources {
         let (document, mut findings) = read_policy::read(source);
         found.append(&mut findings);
         documents.push(document);
     }
+    out_of_reach::make_rules(&mut documents);
     checks::repeated_names(sources, &documents, &mut found);
     if options.layer == Layer::Project {
         checks::project_limits(sources, &documents, &mut found);

@@ -31,8 +31,9 @@ pub struct Document {
     pub record: Option<Record>,
     /// What has to stand before commands besides the library.
     pub enforce: Option<Enforce>,
-    /// The shipped packs that the file takes in; `None` if it does not say. Whoever loads the
-    /// file finds them.
+    /// What nobody in a guarded tree is to read, write or start, with all that is below.
+    pub out_of_reach: Vec<At<String>>,
+    /// The shipped packs that the file takes in, for whoever loads it; `None` if it does not say.
     pub packs: Option<Packs>,
     /// The rules that it switches off.
     pub disable: Vec<Disable>,

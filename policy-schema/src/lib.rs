@@ -5,7 +5,7 @@
 //! | stage | module | in → out |
 //! | --- | --- | --- |
 //! | parse | [`yaml`] | text → nodes that know their place |
-//! | read | [`keys`], [`read_policy`], `read_rule`, `read_condition`, `read_lists`, `read_exceptions`, `read_surroundings`, [`limits`] | nodes → [`document::Document`] and diagnostics |
+//! | read | [`keys`], [`read_policy`], `read_rule`, `read_condition`, `read_lists`, `read_exceptions`, `read_surroundings`, [`out_of_reach`], [`limits`] | nodes → [`document::Document`] and diagnostics |
 //! | compile | `compile`, [`locked`], `index`, `sections` | documents of one layer → image bytes |
 //! | lint | [`mod@lint`] | documents and nodes → what is probably not meant |
 //! | try | `examples` | the rules' own examples against the image |
@@ -27,6 +27,7 @@ pub mod limits;
 pub mod lint;
 pub mod locked;
 pub mod needs;
+pub mod out_of_reach;
 mod read_condition;
 mod read_exceptions;
 mod read_lists;

@@ -29,7 +29,7 @@ pub fn patterns(
 }
 
 /// The pattern `text`; one without wildcards is compared as it is where that means the same.
-fn pattern_of(text: &str, class: u8, fold_case: bool) -> Pattern {
+pub fn pattern_of(text: &str, class: u8, fold_case: bool) -> Pattern {
     let plain = !text.contains(['*', '?', '[', '\\', '{']);
     // In the original's globs a slash is also a backslash, and nothing matches an empty one.
     let is_word = !text.is_empty() && !text.contains('/');

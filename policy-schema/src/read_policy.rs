@@ -12,7 +12,7 @@ use crate::document::{
 };
 use crate::reader::{Fields, Reader};
 use crate::yaml::{self, Kind, Node};
-use crate::{keys, limits, read_exceptions, read_lists, read_rule};
+use crate::{keys, limits, out_of_reach, read_exceptions, read_lists, read_rule};
 
 /// The actions that a rule may have, with the deprecated spelling.
 pub const ACTIONS: &[(&str, Action)] = &[
@@ -92,6 +92,7 @@ fn document(reader: &mut Reader<'_>, node: &Node) -> Document {
     document.on_unparseable = setting(reader, &fields, "on_unparseable", FALLBACKS);
     document.record = setting(reader, &fields, "record", RECORDS);
     document.enforce = setting(reader, &fields, "enforce", ENFORCED);
+    document.out_of_reach = out_of_reach::read(reader, &fields);
     document.packs = fields.get("packs").and_then(|node| packs(reader, node));
     read_lists::read(reader, &fields);
     read_exceptions::read(reader, &fields, &mut document);

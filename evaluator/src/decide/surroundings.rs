@@ -4,6 +4,7 @@
 use crate::command::{Command, UNKNOWN, Via, WordFlags};
 use crate::image::Image;
 use crate::image::format::NodeRecord;
+use crate::image::format::node::EXE_SURE;
 use crate::list::is_listed;
 use crate::path::file_name;
 use crate::request::{Call, Cwd};
@@ -270,8 +271,8 @@ impl<'j> Judge<'j, '_> {
                 self.spellings.forget();
                 found
             }
-            Answer::Absent => Ok(Tri::No),
-            Answer::Unavailable => Ok(Tri::Unknown),
+            Answer::Unavailable if record.flags & EXE_SURE == 0 => Ok(Tri::Unknown),
+            Answer::Absent | Answer::Unavailable => Ok(Tri::No),
         }
     }
 

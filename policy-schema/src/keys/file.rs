@@ -33,6 +33,7 @@ pub static DOCUMENT: Mapping = Mapping {
         key("on_unparseable", FALLBACK, "Answer to text that a shell would run and that does not parse. Default: ask."),
         key("record", Choice(|| names(RECORDS)), "Which verdicts are recorded. `notable` leaves out what was simply allowed."),
         key("enforce", Choice(|| names(ENFORCED)), "What `rampart run` has to put before commands besides the library. `kernel`: a supervisor, or nothing is started; `best`: where it can be had."),
+        key("out_of_reach", List(&Form(r"^~?(/[^/*?\[{\\]+)+$", "~/.ssh"), 0), "Paths that nobody in a guarded tree reads, writes or starts, with all that is below: `/…` or `~/…`, no patterns. Under the supervisor the kernel holds them where it can."),
         key("packs", Either(&[Choice(|| vec!["all"]), Items(&Form("^[a-z0-9-]+$", "git"), 0)]), "Shipped packs that are in force beside this file."),
         key("lists", Named(&List(&PATTERN, 1), 0), "Named lists, which patterns refer to by `{list: name}`."),
         key("disable", List(&Either(&[RULE_NAME, Holds::Mapping(&DISABLE)]), 0), "Rules that do not hold. User's and system's policy only."),

@@ -75,6 +75,9 @@ pub struct RuleInfo {
 pub struct Inventory {
     /// What the settings of all layers come to.
     pub effective: Settings,
+    /// The paths that some layer puts out of reach.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub out_of_reach: Vec<String>,
     /// Lowest first.
     pub layers: Vec<LayerInfo>,
     /// In the order in which they are looked at.
@@ -102,7 +105,9 @@ pub fn inventory(layers: &Layers) -> Result<Inventory, Failure> {
             rules: rules.len() - before,
         });
     }
-    Ok(Inventory { effective: effective(&images), layers: infos, rules })
+    let out_of_reach =
+        layers.out_of_reach().iter().map(|path| crate::bytes::visible(path)).collect();
+    Ok(Inventory { effective: effective(&images), out_of_reach, layers: infos, rules })
 }
 
 /// The name of a layer's level.

@@ -208,6 +208,12 @@ impl Layers {
         (has(feature::ENFORCE_BEST), has(feature::ENFORCE_KERNEL))
     }
 
+    /// The paths that some layer puts out of reach, as they were written.
+    pub fn out_of_reach(&self) -> Vec<Vec<u8>> {
+        let all = self.images().unwrap_or_default();
+        all.iter().flat_map(policy_schema::out_of_reach::paths).collect()
+    }
+
     /// Whether this is what the library has compiled in.
     pub fn is_built_in_standard(&self) -> bool {
         matches!(self.all.as_slice(), [only] if only.bytes == policies::STANDARD)

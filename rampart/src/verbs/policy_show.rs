@@ -65,6 +65,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn described(all: &Inventory, with_policies: bool) -> Vec<String> {
     let mut lines = vec!["in force".to_owned()];
     lines.extend(settings(&all.effective));
+    lines.extend(all.out_of_reach.iter().map(|path| format!("  {:<15} {path}", "out_of_reach")));
     lines.push(String::new());
     lines.push("layers, lowest first".to_owned());
     for (position, layer) in (1..).zip(&all.layers) {

@@ -55,19 +55,21 @@ anything else: deny
 #[test]
 fn layers_are_shown_apart() {
     let user = User::new();
-    user.write(".config/rampart/policy.d/own.yaml", MORE);
+    user.write(".config/rampart/policy.d/own.yaml", MORE.to_owned() + "out_of_reach: [~/keys]\n");
     let project =
         POLICY.replace("action: watch", "action: allow").replace("action: webhook", "action: ask");
     user.write(
         ".rampart/policy.yaml",
-        project.replace(r#"webhook: {url: "https://localhost/none"}, "#, ""),
+        project.replace(r#"webhook: {url: "https://localhost/none"}, "#, "")
+            + "\nout_of_reach: [/srv/v]\n",
     );
     let shown = user.rampart(&words("policy show"));
     assert_eq!(shown.status, 0, "{}", shown.stderr);
     for part in [
         "in force\n  default_action  deny\n",
         "built-in profile standard (",
-        "own.yaml (1 policies, 3 rules, ",
+        "  out_of_reach    ~/keys\n  out_of_reach    /srv/v\n",
+        "own.yaml (3 policies, 6 rules, ",
     ] {
         assert!(shown.stdout.contains(part), "{part}: {}", shown.stdout);
     }

@@ -77,8 +77,10 @@ pub const ENV: u8 = 29;
 pub const USER: u8 = 30;
 /// The name of the program that asks matches.
 pub const PARENT: u8 = 31;
-/// *command*: the file that its program is, resolved, is a path that matches.
+/// *command*: the file that its program is, resolved, is a path that matches. `flags`: [`EXE_SURE`].
 pub const EXE_PATH: u8 = 32;
+/// Of [`EXE_PATH`]: a file that is not known matches nothing.
+pub const EXE_SURE: u8 = 1;
 /// *command*: the SHA-256 of that file is one of the patterns, 64 lower-case hexadecimal digits.
 pub const EXE_SHA256: u8 = 33;
 /// *command*: the tree has written the file that its program is, or the script or the input of an
