@@ -8,6 +8,7 @@
 //! wait(2) cannot tell the stops of one's own children from those of whom one traces.
 
 pub mod filter;
+pub mod floor;
 mod judge;
 mod keeper;
 mod kernel;

@@ -22,6 +22,7 @@ use crate::serve::once::Uses;
 use crate::serve::reload::Source;
 use crate::serve::requests::Desk;
 use crate::serve::server::Server;
+use crate::supervise::floor::Floor;
 use crate::supervise::{self, Link, Plan, Side};
 use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
@@ -150,9 +151,10 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         }
         _ => None,
     };
+    let floor = floor(layers.as_ref().filter(|_| link.is_some()), &environment);
     let start = |link: Option<Link>| {
         let mut environment = environment.clone();
-        match link.map_or(Ok(()), |link| joined(enforce, link, &mut environment)) {
+        match link.map_or(Ok(()), |link| joined((enforce, &floor), link, &mut environment)) {
             Ok(()) => replace(arguments, &file, &environment),
             Err(failure) => failure,
         }
@@ -239,9 +241,26 @@ fn supervised(
     supervise::supervise(link, child, Plan { layers, source, environment, library })
 }
 
-/// Puts this process under the supervisor, or says why that cannot be.
-fn joined(enforce: Enforce, link: Link, environment: &mut Environment) -> Result<(), Failure> {
+/// What of the policy the kernel can hold by itself, where anything is to be held.
+fn floor(layers: Option<&Layers>, environment: &Environment) -> Floor {
+    let is_held = environment.value("RAMPART_MODE").is_none_or(|mode| mode == Mode::Enforce.name());
+    let paths = layers.filter(|_| is_held).map(Layers::out_of_reach).unwrap_or_default();
+    Floor::new(&paths, environment)
+}
+
+/// Puts this process under the supervisor and onto the floor, or says why that cannot be.
+fn joined(
+    (enforce, floor): (Enforce, &Floor),
+    link: Link,
+    environment: &mut Environment,
+) -> Result<(), Failure> {
     match link.join() {
+        Ok(()) => {
+            for told in floor.enter() {
+                complain!("rampart: warning: {told}");
+            }
+            Ok(())
+        }
         Err(failure) if enforce == Enforce::Best => {
             // The library records what nobody else does.
             environment.remove("RAMPART_SUPERVISED");

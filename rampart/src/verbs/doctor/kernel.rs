@@ -72,12 +72,27 @@ fn tracing() -> Option<Check> {
     Some(check)
 }
 
-/// Whether files could be put out of reach.
+/// Whether the kernel can hold what a policy puts out of reach.
 fn floor() -> Check {
     match landlock::abi() {
-        Ok(abi) => Check::new("landlock", State::Ok, format!("Landlock ABI {abi}")),
+        Ok(abi) if abi < landlock::RENAMES => {
+            let text = format!(
+                "Landlock ABI {abi} forbids to move files between directories: the policy's rules alone hold \
+                 `out_of_reach`"
+            );
+            Check::new("landlock", State::Warning, text)
+        }
+        Ok(abi) => {
+            let less = match landlock::lacks(abi) {
+                "" => String::new(),
+                lacks => format!(", but for {lacks}"),
+            };
+            let text = format!("Landlock ABI {abi}: --enforce kernel holds `out_of_reach`{less}");
+            Check::new("landlock", State::Ok, text)
+        }
         Err(error) => {
-            let text = format!("this kernel has no Landlock: {}", reason(&error));
+            let why = reason(&error);
+            let text = format!("no Landlock ({why}): the policy's rules alone hold `out_of_reach`");
             Check::new("landlock", State::Warning, text)
         }
     }
