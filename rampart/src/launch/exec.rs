@@ -106,7 +106,8 @@ pub fn fork() -> io::Result<Option<Pid>> {
         unsafe { libc::sigaddset(&raw mut held, signal) };
     }
     set_mask(&held);
-    // SAFETY: this program starts no threads before it forks.
+    // SAFETY: this program has no other thread when it forks: none was started, or all have ended
+    // (`supervise::workers`).
     match unsafe { libc::fork() } {
         -1 => {
             let error = io::Error::last_os_error();

@@ -26,6 +26,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Which entrance it is, in events.
@@ -54,7 +55,7 @@ pub enum Moment {
 
 /// Everything that verdicts are made from.
 pub struct Judge {
-    policy: InForce,
+    policy: Arc<InForce>,
     brain: Brain,
     /// How the tree is guarded.
     environment: Environment,
@@ -83,7 +84,7 @@ impl Judge {
         let taints = socket.clone().map_or_else(Keeper::default, Keeper::At).joined();
         Ok(Self {
             records_all: layers.records_all(),
-            policy: InForce::new(layers)?,
+            policy: Arc::new(InForce::new(layers)?),
             brain: Brain::with(taints),
             socket,
             helper: std::env::current_exe().ok().and_then(|path| identity(&path)),
@@ -94,10 +95,29 @@ impl Judge {
         })
     }
 
-    /// Puts another policy in force.
-    pub fn replace(&mut self, policy: InForce) {
-        self.records_all = policy.layers.records_all();
-        self.policy = policy;
+    /// One for another thread, which counts with this one.
+    pub fn another(&self) -> Self {
+        Self {
+            policy: Arc::clone(&self.policy),
+            brain: self.brain.another(),
+            environment: self.environment.clone(),
+            socket: self.socket.clone(),
+            library: self.library.clone(),
+            ..*self
+        }
+    }
+
+    /// The policy that is in force.
+    pub fn policy(&self) -> &Arc<InForce> {
+        &self.policy
+    }
+
+    /// Puts `policy` in force, if another one is.
+    pub fn renew(&mut self, policy: &Arc<InForce>) {
+        if !Arc::ptr_eq(policy, &self.policy) {
+            self.records_all = policy.layers.records_all();
+            self.policy = Arc::clone(policy);
+        }
     }
 
     /// What is undecidable goes ahead, by the wish of the user.

@@ -3,7 +3,7 @@
 //! the end of its execve(2) (ptrace(2)).
 #![allow(unsafe_code, reason = "neither std nor rustix has these system calls")]
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, WaitStatus, wait};
 use std::io;
@@ -66,7 +66,14 @@ impl Listener {
         }
     }
 
-    /// Takes the next call.
+    /// Whether nobody is left who could call.
+    pub fn is_forsaken(&self) -> bool {
+        let mut waiting = [PollFd::new(&self.0, PollFlags::empty())];
+        let _ = poll(&mut waiting, Some(&Timespec::default()));
+        waiting.iter().any(|one| one.revents().contains(PollFlags::HUP))
+    }
+
+    /// Takes the next call, and waits for it.
     ///
     /// # Errors
     /// `ENOENT` if the caller was killed meanwhile, `EINTR`.
@@ -226,8 +233,9 @@ fn ptrace(request: Request, process: u32, data: usize) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Threads, too, not only processes (`__WALL`).
-const ALL: WaitOptions = WaitOptions::from_bits_retain(libc::__WALL.cast_unsigned());
+/// Threads, too, not only processes (`__WALL`); but only those of the thread that waits (`__WNOTHREAD`).
+const ALL: WaitOptions =
+    WaitOptions::from_bits_retain((libc::__WALL | libc::__WNOTHREAD).cast_unsigned());
 
 /// What a process that is held has come to.
 #[derive(Clone, Copy, Debug)]
@@ -242,19 +250,35 @@ pub enum Held {
     Ended(WaitStatus),
 }
 
-/// The next change of any process that is held or a child, if there is one: its number and what it
-/// is. `Ended` also for children.
+/// The next change of any process that this thread holds or that is its child, if there is one: its number and
+/// what it is. `Ended` also for children.
 pub fn changed() -> Option<(u32, Held)> {
-    let options = WaitOptions::NOHANG | WaitOptions::UNTRACED | ALL;
-    let (pid, status) = wait(options).ok()??;
+    let found = wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | ALL);
+    found.ok()?.map(|(pid, status)| (pid.as_raw_nonzero().get().cast_unsigned(), held(status)))
+}
+
+/// The same, and waits for it; `None` if this thread holds nobody.
+pub fn change() -> Option<(u32, Held)> {
+    loop {
+        match wait(ALL) {
+            Err(Errno::INTR) => {}
+            Err(_) => return None,
+            Ok(found) => {
+                let (pid, status) = found?;
+                return Some((pid.as_raw_nonzero().get().cast_unsigned(), held(status)));
+            }
+        }
+    }
+}
+
+fn held(status: WaitStatus) -> Held {
     let raw = status.as_raw();
-    let held = match (status.stopping_signal(), raw >> 16) {
+    match (status.stopping_signal(), raw >> 16) {
         (None, _) => Held::Ended(status),
         (Some(_), libc::PTRACE_EVENT_EXEC) => Held::Executed,
         (Some(signal), 0) => Held::Signal(signal),
         (Some(_), _) => Held::NotExecuted,
-    };
-    Some((pid.as_raw_nonzero().get().cast_unsigned(), held))
+    }
 }
 
 #[cfg(test)]

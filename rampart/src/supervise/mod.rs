@@ -14,11 +14,14 @@ mod keeper;
 mod kernel;
 pub mod landlock;
 mod numbers;
+mod shared;
 mod still;
 mod supervisor;
 mod tracee;
 mod who;
 mod words;
+mod worker;
+mod workers;
 
 use crate::failure::{Failure, reason, status};
 use crate::launch::environment::Environment;
@@ -151,7 +154,7 @@ pub fn supervise(link: Link, child: Pid, plan: Plan) -> Result<u8, Failure> {
         return host::attend(child);
     };
     let keeper = if judge.fails_open() { Keeper::start(&listener)? } else { Keeper::default() };
-    let mut supervisor = Supervisor::new(listener, judge, renewal);
+    let mut supervisor = Supervisor::new(listener, judge, renewal)?;
     let end = supervisor.attend(child)?;
     leave_behind(supervisor, keeper);
     Ok(end.leave())
@@ -163,7 +166,7 @@ fn leave_behind(mut supervisor: Supervisor, keeper: Keeper) {
     if !supervisor.is_needed() {
         return keeper.end();
     }
-    supervisor.release_held();
+    supervisor.withdraw();
     if let Ok(None) = exec::fork() {
         let _ = rustix::process::setsid();
         exec::forget_standard_streams();

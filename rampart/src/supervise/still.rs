@@ -5,7 +5,7 @@
 
 use super::kernel::share_memory;
 use super::numbers::Numbers;
-use super::who::{Directory, Who, whole};
+use super::who::{Directory, Who, threads, whole};
 use rustix::fs::{FileType, Stat, lstat, readlink};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -13,6 +13,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How many parents of a process that shares its memory are followed.
@@ -26,12 +27,13 @@ const LINKS: usize = 40;
 #[derive(Default)]
 pub struct Parents {
     known: HashMap<u32, Parent>,
-    numbers: Numbers,
+    numbers: Arc<Mutex<Numbers>>,
 }
 
 /// The files of one process.
 struct Parent {
     stat: OwnedFd,
+    tasks: OwnedFd,
     call: OwnedFd,
     children: OwnedFd,
     /// Its own parent, until it is known to share no memory with that: then it never will.
@@ -43,6 +45,7 @@ impl Parent {
         let directory = Directory::of(process);
         Ok(Self {
             stat: directory.open("stat")?,
+            tasks: directory.open("task")?,
             call: directory.open("syscall")?,
             children: directory.open(&children_of(process))?,
             above: Some(Who::of(process)?.parent),
@@ -53,7 +56,6 @@ impl Parent {
     /// shares its memory but `known`.
     fn waits(&self, process: u32, known: u32) -> bool {
         let is_in_vfork = || {
-            let sleeps = self.sleeps_alone()?;
             let call = whole(&self.call).ok()?;
             let mut words = std::str::from_utf8(&call).ok()?.split_ascii_whitespace();
             let number: libc::c_long = words.next()?.parse().ok()?;
@@ -64,25 +66,22 @@ impl Parent {
                 libc::SYS_vfork => true,
                 libc::SYS_clone => waits,
                 // Its flags lie in memory; it sleeps nowhere else for long.
-                libc::SYS_clone3 => sleeps,
+                libc::SYS_clone3 => self.sleeps()?,
                 _ => false,
             })
         };
-        is_in_vfork() == Some(true)
+        threads(&self.tasks).is_ok_and(|count| count == 1)
+            && is_in_vfork() == Some(true)
             && whole(&self.children)
                 .is_ok_and(|found| shares_with_none_of(process, &found, Some(known)))
     }
 
-    /// Whether it is in the sleep that waiting for a child's execve(2) is (proc_pid_stat(5)); `None` if it
-    /// has more threads than one.
-    fn sleeps_alone(&self) -> Option<bool> {
+    /// Whether it is in the sleep that waiting for a child's execve(2) is (proc_pid_stat(5)).
+    fn sleeps(&self) -> Option<bool> {
         let text = whole(&self.stat).ok()?;
         let end = text.iter().rposition(|byte| *byte == b')')?;
         let rest = std::str::from_utf8(text.get(end + 1..)?).ok()?;
-        let mut words = rest.split_ascii_whitespace();
-        let state = words.next()?;
-        // `num_threads` is the twentieth of all, `state` the third.
-        (words.nth(16)? == "1").then_some(state == "D")
+        Some(rest.split_ascii_whitespace().next()? == "D")
     }
 }
 
@@ -93,13 +92,22 @@ impl Parents {
     /// How many are kept.
     const MOST: usize = 64;
 
+    /// Those of another thread.
+    pub fn another(&self) -> Self {
+        Self { known: HashMap::new(), numbers: Arc::clone(&self.numbers) }
+    }
+
     /// Whether nobody else runs in the memory of `who`, which waits in a call: it has one thread, no child
     /// shares it, and if it is a child of vfork(2), the same holds for its parent, which waits for it. Nobody
     /// else can come to run there while it waits, so what is read afterwards stays as it is. Whoever shares memory
     /// and is no relative any more is not found, nor who writes into it from outside (process_vm_writev(2),
     /// `/proc/PID/mem`).
     pub fn is_alone(&mut self, who: &Who, directory: &Directory) -> bool {
-        let runs_alone = self.numbers.runs_alone(who.process).unwrap_or_else(|| {
+        let by_numbers = {
+            let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+            numbers.runs_alone(who.process)
+        };
+        let runs_alone = by_numbers.unwrap_or_else(|| {
             directory.threads().is_ok_and(|count| count == 1)
                 && directory
                     .read(&children_of(who.process))

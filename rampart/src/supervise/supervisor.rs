@@ -1,57 +1,37 @@
-//! The loop of the supervisor: one thread, one poll set. Whoever waits for a person is a connection in
-//! it; whoever is held behind its execve(2) is an entry of a table. Nothing that one process does
-//! makes another one wait.
+//! The first thread of the supervisor: what has to be waited for. Calls are answered by others
+//! ([`super::worker`]); whoever waits for a person is a connection in its poll set, and whoever is held behind its
+//! execve(2) an entry of a table. Nothing that one process does makes another one wait.
 
-use super::filter;
-use super::judge::{Judge, Moment, Weighed};
-use super::kernel::{self, Held, Listener, Notice, Reply};
-use super::still::Settled;
-use super::tracee::{Desk, Tracee};
-use crate::answer::Answer;
-use crate::channel::Connection;
+use super::judge::{Judge, Weighed};
+use super::kernel::{self, Held, Listener, Notice};
+use super::shared::{Question, Shared, Task, Waiting};
+use super::tracee::Tracee;
+use super::worker::Worker;
+use super::workers;
 use crate::failure::{Failure, reason};
 use crate::launch::parent::{End, Signals};
 use crate::policy::renewal::Renewal;
-use evaluator::settle::Settled as Answered;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal, kill_process};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How much of a line is written to another process's standard error: a pipe that can be written to has
 /// room for that much (pipe(7)).
 const LINE: usize = 4096;
 
-/// Who waits for the answer of a person.
-enum Waiting {
-    /// A call that was put to us.
-    Call(Notice),
-    /// A process that is held.
-    Held(u32),
-}
-
-/// One question that is out.
-struct Question {
-    connection: Connection,
-    tracee: Tracee,
-    waiting: Waiting,
-    /// What no answer comes to.
-    alone: Answered,
-}
-
 /// The supervisor of one tree.
 pub struct Supervisor {
-    listener: Listener,
-    judge: Judge,
-    renewal: Renewal,
+    shared: Arc<Shared>,
+    /// For what is handed to this thread; the others' are like it.
+    own: Worker,
     questions: Vec<Question>,
-    /// Who is held, and what it asked for where that cannot have been changed since.
+    /// Whom this thread holds, and what it asked for where that cannot have been changed since.
     held: HashMap<u32, Option<Tracee>>,
-    desk: Desk,
-    settled: Settled,
 }
 
 /// What a wait has ended with.
@@ -64,25 +44,24 @@ struct Woken {
 
 impl Supervisor {
     /// Over whoever is put to `listener`.
-    pub fn new(listener: Listener, judge: Judge, renewal: Renewal) -> Self {
-        Self {
-            listener,
-            judge,
-            renewal,
-            questions: Vec::new(),
-            held: HashMap::new(),
-            desk: Desk::default(),
-            settled: Settled::default(),
-        }
+    ///
+    /// # Errors
+    /// If there is no descriptor to be had.
+    pub fn new(listener: Listener, judge: Judge, renewal: Renewal) -> Result<Self, Failure> {
+        let shared = Shared::new(listener, Arc::clone(judge.policy()), renewal);
+        let shared = Arc::new(shared.map_err(|errno| failed(&errno.into()))?);
+        let own = Worker::new(Arc::clone(&shared), judge);
+        Ok(Self { shared, own, questions: Vec::new(), held: HashMap::new() })
     }
 
     /// Supervises until `child`, the parent of the tree, has ended; returns how. What it leaves behind
     /// is supervised by [`Supervisor::rest`].
     ///
     /// # Errors
-    /// If nothing can be waited for.
+    /// If nothing can be waited for, or no thread can be started.
     pub fn attend(&mut self, child: Pid) -> Result<End, Failure> {
         let signals = Signals::catch()?;
+        workers::start_all(&self.own).map_err(|error| failed(&error))?;
         loop {
             if !self.wait(Some(&signals), Duration::MAX)?.has_signals {
                 continue;
@@ -96,24 +75,30 @@ impl Supervisor {
         }
     }
 
-    /// Lets those go that are held at this moment: they would not survive their tracer. At most a second.
-    pub fn release_held(&mut self) {
+    /// Ends all other threads, and lets those go that are held at this moment: they would not survive their
+    /// tracer. At most two seconds. Calls wait meanwhile.
+    pub fn withdraw(&mut self) {
+        self.shared.set_over(true);
+        self.shared.crew.end();
+        self.take_tasks();
         for _ in 0..1000 {
             if self.held.is_empty() {
-                return;
+                break;
             }
             std::thread::sleep(Duration::from_millis(1));
             self.look_at_changes(None);
         }
+        self.shared.set_over(false);
     }
 
     /// Supervises until nobody is left.
     ///
     /// # Errors
-    /// If nothing can be waited for.
+    /// If nothing can be waited for, or no thread can be started.
     pub fn rest(&mut self) -> Result<(), Failure> {
         /// Without a descriptor that tells of those that are held, they are looked at so often.
         const OFTEN: Duration = Duration::from_millis(1);
+        workers::start_all(&self.own).map_err(|error| failed(&error))?;
         loop {
             let limit = if self.held.is_empty() { Duration::MAX } else { OFTEN };
             if !self.wait(None, limit)?.is_needed {
@@ -125,14 +110,19 @@ impl Supervisor {
 
     /// Whether anybody is left who could call.
     pub fn is_needed(&self) -> bool {
-        let mut waiting = [PollFd::new(&self.listener, PollFlags::IN)];
-        let _ = poll(&mut waiting, Some(&Timespec::default()));
-        !waiting.iter().any(|one| one.revents().contains(PollFlags::HUP))
+        !self.shared.listener.is_forsaken()
     }
 
-    /// Waits until something happens, and does what is to be done for calls and answers.
+    /// Waits until something happens, and does what is to be done for answers and tasks.
     fn wait(&mut self, signals: Option<&Signals>, limit: Duration) -> Result<Woken, Failure> {
-        let mut waiting = vec![PollFd::new(&self.listener, PollFlags::IN)];
+        let shared = Arc::clone(&self.shared);
+        let bell = shared.bell();
+        // Of the listener only its end: calls are the other threads'.
+        let mut waiting = vec![
+            PollFd::new(&shared.listener, PollFlags::empty()),
+            PollFd::new(&bell, PollFlags::IN),
+        ];
+        let first = waiting.len();
         waiting
             .extend(self.questions.iter().map(|one| PollFd::new(&one.connection, PollFlags::IN)));
         let count = waiting.len();
@@ -141,24 +131,18 @@ impl Supervisor {
         let limit = Timespec::try_from(limit).ok();
         match poll(&mut waiting, limit.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => {
-                let why = reason(&errno.into());
-                return Err(Failure::other(format!("cannot supervise the tree: {why}")));
-            }
+            Err(errno) => return Err(failed(&errno.into())),
         }
         let has = |at: usize| waiting.get(at).map_or(PollFlags::empty(), PollFd::revents);
-        let calls = has(0);
+        let is_needed = !has(0).contains(PollFlags::HUP);
         let mut has_signals = (count..waiting.len()).any(|at| !has(at).is_empty());
         let answered: Vec<usize> =
-            (1..count).filter(|at| !has(*at).is_empty()).map(|at| at - 1).collect();
+            (first..count).filter(|at| !has(*at).is_empty()).map(|at| at - first).collect();
         for at in answered.into_iter().rev() {
             let question = self.questions.swap_remove(at);
             self.answered(question);
         }
-        if calls.contains(PollFlags::IN) {
-            self.called();
-        }
-        let is_needed = !calls.contains(PollFlags::HUP);
+        self.take_tasks();
         if !is_needed && let Some(signals) = signals {
             // Nobody calls any more, and the descriptor would say so all the time.
             signals.wait();
@@ -167,128 +151,35 @@ impl Supervisor {
         Ok(Woken { is_needed, has_signals })
     }
 
-    /// Answers one call.
-    fn called(&mut self) {
-        let Ok(notice) = self.listener.receive() else {
-            return;
-        };
-        if filter::moves(notice.arch, notice.number) {
-            self.desk.has_moved = true;
-            return self.reply(&notice, Reply::Continue);
-        }
-        if let Some(policy) = self.renewal.due() {
-            self.judge.replace(policy);
-        }
-        let read = Tracee::read(&notice, &mut self.desk);
-        if !self.listener.is_waiting(notice.id) {
-            return;
-        }
-        match read {
-            Ok(tracee) if tracee.rings() => {
-                let number = self.judge.hear(&tracee);
-                self.reply(&notice, Reply::Error(number));
-            }
-            Ok(tracee) if self.judge.is_ours(&tracee) => {
-                let moment = self.moment(&tracee);
-                self.let_run(&notice, tracee, moment);
-            }
-            Ok(mut tracee) => {
-                self.judge.correct(&mut tracee);
-                let moment = self.moment(&tracee);
-                let weighed = self.judge.weigh(&tracee, moment, None);
-                self.conclude(notice, tracee, (moment, weighed));
-            }
-            Err(error) => self.unreadable(&notice, &error),
-        }
-    }
-
-    /// Whether `tracee` has to be looked at again: something else could run than what is judged now.
-    fn moment(&mut self, tracee: &Tracee) -> Moment {
-        let is_certain =
-            !tracee.is_elsewhere && tracee.is_alone && self.settled.holds(&tracee.asked.path());
-        if is_certain { Moment::Only } else { Moment::First }
-    }
-
-    fn conclude(&mut self, notice: Notice, tracee: Tracee, (moment, weighed): (Moment, Weighed)) {
-        match weighed {
-            Weighed::Go => self.let_run(&notice, tracee, moment),
-            Weighed::Denied(line) => {
-                say(tracee.who.process, &line);
-                self.reply(&notice, Reply::Error(libc::EPERM));
-            }
-            Weighed::Asked(connection, alone) => {
-                let waiting = Waiting::Call(notice);
-                self.questions.push(Question { connection, tracee, waiting, alone });
+    /// Takes on what other threads have handed over.
+    fn take_tasks(&mut self) {
+        for task in self.shared.tasks() {
+            match task {
+                Task::Ask(question) => self.questions.push(*question),
+                Task::Hold(notice, tracee) => self.hold(&notice, *tracee),
             }
         }
     }
 
-    /// Lets the kernel go on with a call. Where something else could run than what was judged, the
-    /// process is held behind it and judged again.
-    fn let_run(&mut self, notice: &Notice, tracee: Tracee, moment: Moment) {
-        if moment == Moment::Only {
-            return self.reply(notice, Reply::Continue);
+    /// Holds whose call is let go ahead, so that it is judged again for what it has become.
+    fn hold(&mut self, notice: &Notice, tracee: Tracee) {
+        let process = tracee.who.process;
+        if let Some(before) = self.own.held(notice, tracee) {
+            self.held.insert(notice.thread, None);
+            self.held.insert(process, before);
         }
-        let is_alone = tracee.is_alone;
-        match kernel::hold_at_exec(notice.thread) {
-            Ok(()) => {
-                self.held.insert(notice.thread, None);
-                self.held.insert(tracee.who.process, is_alone.then_some(tracee));
-                self.reply(notice, Reply::Continue);
-            }
-            // A debugger holds it. What it asks for cannot change; the file still could.
-            Err(_) if is_alone || self.judge.fails_open() => {
-                let goes = Answered { permitted: true, answered_by: "" };
-                self.judge.weigh(&tracee, Moment::Only, Some((goes, String::new())));
-                self.reply(notice, Reply::Continue);
-            }
-            Err(error) => {
-                let why = reason(&error);
-                let line = format!(
-                    "rampart: denied: what it starts could change while it is judged, and it cannot be held \
-                     ({why}): run it without a debugger, or from a process with one thread"
-                );
-                say(tracee.who.process, &line);
-                self.reply(notice, Reply::Error(libc::EPERM));
-            }
-        }
-    }
-
-    /// A call whose words cannot be read is the kernel's error, if it is one; else it is denied.
-    fn unreadable(&self, notice: &Notice, error: &io::Error) {
-        let number = match error.raw_os_error() {
-            Some(number @ (libc::EFAULT | libc::E2BIG | libc::ENOENT | libc::ENOSYS)) => number,
-            _ if self.judge.fails_open() => return self.reply(notice, Reply::Continue),
-            _ => {
-                let (process, why) = (notice.thread, reason(error));
-                complain!("rampart: denied: what process {process} starts cannot be seen: {why}");
-                libc::EPERM
-            }
-        };
-        self.reply(notice, Reply::Error(number));
-    }
-
-    /// Who has died meanwhile needs no answer.
-    fn reply(&self, notice: &Notice, reply: Reply) {
-        let _ = self.listener.reply(notice.id, reply);
     }
 
     fn answered(&mut self, question: Question) {
         let Question { connection, tracee, waiting, alone } = question;
-        let answer = match connection.receive(Duration::ZERO) {
-            Ok(packet) => Answer::of(&packet),
-            Err(_) => Answer::Nobody("on_no_approver"),
-        };
-        let settled = Some(answer.settled(alone));
         match waiting {
-            Waiting::Call(notice) if self.listener.is_waiting(notice.id) => {
-                let moment = self.moment(&tracee);
-                let weighed = self.judge.weigh(&tracee, moment, settled);
-                self.conclude(notice, tracee, (moment, weighed));
+            Waiting::Call(notice) => {
+                if let Some(tracee) = self.own.answered(&notice, &connection, (tracee, alone)) {
+                    self.hold(&notice, tracee);
+                }
             }
-            Waiting::Call(_) => {}
             Waiting::Held(process) => {
-                let weighed = self.judge.weigh(&tracee, Moment::Behind, settled);
+                let weighed = self.own.answered_behind(&connection, &tracee, alone);
                 self.release(process, tracee, weighed);
             }
         }
@@ -316,35 +207,23 @@ impl Supervisor {
     /// `process` has become another program, and waits. It is judged for what it is.
     fn executed(&mut self, process: u32) {
         let before = self.held.remove(&process).flatten();
-        let Some(mut tracee) = Tracee::behind(process, before, &self.desk) else {
-            // Nothing is known of it, and it has not run yet.
-            if !self.judge.fails_open() {
-                kill(process);
-            }
-            return kernel::let_go(process);
-        };
-        if self.judge.is_ours(&tracee) {
-            return kernel::let_go(process);
+        if let Some((tracee, weighed)) = self.own.behind(process, before) {
+            self.release(process, tracee, weighed);
         }
-        self.judge.correct(&mut tracee);
-        let weighed = self.judge.weigh(&tracee, Moment::Behind, None);
-        self.release(process, tracee, weighed);
     }
 
     fn release(&mut self, process: u32, tracee: Tracee, weighed: Weighed) {
-        match weighed {
-            Weighed::Go => kernel::let_go(process),
-            Weighed::Denied(line) => {
-                say(process, &line);
-                kill(process);
-                kernel::let_go(process);
-            }
-            Weighed::Asked(connection, alone) => {
-                let waiting = Waiting::Held(process);
-                self.questions.push(Question { connection, tracee, waiting, alone });
-            }
+        if let Weighed::Asked(connection, alone) = weighed {
+            let waiting = Waiting::Held(process);
+            self.questions.push(Question { connection, tracee, waiting, alone });
+        } else {
+            self.own.release(process, weighed);
         }
     }
+}
+
+fn failed(error: &io::Error) -> Failure {
+    Failure::other(format!("cannot supervise the tree: {}", reason(error)))
 }
 
 /// Stops as the tree has stopped, so that a shell sees it, and goes on with it.
@@ -355,7 +234,8 @@ fn stop_with(child: u32) {
     }
 }
 
-fn kill(process: u32) {
+/// Kills `process`.
+pub(super) fn kill(process: u32) {
     if let Some(pid) = Pid::from_raw(process.cast_signed()) {
         let _ = kill_process(pid, Signal::KILL);
     }

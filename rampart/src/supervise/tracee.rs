@@ -13,6 +13,8 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// `AT_FDCWD` as an argument: only its lower half counts.
 const AT_FDCWD: u32 = libc::AT_FDCWD.cast_unsigned();
@@ -23,7 +25,27 @@ pub struct Desk {
     parents: Parents,
     room: Room,
     /// Whether somebody in the tree may have another root directory or other mounts than we have.
-    pub has_moved: bool,
+    has_moved: Arc<AtomicBool>,
+}
+
+impl Desk {
+    /// One for another thread.
+    pub fn another(&self) -> Self {
+        Self {
+            parents: self.parents.another(),
+            has_moved: Arc::clone(&self.has_moved),
+            ..Self::default()
+        }
+    }
+
+    /// Somebody in the tree gets another root directory or other mounts.
+    pub fn set_moved(&self) {
+        self.has_moved.store(true, Ordering::SeqCst);
+    }
+
+    fn has_moved(&self) -> bool {
+        self.has_moved.load(Ordering::SeqCst)
+    }
 }
 
 /// A call to start a program.
@@ -71,7 +93,7 @@ impl Tracee {
             argv.push(Vec::new());
         }
         let cwd = whose.link("cwd")?;
-        let is_elsewhere = desk.has_moved && whose.is_elsewhere();
+        let is_elsewhere = desk.has_moved() && whose.is_elsewhere();
         let file = file(thread, (directory, &path, flags), is_elsewhere)?;
         Ok(Self {
             who,
@@ -108,7 +130,7 @@ impl Tracee {
     /// has led to it, `before`, the environment is taken, if nobody can have changed that since.
     pub fn behind(process: u32, before: Option<Self>, desk: &Desk) -> Option<Self> {
         let directory = Directory::of(process);
-        let is_elsewhere = desk.has_moved && directory.is_elsewhere();
+        let is_elsewhere = desk.has_moved() && directory.is_elsewhere();
         let Some(before) = before else {
             let asked = Asked::of_process(Process::of(process)?)?;
             let who = Who::of(process).ok()?;

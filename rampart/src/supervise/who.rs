@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "rustix has no ioctl of a pidfd yet")]
 
 use crate::process::small;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, openat, readlinkat, statx};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Statx, StatxFlags, openat, readlinkat, statx};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::cell::OnceCell;
@@ -71,13 +71,13 @@ impl Directory {
         whole(&self.open(name)?)
     }
 
-    /// How many threads the process has: each is a directory in `task` (proc(5)).
+    /// How many threads the process has.
     ///
     /// # Errors
     /// If it has ended.
     pub fn threads(&self) -> io::Result<u32> {
         let found = statx(self.opened()?, "task", AtFlags::empty(), StatxFlags::NLINK)?;
-        Ok(found.stx_nlink.saturating_sub(2))
+        Ok(counted(&found))
     }
 
     fn root(&self) -> io::Result<Root> {
@@ -93,6 +93,19 @@ impl Directory {
         let own = || Self::at("/proc/self".to_owned()).root().ok();
         OWN.get_or_init(own).is_none_or(|own| self.root().ok() != Some(own))
     }
+}
+
+/// How many threads the process has whose directory `task` is open as `tasks`: 0 if it has ended.
+///
+/// # Errors
+/// What statx(2) says.
+pub fn threads(tasks: &OwnedFd) -> io::Result<u32> {
+    Ok(counted(&statx(tasks, "", AtFlags::EMPTY_PATH, StatxFlags::NLINK)?))
+}
+
+/// Each thread is a directory in `task` (proc(5)), and has a link to it.
+const fn counted(tasks: &Statx) -> u32 {
+    tasks.stx_nlink.saturating_sub(2)
 }
 
 /// What can be read from `file`, from its beginning: mostly by one system call.
@@ -215,6 +228,12 @@ mod tests {
         waiting.thread().unpark();
         waiting.join().unwrap();
         assert!(Directory::of(u32::MAX >> 1).threads().is_err());
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let tasks = Directory::of(child.id()).open("task").unwrap();
+        assert_eq!(threads(&tasks).unwrap(), 1);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(threads(&tasks).unwrap(), 0, "it has ended");
     }
 
     #[test]
