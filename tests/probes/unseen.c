@@ -7,6 +7,10 @@
    unseen words N FILE GOOD EVIL    N times FILE with an argument that a thread keeps changing
    unseen path N GOOD EVIL WORD     N times GOOD or EVIL with the words "stub" and WORD: a thread changes the path
    unseen sharer N FILE GOOD EVIL   as words, but a process changes it that shares the memory
+   unseen shared N FILE GOOD EVIL   as words, but they lie in memory shared with a process that changes them
+   unseen later FILE GOOD EVIL      FILE with an argument that another process changes once a file `now` is there
+   unseen sibling N FILE GOOD EVIL  as sharer, but that process is none of its relatives, and it waits before it starts FILE
+   unseen chosen N FILE GOOD EVIL   as sharer, but that process has got a number from before
    unseen file N LINK GOOD EVIL     N times LINK, which a process keeps pointing from one to the other
    unseen name                      leaves a file named after its own executable, "ran-NAME"
    unseen storm N FILE              N times FILE, one after the other
@@ -15,6 +19,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -178,6 +183,127 @@ static int race_sharer(int count, char **argv)
     return 0;
 }
 
+/* Whether EVIL, which FILE leaves behind, is there: what is a gap need not be found more than once. */
+static int is_there(const char *evil)
+{
+    return access(evil, F_OK) == 0;
+}
+
+static int race_shared(int count, char **argv)
+{
+    char *common = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (common == MAP_FAILED)
+        return 77;
+    strcpy(common, argv[1]);
+    pid_t other = fork();
+    if (other == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (unsigned at = 0;; at++)
+            memcpy(common, argv[1 + (at & 1)], strlen(argv[1 + (at & 1)]) + 1);
+    }
+    for (int at = 0; at < count && !is_there(argv[2]); at++) {
+        pid_t child = fork();
+        if (child == 0) {
+            char *call_with[] = {argv[0], common, NULL};
+            call(SYS_execve, (long)argv[0], (long)call_with, (long)none, 0, 0);
+            _exit(78);
+        }
+        waitpid(child, NULL, 0);
+    }
+    kill(other, 9);
+    waitpid(other, NULL, 0);
+    return 0;
+}
+
+static int later(char **argv)
+{
+    char *common = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (common == MAP_FAILED)
+        return 77;
+    strcpy(common, argv[1]);
+    if (fork() == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        while (!is_there("now"))
+            usleep(1000);
+        strcpy(common, argv[2]);
+        close(open("changed", O_WRONLY | O_CREAT, 0600));
+        _exit(0);
+    }
+    char *call_with[] = {argv[0], common, NULL};
+    return failed(call(SYS_execve, (long)argv[0], (long)call_with, (long)none, 0, 0));
+}
+
+static int race_sibling(int count, char **argv)
+{
+    static char stack[65536] __attribute__((aligned(16)));
+    pid_t *other = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (other == MAP_FAILED)
+        return 77;
+    words[0] = argv[1];
+    words[1] = argv[2];
+    for (int at = 0; at < count && !is_there(argv[2]); at++) {
+        pid_t child = fork();
+        if (child == 0) {
+            char *call_with[] = {argv[0], word, NULL};
+            memcpy(word, argv[1], strlen(argv[1]) + 1);
+            *other = clone(changer, stack + sizeof stack, CLONE_VM | CLONE_PARENT | SIGCHLD, NULL);
+            /* Longer than numbers need to go around. */
+            usleep(50000);
+            call(SYS_execve, (long)argv[0], (long)call_with, (long)none, 0, 0);
+            _exit(78);
+        }
+        waitpid(child, NULL, 0);
+        kill(*other, 9);
+        waitpid(*other, NULL, 0);
+    }
+    return 0;
+}
+
+static int race_chosen(int count, char **argv)
+{
+#if defined(__x86_64__)
+    static char stack[65536] __attribute__((aligned(16)));
+    words[0] = argv[1];
+    words[1] = argv[2];
+    pid_t early = fork();
+    if (early == 0)
+        _exit(0);
+    waitpid(early, NULL, 0);
+    for (int at = 0; at < count && !is_there(argv[2]); at++) {
+        pid_t child = fork();
+        if (child == 0) {
+            char *call_with[] = {argv[0], word, NULL};
+            pid_t numbers[] = {early};
+            struct clone_args how = {.flags = CLONE_VM, .exit_signal = SIGCHLD, .stack = (unsigned long)stack,
+                                     .stack_size = sizeof stack, .set_tid = (unsigned long)numbers, .set_tid_size = 1};
+            memcpy(word, argv[1], strlen(argv[1]) + 1);
+            long made;
+            /* The new process finds nothing but zeroes on its stack, so it must not return. */
+            __asm__ volatile("syscall\n\ttest %%eax, %%eax\n\tjnz 1f\n\txor %%edi, %%edi\n\tcall *%4\n\thlt\n1:"
+                             : "=a"(made)
+                             : "a"(SYS_clone3), "D"(&how), "S"(sizeof how), "r"((int (*)(void *))changer)
+                             : "rcx", "r11", "memory");
+            if (made < 0)
+                _exit(77);
+            call(SYS_execve, (long)argv[0], (long)call_with, (long)none, 0, 0);
+            kill(made, 9);
+            _exit(78);
+        }
+        int status;
+        waitpid(child, &status, 0);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+            return 77;
+        /* Its number has to be free again. */
+        while (kill(early, 9) == 0)
+            usleep(1000);
+    }
+    return 0;
+#else
+    (void)count, (void)argv;
+    return 77;
+#endif
+}
+
 static void point(const char *link, const char *to)
 {
     char other[4096];
@@ -252,6 +378,14 @@ int main(int argc, char **argv)
         return race_path(atoi(argv[2]), argv + 3);
     if (argc > 5 && !strcmp(mode, "sharer"))
         return race_sharer(atoi(argv[2]), argv + 3);
+    if (argc > 5 && !strcmp(mode, "shared"))
+        return race_shared(atoi(argv[2]), argv + 3);
+    if (argc > 4 && !strcmp(mode, "later"))
+        return later(argv + 2);
+    if (argc > 5 && !strcmp(mode, "sibling"))
+        return race_sibling(atoi(argv[2]), argv + 3);
+    if (argc > 5 && !strcmp(mode, "chosen"))
+        return race_chosen(atoi(argv[2]), argv + 3);
     if (argc > 5 && !strcmp(mode, "file"))
         return race_file(atoi(argv[2]), argv + 3);
     if (argc > 3 && !strcmp(mode, "storm"))

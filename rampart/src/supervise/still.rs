@@ -32,8 +32,8 @@ pub struct Parents {
 
 /// The files of one process.
 struct Parent {
-    stat: OwnedFd,
     tasks: OwnedFd,
+    sleep: OwnedFd,
     call: OwnedFd,
     children: OwnedFd,
     /// Its own parent, until it is known to share no memory with that: then it never will.
@@ -44,8 +44,8 @@ impl Parent {
     fn of(process: u32) -> io::Result<Self> {
         let directory = Directory::of(process);
         Ok(Self {
-            stat: directory.open("stat")?,
             tasks: directory.open("task")?,
+            sleep: directory.open("wchan")?,
             call: directory.open("syscall")?,
             children: directory.open(&children_of(process))?,
             above: Some(Who::of(process)?.parent),
@@ -55,35 +55,34 @@ impl Parent {
     /// Whether it has one thread, which waits inside of vfork(2) or clone(2) for its child, and no child
     /// shares its memory but `known`.
     fn waits(&self, process: u32, known: u32) -> bool {
-        let is_in_vfork = || {
-            let call = whole(&self.call).ok()?;
-            let mut words = std::str::from_utf8(&call).ok()?.split_ascii_whitespace();
-            let number: libc::c_long = words.next()?.parse().ok()?;
-            let flags = words.next()?.strip_prefix("0x")?;
-            let waits = u64::from_str_radix(flags, 16).ok()? & VFORK_FLAG != 0;
-            Some(match number {
-                #[cfg(target_arch = "x86_64")]
-                libc::SYS_vfork => true,
-                libc::SYS_clone => waits,
-                // Its flags lie in memory; it sleeps nowhere else for long.
-                libc::SYS_clone3 => self.sleeps()?,
-                _ => false,
-            })
-        };
         threads(&self.tasks).is_ok_and(|count| count == 1)
-            && is_in_vfork() == Some(true)
+            && self.is_in_vfork() == Some(true)
             && whole(&self.children)
                 .is_ok_and(|found| shares_with_none_of(process, &found, Some(known)))
     }
 
-    /// Whether it is in the sleep that waiting for a child's execve(2) is (proc_pid_stat(5)).
-    fn sleeps(&self) -> Option<bool> {
-        let text = whole(&self.stat).ok()?;
-        let end = text.iter().rposition(|byte| *byte == b')')?;
-        let rest = std::str::from_utf8(text.get(end + 1..)?).ok()?;
-        Some(rest.split_ascii_whitespace().next()? == "D")
+    fn is_in_vfork(&self) -> Option<bool> {
+        if WAITING.contains(&&*whole(&self.sleep).ok()?) {
+            return Some(true);
+        }
+        // A kernel without names. The flags of clone3(2) lie in memory, where somebody may change them.
+        let call = whole(&self.call).ok()?;
+        let mut words = std::str::from_utf8(&call).ok()?.split_ascii_whitespace();
+        let number: libc::c_long = words.next()?.parse().ok()?;
+        let flags = words.next()?.strip_prefix("0x")?;
+        let waits = u64::from_str_radix(flags, 16).ok()? & VFORK_FLAG != 0;
+        Some(match number {
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_vfork => true,
+            libc::SYS_clone => waits,
+            _ => false,
+        })
     }
 }
+
+/// Where in the kernel a process sleeps until its child needs its memory no more (`wchan` of proc(5)); the compiler
+/// may put the second into the first.
+const WAITING: [&[u8]; 2] = [b"kernel_clone", b"wait_for_vfork_done"];
 
 /// `CLONE_VFORK` (`linux/sched.h`): the caller waits until the child needs its memory no more.
 const VFORK_FLAG: u64 = libc::CLONE_VFORK as u64;

@@ -6,7 +6,7 @@ use super::judge::{Judge, Weighed};
 use super::kernel::{self, Held, Listener, Notice};
 use super::shared::{Question, Shared, Task, Waiting};
 use super::tracee::Tracee;
-use super::worker::Worker;
+use super::worker::{Step, Worker};
 use super::workers;
 use crate::failure::{Failure, reason};
 use crate::launch::parent::{End, Signals};
@@ -174,8 +174,13 @@ impl Supervisor {
         let Question { connection, tracee, waiting, alone } = question;
         match waiting {
             Waiting::Call(notice) => {
-                if let Some(tracee) = self.own.answered(&notice, &connection, (tracee, alone)) {
-                    self.hold(&notice, tracee);
+                match self.own.answered(&notice, &connection, (&tracee, alone)) {
+                    Step::Done => {}
+                    Step::Hold(tracee) => self.hold(&notice, tracee),
+                    Step::Ask(connection, tracee, alone) => {
+                        let waiting = Waiting::Call(notice);
+                        self.questions.push(Question { connection, tracee, waiting, alone });
+                    }
                 }
             }
             Waiting::Held(process) => {

@@ -118,6 +118,13 @@ impl Tracee {
         self.asked.file.ends_with(evaluator::bell::PATH.to_bytes())
     }
 
+    /// Whether the call is what it was `before`.
+    pub fn asks_the_same(&self, before: &Self) -> bool {
+        let (now, then) = (&self.asked, &before.asked);
+        (&now.file, &now.argv, &now.cwd, &now.environment, self.is_elsewhere)
+            == (&then.file, &then.argv, &then.cwd, &then.environment, before.is_elsewhere)
+    }
+
     /// Whether the file lies in memory only (memfd_create(2)).
     pub fn is_in_memory(&self) -> bool {
         let path = &self.asked.file;

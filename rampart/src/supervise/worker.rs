@@ -28,7 +28,7 @@ pub struct Worker {
 }
 
 /// What a call that was put to us comes to.
-enum Step {
+pub enum Step {
     /// It was answered.
     Done,
     /// It goes ahead, and the process is to be held behind it.
@@ -250,20 +250,29 @@ impl Worker {
         self.judge.weigh(tracee, Moment::Behind, Some(settled))
     }
 
-    /// What a call comes to with the answer that has come on `connection`: maybe the process is to be held.
+    /// What the call of `before` comes to with the answer that has come on `connection`. A person takes long: what
+    /// asks for something else by now is another call.
     pub fn answered(
         &mut self,
         notice: &Notice,
         connection: &Connection,
-        (tracee, alone): (Tracee, Answered),
-    ) -> Option<Tracee> {
-        if !self.shared.listener.is_waiting(notice.id) {
-            return None;
-        }
+        (before, alone): (&Tracee, Answered),
+    ) -> Step {
         let settled = answer_on(connection).settled(alone);
-        match self.weigh(notice, tracee, Some(settled)) {
-            Step::Hold(tracee) => Some(tracee),
-            Step::Done | Step::Ask(..) => None,
+        let now = Tracee::read(notice, &mut self.desk);
+        if !self.shared.listener.is_waiting(notice.id) {
+            return Step::Done;
+        }
+        match now {
+            Ok(mut now) => {
+                self.judge.correct(&mut now);
+                let answer = now.asks_the_same(before).then_some(settled);
+                self.weigh(notice, now, answer)
+            }
+            Err(error) => {
+                self.unreadable(notice, &error);
+                Step::Done
+            }
         }
     }
 

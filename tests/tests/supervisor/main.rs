@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "test code: a helper that cannot go on stops the test")]
 
 mod floor;
+mod gaps;
 mod life;
 mod races;
 mod routes;

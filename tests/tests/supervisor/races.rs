@@ -4,7 +4,7 @@
 use std::fs;
 
 use super::{guard, supervised};
-use tests::run;
+use tests::{Evaluator, run};
 
 fn tries() -> String {
     std::env::var("RAMPART_TEST_TRIES").unwrap_or_else(|_| "200".to_owned())
@@ -59,4 +59,32 @@ fn a_file_that_another_process_swaps() {
     assert!(!guard.path("ran-evil").exists());
     assert!(guard.path("ran-fine").exists());
     assert!(ran.stderr.contains("rampart: denied: "));
+}
+
+#[test]
+fn words_that_change_while_a_person_thinks() {
+    let guard = guard();
+    fs::copy(guard.path("mark"), guard.path("careful")).unwrap();
+    let evaluator = Evaluator::without_daemon(&guard);
+    let command = supervised(&guard, &["./unseen", "later", "./careful", "good", "evil"]);
+    let ran = evaluator.while_running((command, ""), || {
+        let pending = evaluator.wait_for(1);
+        fs::write(guard.path("now"), "").unwrap();
+        while !guard.path("changed").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        let first = pending[0]["id"].as_str().unwrap();
+        assert_eq!(evaluator.say(&["approve", first]).status, 0);
+        // That was a yes to something else.
+        let next = loop {
+            let pending = evaluator.wait_for(1);
+            if pending[0]["id"].as_str() != Some(first) {
+                break pending[0].clone();
+            }
+        };
+        assert!(next["command"].as_str().unwrap().contains("evil"), "{next}");
+        assert_eq!(evaluator.say(&["deny", next["id"].as_str().unwrap()]).status, 0);
+    });
+    assert_eq!(ran.status, 78, "{ran:?}");
+    assert!(!guard.path("evil").exists() && !guard.path("good").exists(), "{ran:?}");
 }

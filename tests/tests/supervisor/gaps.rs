@@ -1,0 +1,66 @@
+//! What the supervisor does not see (docs/supervisor.md), asserted: the day one of these fails, the gap is closed, and its
+//! row there goes. Each is tried until it is found, for some seconds at most.
+
+use std::fs;
+use std::path::Path;
+
+use super::{guard, supervised};
+use tests::{find, run};
+
+/// A gap that is open is found by the first few.
+const TRIES: &str = "500";
+
+#[test]
+fn words_that_others_change_where_nobody_is_held() {
+    let guard = guard();
+    // One whose file only root can change, so that it is not held, and that is given no library.
+    let touch = "/usr/bin/touch";
+    for mode in ["shared", "sibling", "chosen"] {
+        let ran =
+            run(&mut supervised(&guard, &["./unseen", mode, TRIES, touch, "good", "bad"]), "");
+        if ran.status == 77 {
+            println!("skipped: {mode}: {}", ran.stderr);
+            continue;
+        }
+        assert_eq!(ran.status, 0, "{mode}: {ran:?}");
+        assert!(guard.path("bad").exists(), "the gap is closed: {mode}: {}", ran.stderr);
+        fs::remove_file(guard.path("bad")).unwrap();
+    }
+}
+
+/// Whether `evil` ran, where a process swaps it for `fine` behind a link in `directory`.
+fn evil_runs(directory: &Path, before: &[&str]) -> bool {
+    let guard = guard();
+    for name in ["fine", "evil"] {
+        fs::copy(guard.path("unseen"), directory.join(name)).unwrap();
+    }
+    let link = directory.join("link");
+    let [link, fine, evil] = [link, directory.join("fine"), directory.join("evil")]
+        .map(|path| path.display().to_string());
+    let words = ["./unseen", "file", TRIES, &link, &fine, &evil];
+    let ran = run(&mut supervised(&guard, &[before, &words].concat()), "");
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(guard.path("ran-fine").exists(), "{ran:?}");
+    guard.path("ran-evil").exists()
+}
+
+#[test]
+fn files_that_root_changes_in_root_s_directories() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: not root");
+        return;
+    }
+    let directory = tempfile::tempdir_in("/var/lib").unwrap();
+    assert!(evil_runs(directory.path(), &[]), "the gap is closed");
+}
+
+#[test]
+fn a_file_that_is_swapped_below_a_debugger() {
+    let Some(strace) = find("strace") else {
+        println!("skipped: strace is not installed");
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let before = [strace.to_str().unwrap(), "-f", "-o", "/dev/null"];
+    assert!(evil_runs(directory.path(), &before), "the gap is closed");
+}
