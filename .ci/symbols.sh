@@ -48,7 +48,7 @@ panics=$(nm "$lib" | awk '{ print $NF }' | grep -iE 'panic|rust_eh|unwind_' || t
 [ -z "$panics" ] || bad "contains code that can panic:" $panics
 
 # What every start runs comes first (preload/order.ld): strewn over the library, it costs page faults.
-begin=$(nm -n "$lib" | awk 'tolower($2) == "t" && !n++ { print $3 }')
+begin=$(nm -n "$lib" | awk 'tolower($2) == "t" && $3 !~ /^[$]/ && !n++ { print $3 }')
 [[ $begin == *rampart_preload*start* ]] || bad "begins with $begin, not with its start: preload/order.ld has lost its effect"
 
 # The file is the stub for denied programs, too.

@@ -78,10 +78,14 @@ impl Index {
         }
     }
 
-    /// The hash tables: each a power of two of buckets, and one more for "every one".
+    /// The hash tables: each a power of two of buckets, and one more for "every one". Entries that
+    /// every command comes to are first.
     pub fn tables(&self) -> Tables {
         let mut tables = Tables::default();
-        let size = (self.named.len() * 2).next_power_of_two();
+        let any = self.any.iter().map(|(rule, node)| (*rule, *node, 0)).collect();
+        let any = tables.file(&[any]);
+        self.file_pieces(&mut tables);
+        let size = self.named.len().next_power_of_two();
         let mut slots: Vec<BTreeSet<(u32, u32, u32)>> = vec![BTreeSet::new(); size];
         for (name, rules) in &self.named {
             let key = program_hash(name.as_bytes());
@@ -89,12 +93,18 @@ impl Index {
                 bucket.extend(rules.iter().map(|(rule, node)| (*rule, *node, key)));
             }
         }
-        slots.push(self.any.iter().map(|(rule, node)| (*rule, *node, 0)).collect());
         tables.buckets = tables.file(&slots);
+        tables.buckets.extend(any);
+        tables
+    }
+
+    fn file_pieces(&self, tables: &mut Tables) {
         if self.pieces.is_empty() {
-            return tables;
+            return;
         }
-        let size = (self.pieces.len() * 2).next_power_of_two();
+        let all = self.pieces.values().flatten().map(|(rule, node)| (*rule, *node, 0)).collect();
+        let all = tables.file(&[all]);
+        let size = self.pieces.len().next_power_of_two();
         let mut slots: Vec<BTreeSet<(u32, u32, u32)>> = vec![BTreeSet::new(); size];
         let bits = (self.pieces.len() * FILTER_BITS).next_power_of_two().max(512);
         tables.filter = vec![0; bits / 8];
@@ -107,10 +117,9 @@ impl Index {
                 *byte |= 1 << (bit % 8);
             }
         }
-        slots.push(self.pieces.values().flatten().map(|(rule, node)| (*rule, *node, 0)).collect());
         tables.pieces = tables.file(&slots);
+        tables.pieces.extend(all);
         tables.features = self.places.iter().fold(0, |bits, place| bits | gram::feature(*place));
-        tables
     }
 }
 

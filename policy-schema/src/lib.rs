@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | parse | [`yaml`] | text → nodes that know their place |
 //! | read | [`keys`], [`read_policy`], `read_rule`, `read_condition`, `read_lists`, `read_exceptions`, `read_surroundings`, [`out_of_reach`], [`limits`] | nodes → [`document::Document`] and diagnostics |
-//! | compile | `compile`, [`locked`], `index`, `sections` | documents of one layer → image bytes |
+//! | compile | `compile`, [`locked`], `index`, `layout`, `sections` | documents of one layer → image bytes |
 //! | lint | [`mod@lint`] | documents and nodes → what is probably not meant |
 //! | try | `examples` | the rules' own examples against the image |
 //!
@@ -23,6 +23,7 @@ pub mod examples;
 mod gate;
 mod index;
 pub mod keys;
+mod layout;
 pub mod limits;
 pub mod lint;
 pub mod locked;

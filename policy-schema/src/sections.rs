@@ -9,6 +9,7 @@ use evaluator::image::format::{
 
 use crate::gate::Gate;
 use crate::index::{Index, Tables};
+use crate::layout::Layout;
 
 /// The records of every section but the table itself.
 #[derive(Default)]
@@ -27,8 +28,10 @@ pub struct Sections {
     pub webhooks: Vec<WebhookRecord>,
     /// What running programs do that a rule may be about.
     pub gate: Gate,
-    tables: Tables,
-    text: Vec<u8>,
+    /// The index.
+    pub tables: Tables,
+    /// Texts one behind the other, equal ones once.
+    pub text: Vec<u8>,
     known: BTreeMap<Vec<u8>, u32>,
     features: u16,
 }
@@ -64,21 +67,26 @@ impl Sections {
 
 /// Writes the file: `header` gets its magic, version, length, features and checksum here.
 pub fn write_image(mut header: Header, sections: &Sections) -> Vec<u8> {
-    let mut body = Body { bytes: vec![0; format::FIRST_SECTION], table: Vec::new() };
-    body.section(&sections.policies, PolicyRecord::encode);
-    body.section(&sections.rules, RuleRecord::encode);
-    body.section(&sections.nodes, NodeRecord::encode);
-    body.section(&sections.patterns, PatternRecord::encode);
-    body.section(&sections.tables.buckets, BucketRecord::encode);
-    body.section(&sections.tables.entries, EntryRecord::encode);
-    body.section(&sections.tables.pieces, BucketRecord::encode);
-    body.section(&sections.tables.filter, |byte, put| put(&[*byte]));
-    body.section(&sections.exceptions, ExceptionRecord::encode);
-    body.section(&sections.webhooks, WebhookRecord::encode);
+    let mut layout = Layout::of(sections);
+    let mut body = Body { bytes: vec![0; format::FIRST_SECTION], table: Default::default() };
+    let policies: Vec<_> = sections.policies.iter().map(|it| layout.policy(it)).collect();
+    let rules: Vec<_> = sections.rules.iter().map(|it| layout.rule(it)).collect();
+    let exceptions: Vec<_> = sections.exceptions.iter().map(|it| layout.exception(it)).collect();
+    let webhooks: Vec<_> = sections.webhooks.iter().map(|it| layout.webhook(it)).collect();
+    let tables = &sections.tables;
+    let node = |entry: &EntryRecord| EntryRecord { node: layout.root(entry.node), ..*entry };
+    let entries: Vec<_> = tables.entries.iter().map(node).collect();
+    body.section(Section::Policies, &policies, PolicyRecord::encode);
+    body.section(Section::Rules, &rules, RuleRecord::encode);
+    body.section(Section::Filter, &tables.filter, |byte, put| put(&[*byte]));
+    body.section(Section::Pieces, &tables.pieces, BucketRecord::encode);
+    body.section(Section::Buckets, &tables.buckets, BucketRecord::encode);
+    body.section(Section::Entries, &entries, EntryRecord::encode);
+    body.shared(&layout);
+    body.section(Section::Exceptions, &exceptions, ExceptionRecord::encode);
+    body.section(Section::Webhooks, &webhooks, WebhookRecord::encode);
     let gate = sections.gate.words();
-    body.section(&gate, |word, put| put(&word.to_le_bytes()));
-    body.section(&sections.text, |byte, put| put(&[*byte]));
-    debug_assert_eq!(body.table.len(), Section::COUNT);
+    body.section(Section::Gate, &gate, |word, put| put(&word.to_le_bytes()));
     let Body { mut bytes, table } = body;
     let mut front = Vec::with_capacity(format::FIRST_SECTION - Header::SIZE);
     for entry in table {
@@ -107,19 +115,39 @@ fn overwrite(bytes: &mut [u8], at: usize, with: &[u8]) {
 
 struct Body {
     bytes: Vec<u8>,
-    table: Vec<SectionEntry>,
+    table: [SectionEntry; Section::COUNT],
 }
 
 impl Body {
     /// Appends a section, 8-byte aligned.
-    fn section<T>(&mut self, records: &[T], encode: impl Fn(&T, &mut dyn FnMut(&[u8]))) {
-        self.bytes.resize(self.bytes.len().next_multiple_of(8), 0);
-        self.table.push(SectionEntry {
-            offset: u32::try_from(self.bytes.len()).unwrap_or(u32::MAX),
-            count: u32::try_from(records.len()).unwrap_or(u32::MAX),
-        });
+    fn section<T>(
+        &mut self,
+        section: Section,
+        records: &[T],
+        encode: impl Fn(&T, &mut dyn FnMut(&[u8])),
+    ) {
+        let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
+        self.begin(section, count);
         for record in records {
             encode(record, &mut |field| self.bytes.extend_from_slice(field));
+        }
+    }
+
+    /// Appends the part that three sections share.
+    fn shared(&mut self, layout: &Layout<'_>) {
+        let sections = [Section::Nodes, Section::Patterns, Section::Text];
+        for (section, count) in sections.into_iter().zip(layout.counts()) {
+            self.begin(section, count);
+        }
+        self.bytes.extend_from_slice(&layout.bytes);
+    }
+
+    /// Says that a section of `count` records begins here.
+    fn begin(&mut self, section: Section, count: u32) {
+        self.bytes.resize(self.bytes.len().next_multiple_of(8), 0);
+        let offset = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        if let Some(slot) = self.table.get_mut(section as usize) {
+            *slot = SectionEntry { offset, count };
         }
     }
 }

@@ -7,8 +7,12 @@
     reason = "a test fails by panicking"
 )]
 
+use std::collections::BTreeMap;
+
 use evaluator::image::Image;
-use evaluator::image::format::{NO_CONDITION, Section, node, pattern, program_hash, rule_flag};
+use evaluator::image::format::{
+    NO_CONDITION, NodeRecord, PatternRecord, Section, node, pattern, program_hash, rule_flag,
+};
 use policy_schema::{Layer, Options, Source, compile};
 
 const POLICY: &str = r#"
@@ -121,6 +125,85 @@ fn every_section_is_aligned() {
         let offset = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
         assert_eq!(offset % 8, 0, "section {index}");
     }
+}
+
+/// What conditions, patterns and texts of `image` take of the part that they share: a byte each, and whose it is.
+/// Fails where two have the same byte.
+struct Shared<'i> {
+    image: &'i Image<'i>,
+    owners: BTreeMap<usize, (&'static str, u32)>,
+}
+
+impl Shared<'_> {
+    fn take(&mut self, owner: (&'static str, u32), at: u32, len: usize) {
+        for byte in at as usize..at as usize + len {
+            let before = self.owners.insert(byte, owner);
+            assert!(before.is_none_or(|it| it == owner), "{owner:?} lies in {before:?}");
+        }
+    }
+
+    fn nodes(&mut self, first: u32, count: u32) {
+        for index in first..first + count {
+            let found = self.image.node(index).unwrap();
+            self.take(("node", index), index * NodeRecord::SIZE as u32, NodeRecord::SIZE);
+            match found.kind {
+                node::ALL | node::ANY | node::NOT => self.nodes(found.first, found.count),
+                _ => self.patterns(found.first, found.count),
+            }
+        }
+    }
+
+    fn patterns(&mut self, first: u32, count: u32) {
+        for index in first..first + count {
+            let (found, text) = self.image.pattern(index).unwrap();
+            let at = index * PatternRecord::SIZE as u32;
+            self.take(("pattern", index), at, PatternRecord::SIZE);
+            self.take(("text", found.text), found.text, text.len());
+        }
+    }
+}
+
+#[test]
+fn conditions_patterns_and_texts_share_a_part_and_no_byte() {
+    let more = "disable: [{rule: early/first, command: [rm, -rf, x]}]\npolicies:";
+    let bytes = compiled(&POLICY.replace("policies:", more));
+    let image = Image::open(&bytes).unwrap();
+    let mut shared = Shared { image: &image, owners: BTreeMap::new() };
+    for policy in (0..).map_while(|index| image.policy(index)) {
+        shared.patterns(policy.tools, policy.tools_len);
+        shared.patterns(policy.agent.saturating_sub(1), policy.agent.min(1));
+        shared.take(("text", policy.name), policy.name, policy.name_len as usize);
+    }
+    for rule in (0..).map_while(|index| image.rule(index)) {
+        shared.nodes(rule.node, u32::from(rule.node != NO_CONDITION));
+        shared.take(("text", rule.message), rule.message, rule.message_len as usize);
+    }
+    for entry in (0..).map_while(|index| image.entry(index)) {
+        shared.nodes(entry.node, u32::from(entry.node != NO_CONDITION));
+    }
+    let exception = image.exception(0).unwrap();
+    shared.patterns(exception.first, exception.count);
+    assert_eq!(image.pattern(exception.first + 2).unwrap().1, b"x");
+    let room = image.count(Section::Text) as usize;
+    assert!(shared.owners.keys().all(|byte| *byte < room));
+}
+
+#[test]
+fn what_every_command_comes_to_lies_first() {
+    let rule =
+        |name: &str, when: &str| format!("      - {{action: deny, when: {{{name}: {when}}}}}\n");
+    let many: String = (0..500).map(|n| rule("program", &format!("[p{n}]"))).collect();
+    let text = format!("policies:\n  - name: p\n    rules:\n{many}{}", rule("flags", "-x"));
+    let bytes = compiled(&text);
+    let image = Image::open(&bytes).unwrap();
+    let always = image.any_program().unwrap();
+    assert_eq!((always.first, always.count), (0, 1));
+    let entry = image.entry(0).unwrap();
+    assert_eq!(
+        (entry.rule, entry.node),
+        (500, 0),
+        "the last rule of the file, the first condition"
+    );
 }
 
 #[test]

@@ -7,8 +7,9 @@
 //! to be consistent. Layers are separate images, so that a lower one cannot be dropped.
 //!
 //! ```text
-//! Header | sections, each an array of one record type, 8-byte aligned, in the order of Section
+//! Header | where each section lies | sections, each an array of one record type, 8-byte aligned
 //! ```
+//! Nodes, patterns and text are one part, each counted in its own size, so that what one rule looks at lies together.
 //!
 //! The writer is `policy_schema::compile`; both sides use the records below.
 
@@ -16,7 +17,7 @@
 pub const MAGIC: [u8; 8] = *b"RAMPART\0";
 
 /// Version of this format. An image of another version is refused.
-pub const VERSION: u32 = 9;
+pub const VERSION: u32 = 10;
 
 /// Size of [`Header`] plus the section table, in bytes: where the first section may start.
 pub const FIRST_SECTION: usize = Header::SIZE + Section::COUNT * SectionEntry::SIZE;
@@ -134,7 +135,7 @@ record! {
     }
 }
 
-/// The sections, in file order.
+/// The sections, in the order of their table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Section {
