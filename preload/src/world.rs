@@ -16,6 +16,10 @@ use crate::snapshot::Snapshot;
 use crate::strings::{AnyPath, LongPath, PathBytes};
 use crate::sys::{self, Errno, Fd};
 
+/// Paths of fewer bytes get a buffer of so many: room for any path is a page more of the stack, which is a page
+/// fault in a process that has just started.
+const SHORT: usize = 256;
+
 /// Digests of the rules that counted a call, the last first. More than four are counted again.
 pub type CountedBy = [u64; 4];
 
@@ -86,11 +90,14 @@ impl<'s> Files<'s> {
         self.lacked_room.set(true);
         Answer::Unavailable
     }
-}
 
-impl World for Files<'_> {
-    fn resolve<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
-        let mut buffer = LongPath::new();
+    /// What `path` leads to; `buffer` has room for it.
+    fn resolve_in<'b>(
+        &self,
+        buffer: &mut AnyPath,
+        path: &[u8],
+        out: &'b mut [u8],
+    ) -> Answer<&'b [u8]> {
         let Some(path) = buffer.push(path).filter(|_| self.resolves) else {
             return Answer::Absent;
         };
@@ -107,6 +114,21 @@ impl World for Files<'_> {
             }
             Err(errno) if is_out_of_reach(errno) => Answer::Absent,
             Err(_) => Answer::Unavailable,
+        }
+    }
+
+    #[inline(never)]
+    fn resolve_long<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        self.resolve_in(&mut LongPath::new(), path, out)
+    }
+}
+
+impl World for Files<'_> {
+    fn resolve<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        if path.len() < SHORT {
+            self.resolve_in(&mut PathBytes::<SHORT>::new(), path, out)
+        } else {
+            self.resolve_long(path, out)
         }
     }
 
