@@ -8,6 +8,7 @@ use crate::policy::{Layers, inventory, recipe};
 use crate::serve::requests::now;
 use evaluator::image::format::Section;
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// It lives: its loop answers.
@@ -25,7 +26,7 @@ pub fn status(context: &Context, _: &Asked<'_>) -> Result<Reply, Problem> {
             "socket": desk.name,
             "pid": std::process::id(),
             "uptime_s": now().saturating_sub(desk.started) / 1000,
-            "requests": desk.answered,
+            "requests": desk.answered.load(Ordering::Relaxed),
             "pending_approvals": desk.approvals.count_pending(),
             "policy_count": count(&desk.policy.layers, Section::Policies),
             "rule_count": count(&desk.policy.layers, Section::Rules),

@@ -127,7 +127,11 @@ impl Choice {
     }
 }
 
-fn profile(name: &str) -> Result<Layer, Failure> {
+/// The shipped profile `name`.
+///
+/// # Errors
+/// If there is none.
+pub fn profile(name: &str) -> Result<Layer, Failure> {
     match policies::profile(name) {
         Some(bytes) => {
             Ok(Layer { origin: Origin::Profile(name.to_owned()), bytes: Cow::Borrowed(bytes) })

@@ -1,8 +1,9 @@
 //! The evaluator as a service: verdicts, approvals and what they need that a process of its own
 //! alone can have. `rampart serve` runs it as a daemon, `rampart run` for one tree.
 //!
-//! One thread and one epoll loop: a parked request is a descriptor in the set, nothing more. Only what
-//! takes long to judge is judged in a second thread.
+//! One thread and one epoll loop: a parked request is a descriptor in the set, nothing more. What
+//! takes long to judge is judged in a second thread, and what needs nothing but the policy by others, too, while
+//! the loop is at work.
 //!
 //! | module | what |
 //! | --- | --- |
@@ -16,6 +17,7 @@
 //! | [`reload`] | a policy that changes |
 //! | [`front`] | what other threads want done there |
 //! | [`heavy`] | the same for large requests |
+//! | [`helpers`] | verdicts beside the loop |
 //! | [`approvals`], [`approval`] | what was asked, answered and used; pure, the time is an argument |
 //! | [`coverage`] | which commands an approval covers |
 //! | [`journal`] | approvals that outlive the process |
@@ -30,6 +32,7 @@ pub mod facts;
 mod files;
 pub mod front;
 mod heavy;
+mod helpers;
 pub mod journal;
 pub mod listen;
 pub mod liveness;

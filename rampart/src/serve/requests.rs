@@ -21,6 +21,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What comes of a request.
@@ -60,8 +61,8 @@ pub struct Desk {
     pub name: String,
     /// When it started, in milliseconds since the epoch.
     pub started: u64,
-    /// How many requests were answered.
-    pub answered: u64,
+    /// How many requests were answered, by all threads.
+    pub answered: Arc<AtomicU64>,
 }
 
 /// Milliseconds since the epoch.
@@ -87,13 +88,13 @@ impl Desk {
             root_answers: false,
             name,
             started: now(),
-            answered: 0,
+            answered: Arc::default(),
         }
     }
 
     /// Answers the request of `kind` with this body, which client `token` sent.
     pub fn handle(&mut self, kind: Kind, body: &[u8], peer: &Peer, token: u64) -> Handled {
-        self.answered += 1;
+        self.answered.fetch_add(1, Ordering::Relaxed);
         let body = match Body::read(body) {
             Ok(body) => body,
             Err(malformed) => return Handled::Now(refused(malformed.text())),
@@ -226,7 +227,7 @@ impl Desk {
                 "socket": self.name,
                 "pid": std::process::id(),
                 "uptime_s": now().saturating_sub(self.started) / 1000,
-                "requests": self.answered,
+                "requests": self.answered.load(Ordering::Relaxed),
                 "pending": self.approvals.count_pending(),
             })),
             _ => refused("an answer is no request"),

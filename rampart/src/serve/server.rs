@@ -1,4 +1,4 @@
-//! The loop: one thread, one epoll set. Each round reads at most one packet of every client that
+//! The loop: one epoll set. Each round reads at most one packet of every client that
 //! has sent one, so that nobody who sends many delays the others. What depends on an approval is on
 //! the disk before anybody is told; everything else is told at once.
 
@@ -10,6 +10,7 @@ use super::approvals::Outcome;
 use super::clients::Clients;
 use super::front::Inbox;
 use super::heavy::{Content, Worker};
+use super::helpers::{Helpers, Whom};
 use super::journal::Journal;
 use super::listen::{Listener, raise_limit};
 use super::peer::Peer;
@@ -41,8 +42,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 const TIDY: Duration = Duration::from_secs(60);
 
 /// Which descriptor an event is for: the listening one, others that are watched, the worker's, the
-/// recorder's, the reloader's, the answers of services, other threads, and
-/// clients.
+/// recorder's, the reloader's, the answers of services, other threads, helpers, and clients.
 const LISTENER: u64 = 0;
 /// The last token for others.
 pub const LAST_TOKEN: u64 = 31;
@@ -51,6 +51,7 @@ const RECORDER: u64 = LAST_TOKEN + 2;
 const RELOADER: u64 = LAST_TOKEN + 3;
 const SERVICES: u64 = LAST_TOKEN + 4;
 const FRONT: u64 = LAST_TOKEN + 5;
+const HELPERS: u64 = LAST_TOKEN + 6;
 
 /// How many events one round takes.
 const EVENTS: usize = 256;
@@ -70,12 +71,13 @@ pub struct Server {
     renewal: Option<Renewal>,
     services: Services,
     inbox: Option<Inbox>,
-    /// Whether other users may connect.
-    is_shared: bool,
-    own_user: u32,
+    helpers: Option<Helpers>,
+    /// Who may connect.
+    whom: Whom,
     set: OwnedFd,
     clients: Clients,
-    buffer: Buffer,
+    /// Where packets are read into, unless one is being looked at.
+    buffer: Option<Buffer>,
     /// Answers that wait for what changed to be on the disk.
     outbox: Vec<(u64, Said)>,
     swept: Instant,
@@ -105,16 +107,19 @@ impl Server {
             renewal: None,
             services: Services::default(),
             inbox: None,
-            is_shared,
-            own_user: rustix::process::geteuid().as_raw(),
+            helpers: None,
+            whom: Whom { is_shared, own_user: rustix::process::geteuid().as_raw() },
             set,
-            clients: Clients::above(FRONT),
-            buffer: Buffer::default(),
+            clients: Clients::above(HELPERS),
+            buffer: None,
             outbox: Vec::new(),
             swept: Instant::now(),
             tidied: Instant::now(),
         };
-        server.watch(server.listener.socket.as_fd(), LISTENER).map_err(failed)?;
+        // Whoever else waits there is woken only while this one is at work.
+        let alone = epoll::EventFlags::IN | epoll::EventFlags::EXCLUSIVE;
+        let data = epoll::EventData::new_u64(LISTENER);
+        epoll::add(&server.set, &server.listener.socket, data, alone).map_err(failed)?;
         raise_limit();
         Ok(server)
     }
@@ -167,6 +172,7 @@ impl Server {
                 RELOADER => self.reload(),
                 SERVICES => self.advise(),
                 FRONT => self.work(),
+                HELPERS => self.help(),
                 other if other <= LAST_TOKEN => others.push(other),
                 // Nobody is there to be answered any more.
                 client if flags.contains(epoll::EventFlags::HUP) => self.leave(client),
@@ -226,11 +232,17 @@ impl Server {
         let Ok((peer, pid)) = Peer::of(socket.as_fd()) else {
             return true;
         };
-        if !self.is_shared && peer.uid != self.own_user && peer.uid != 0 {
+        if !self.whom.has(&peer) {
             return true;
         }
         let token = self.clients.add(socket, peer, pid);
         self.read(token);
+        self.keep(token);
+        true
+    }
+
+    /// Waits for what client `token` says next.
+    fn keep(&mut self, token: u64) {
         // It may be gone already.
         if let Some(client) = self.clients.get(token) {
             let data = epoll::EventData::new_u64(token);
@@ -239,7 +251,6 @@ impl Server {
                 self.leave(token);
             }
         }
-        true
     }
 
     /// Makes room for one more client: the one that has been silent for longest goes.
@@ -257,10 +268,19 @@ impl Server {
         let Some(client) = self.clients.get(token) else {
             return;
         };
-        let received = match channel::receive(client.socket.as_fd(), &mut self.buffer) {
-            Ok(received) => received,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
-            Err(_) => Received::End,
+        let mut buffer = self.buffer.take().unwrap_or_default();
+        match channel::receive(client.socket.as_fd(), &mut buffer) {
+            Ok(received) => self.received(token, received),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => self.received(token, Received::End),
+        }
+        self.buffer = Some(buffer);
+    }
+
+    /// Does with what client `token` has said what it is for.
+    fn received(&mut self, token: u64, received: Received<'_>) {
+        let Some(client) = self.clients.get(token) else {
+            return;
         };
         // It waits for its answer: whatever it says meanwhile is against the rules.
         if client.waits {

@@ -98,6 +98,9 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     desk.brain.taints = Keeper::at(&state.join(format!("taints-{}", digits(&path))))?;
     desk.root_answers = arguments.root_answers;
     let mut server = Server::new(desk, listener, Some(journal), is_shared)?;
+    // One thread does it as well, if more slowly.
+    let helped = server.share_work();
+    let _ = helped.inspect_err(|failure| complain!("rampart: warning: {}", failure.message));
     let speaker = recorded(&mut server, places)?;
     let main = directories.audit()?;
     let config = Config::load().unwrap_or_else(|failure| {

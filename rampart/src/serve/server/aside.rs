@@ -1,11 +1,13 @@
 //! What is done beside the loop, in threads of its own, and what the loop does with what comes of it.
 
-use super::{FRONT, RECORDER, RELOADER, Server, WORKER};
+use super::{ACCEPTED, FRONT, HELPERS, RECORDER, RELOADER, Server, WORKER};
 use crate::audit::recorder::Recorder;
+use crate::failure::Failure;
 use crate::policy::renewal::Renewal;
 use crate::serve::approvals::Outcome;
 use crate::serve::front::Inbox;
 use crate::serve::heavy::{Content, Job, Worker};
+use crate::serve::helpers::{Caller, Helpers, Wish};
 use crate::serve::peer::Peer;
 use crate::serve::reload::Reloader;
 use crate::serve::reports::{answer, recorded, refused};
@@ -65,7 +67,51 @@ impl Server {
         let made = self.reloader.as_ref().and_then(Reloader::latest);
         if let Some(policy) = made.filter(|made| made.digest != self.desk.policy.digest) {
             self.desk.policy = policy.into();
+            if let Some(helpers) = &self.helpers {
+                helpers.follow(self.desk.policy.clone());
+            }
         }
+    }
+
+    /// Has threads of their own answer, too, what needs nothing but the policy.
+    ///
+    /// # Errors
+    /// If there are none to be had, or the kernel does not let it wait for them.
+    pub fn share_work(&mut self) -> Result<(), Failure> {
+        let brain = || self.desk.brain.another();
+        let (policy, answered) = (self.desk.policy.clone(), self.desk.answered.clone());
+        let listener = self.listener.socket.as_fd();
+        let helpers = Helpers::start(listener, (policy, answered), self.whom, brain)?;
+        let data = epoll::EventData::new_u64(HELPERS);
+        epoll::add(&self.set, helpers.bell(), data, epoll::EventFlags::IN)
+            .map_err(super::failed)?;
+        self.helpers = Some(helpers);
+        Ok(())
+    }
+
+    /// Takes the clients that are no work for [`Helpers`].
+    pub(super) fn help(&mut self) {
+        let wishes = self.helpers.as_ref().map(|helpers| helpers.wishes(ACCEPTED));
+        for wish in wishes.unwrap_or_default() {
+            match wish {
+                Wish::Take(caller) => self.adopt(*caller),
+                Wish::Room => {
+                    self.drop_oldest();
+                }
+            }
+        }
+    }
+
+    fn adopt(&mut self, caller: Caller) {
+        if self.clients.is_full() && !self.drop_oldest() {
+            return;
+        }
+        let token = self.clients.add(caller.socket, caller.peer, caller.pid);
+        if let Some(said) = caller.said {
+            let mut body = Vec::new();
+            self.received(token, said.into_received(&mut body));
+        }
+        self.keep(token);
     }
 
     /// Has the policy looked at in each round in which somebody says something.
