@@ -1,10 +1,13 @@
-//! What no supervisor can beat on this machine: a filter like that of `rampart run --enforce kernel`, and a
-//! thread outside of it that lets every start go ahead without looking at it.
+//! What no supervisor can beat on this machine: a filter like that of `rampart run --enforce kernel`, and
+//! threads outside of it that let every start go ahead without looking at it.
 #![allow(unsafe_code, reason = "neither std nor rustix can install a filter or answer its calls")]
 
 use std::io;
 use std::process::{Command, ExitCode};
 use std::sync::mpsc::channel;
+
+/// As many as the supervisor has on two processors.
+const THREADS: usize = 2;
 
 /// `SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP`, as the supervisor asks for it.
 const SYNC_WAKE_UP: u64 = 1;
@@ -14,13 +17,18 @@ pub fn run(words: &[&str]) -> ExitCode {
     let Some((program, arguments)) = words.split_first() else {
         return ExitCode::from(2);
     };
-    // The thread starts before there is a filter, which only holds for who installs it and what that starts.
-    let (tell, told) = channel();
-    std::thread::spawn(move || {
-        if let Ok(listener) = told.recv() {
-            answer(listener);
-        }
-    });
+    // The threads start before there is a filter, which only holds for who installs it and what that starts.
+    let tell: Vec<_> = (0..THREADS)
+        .map(|_| {
+            let (tell, told) = channel();
+            std::thread::spawn(move || {
+                if let Ok(listener) = told.recv() {
+                    answer(listener);
+                }
+            });
+            tell
+        })
+        .collect();
     let listener = match install() {
         Ok(listener) => listener,
         Err(error) => {
@@ -28,9 +36,12 @@ pub fn run(words: &[&str]) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let ran = tell.send(listener).map(|()| Command::new(program).args(arguments).status());
-    match ran {
-        Ok(Ok(status)) if status.success() => ExitCode::SUCCESS,
+    for thread in tell {
+        // Each waits for nothing else.
+        let _ = thread.send(listener);
+    }
+    match Command::new(program).args(arguments).status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
 }
@@ -78,17 +89,17 @@ fn answer(listener: i32) {
     // SAFETY: the flags are the argument itself.
     let _ = unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS, SYNC_WAKE_UP) };
     loop {
-        let mut waiting = libc::pollfd { fd: listener, events: libc::POLLIN, revents: 0 };
-        // SAFETY: one entry, as stated.
-        unsafe { libc::poll(&raw mut waiting, 1, -1) };
-        if waiting.revents & libc::POLLHUP != 0 {
-            return;
-        }
         // SAFETY: all-zero bytes are a valid value, and what the kernel demands to be given.
         let mut notice: libc::seccomp_notif = unsafe { std::mem::zeroed() };
         // SAFETY: the kernel writes the structure that this request reads.
         let got = unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut notice) };
         if got != 0 {
+            let mut waiting = libc::pollfd { fd: listener, events: 0, revents: 0 };
+            // SAFETY: one entry, as stated.
+            unsafe { libc::poll(&raw mut waiting, 1, 0) };
+            if waiting.revents & libc::POLLHUP != 0 {
+                return;
+            }
             continue;
         }
         let flags = u32::try_from(libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE).unwrap_or_default();

@@ -35,7 +35,16 @@ pub fn measure(setup: &Setup, report: &mut Report) -> Result<(), String> {
     report.absolute(&format!("{what}: added"), kernel - library, "µs", Some(40.0));
     report.absolute("  of that, a supervisor that does nothing adds", floor - bare, "µs", None);
     let storm = |program: &str| format!("{starter} 300 {program} & {starter} 300 {program}; wait");
-    for (what, program) in [("/bin/true", "/bin/true"), ("a tiny static program", &*starter)] {
+    let installed = installed(Path::new(&starter));
+    let installed =
+        installed.as_ref().map(|root| root.path().join("starter").display().to_string());
+    let programs = [
+        ("/bin/true", Some("/bin/true")),
+        ("a tiny static program", installed.as_deref()),
+        ("one that others than root can change", Some(&*starter)),
+    ];
+    for (what, program) in programs {
+        let Some(program) = program else { continue };
         let figures = interleaved(variants(setup)?, &["/bin/dash", "-c", &storm(program)], 8)?;
         let [bare, floor, library, kernel] =
             ["bare", "floor", "library", "kernel"].map(|name| time(&figures, name));
@@ -64,6 +73,13 @@ fn variants(setup: &Setup) -> Result<Vec<Variant>, String> {
         under("library", "interposer"),
         under("kernel", "kernel"),
     ])
+}
+
+/// A copy of `program` where only root can change it, as most programs are; `None` for others than root.
+fn installed(program: &Path) -> Option<tempfile::TempDir> {
+    let root = tempfile::Builder::new().prefix("rampart-bench-").tempdir_in("/var/lib").ok()?;
+    std::fs::copy(program, root.path().join("starter")).ok()?;
+    Some(root)
 }
 
 /// Built where others than root could change it, so that it is held behind its execve(2): the slower way.

@@ -116,8 +116,8 @@ struct Turns {
 fn take_short_turns() {
     /// Nanoseconds: the least that the kernel takes.
     const TURN: u64 = 100_000;
-    /// How much nicer than others this thread is not.
-    const AHEAD: i32 = 10;
+    /// Before what others do, behind what the kernel itself does.
+    const NICE: i32 = -10;
     let size = u32::try_from(size_of::<Turns>()).unwrap_or_default();
     let mut turns = Turns::default();
     // SAFETY: the kernel fills at most `size` bytes of it, for this thread.
@@ -125,7 +125,7 @@ fn take_short_turns() {
     if found != 0 || turns.policy != libc::SCHED_OTHER.cast_unsigned() {
         return;
     }
-    for nice in [(turns.nice - AHEAD).max(-20), turns.nice] {
+    for nice in [turns.nice.min(NICE), turns.nice] {
         let turns = Turns { size, flags: 0, nice, runtime: TURN, ..turns };
         // SAFETY: a valid structure of the size that it states, for this thread.
         if unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const turns, 0) } == 0 {
