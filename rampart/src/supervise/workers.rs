@@ -43,6 +43,7 @@ pub fn start(worker: Worker) -> io::Result<()> {
     catch();
     let shared = Arc::clone(worker.shared());
     let work = move || {
+        let _all = AllOrNobody;
         leave_signals_to_others();
         take_short_turns();
         worker.work();
@@ -69,6 +70,17 @@ impl Crew {
             }
             drop(crew);
             thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// Ends the process if a thread fails, as if it was killed: whose call that thread had taken would wait for ever.
+struct AllOrNobody;
+
+impl Drop for AllOrNobody {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            std::process::abort();
         }
     }
 }
@@ -131,5 +143,29 @@ fn take_short_turns() {
         if unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const turns, 0) } == 0 {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    #[test]
+    fn a_thread_that_fails_ends_the_process() {
+        const NAME: &str = "supervise::workers::tests::a_thread_that_fails_ends_the_process";
+        if std::env::var_os("RAMPART_TEST_FAILS").is_some() {
+            let failing = || {
+                let _all = AllOrNobody;
+                panic!("on purpose");
+            };
+            let _ = thread::spawn(failing).join();
+            return;
+        }
+        let own = std::env::current_exe().unwrap();
+        let mut again = Command::new(own);
+        let ran = again.args(["--exact", NAME]).env("RAMPART_TEST_FAILS", "1").output().unwrap();
+        assert_eq!(ran.status.signal(), Some(libc::SIGABRT), "{ran:?}");
     }
 }
