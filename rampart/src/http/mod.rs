@@ -139,18 +139,36 @@ pub fn start(place: &Place, front: Front, audit: PathBuf) -> Result<SocketAddr, 
                 thread::sleep(std::time::Duration::from_millis(50));
                 continue;
             };
-            let (context, tls) = (Arc::clone(&context), tls.clone());
-            let serve = move || {
-                let open = context.open.fetch_add(1, Ordering::AcqRel) + 1;
-                serve(&context, stream, tls, open > CONNECTIONS);
-                context.open.fetch_sub(1, Ordering::AcqRel);
-            };
+            let tls = tls.clone();
+            // Counted in the order in which they came, not in that of the threads.
+            let one = Counted::new(&context);
+            let serve = move || serve(&one.context, stream, tls, one.open > CONNECTIONS);
             // Without a thread the client sees its connection closed.
             let _ = thread::Builder::new().name("http".to_owned()).spawn(serve);
         }
     };
     thread::Builder::new().name("http".to_owned()).spawn(accept).map_err(failed)?;
     Ok(bound)
+}
+
+/// One connection of those that are open, until it is dropped.
+struct Counted {
+    context: Arc<Context>,
+    /// How many there are with it.
+    open: usize,
+}
+
+impl Counted {
+    fn new(context: &Arc<Context>) -> Self {
+        let open = context.open.fetch_add(1, Ordering::AcqRel) + 1;
+        Self { context: Arc::clone(context), open }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.context.open.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// TLS with this certificate and key.
