@@ -5,6 +5,7 @@ use crate::audit::recorder::Recorder;
 use crate::failure::Failure;
 use crate::policy::renewal::Renewal;
 use crate::serve::approvals::Outcome;
+use crate::serve::brain::InForce;
 use crate::serve::front::Inbox;
 use crate::serve::heavy::{Content, Job, Worker};
 use crate::serve::helpers::{Caller, Helpers, Wish};
@@ -66,10 +67,15 @@ impl Server {
     pub(super) fn reload(&mut self) {
         let made = self.reloader.as_ref().and_then(Reloader::latest);
         if let Some(policy) = made.filter(|made| made.digest != self.desk.policy.digest) {
-            self.desk.policy = policy.into();
-            if let Some(helpers) = &self.helpers {
-                helpers.follow(self.desk.policy.clone());
-            }
+            self.put_in_force(policy);
+        }
+    }
+
+    /// Has every thread judge by `policy` from now on.
+    fn put_in_force(&mut self, policy: InForce) {
+        self.desk.policy = policy.into();
+        if let Some(helpers) = &self.helpers {
+            helpers.follow(self.desk.policy.clone());
         }
     }
 
@@ -122,7 +128,7 @@ impl Server {
     /// Takes a policy that has changed since the last round.
     pub(super) fn renewed(&mut self) {
         if let Some(policy) = self.renewal.as_mut().and_then(Renewal::due) {
-            self.desk.policy = policy.into();
+            self.put_in_force(policy);
         }
     }
 
