@@ -19,7 +19,7 @@ fn words_that_others_change_where_nobody_is_held() {
         let ran =
             run(&mut supervised(&guard, &["./unseen", mode, TRIES, touch, "good", "bad"]), "");
         if ran.status == 77 {
-            println!("skipped: {mode}: {}", ran.stderr);
+            println!("skipped: {mode}: this user or machine cannot make such a process");
             continue;
         }
         assert_eq!(ran.status, 0, "{mode}: {ran:?}");
