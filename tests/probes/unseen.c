@@ -7,11 +7,14 @@
    unseen words N FILE GOOD EVIL    N times FILE with an argument that a thread keeps changing
    unseen path N GOOD EVIL WORD     N times GOOD or EVIL with the words "stub" and WORD: a thread changes the path
    unseen sharer N FILE GOOD EVIL   as words, but a process changes it that shares the memory
+   unseen waiter N FILE GOOD EVIL   as sharer, but the parent changes it, who waits in vfork(2) for others now and then
    unseen shared N FILE GOOD EVIL   as words, but they lie in memory shared with a process that changes them
    unseen later FILE GOOD EVIL      FILE with an argument that another process changes once a file `now` is there
    unseen sibling N FILE GOOD EVIL  as sharer, but that process is none of its relatives, and it waits before it starts FILE
    unseen chosen N FILE GOOD EVIL   as sharer, but that process has got a number from before
-   unseen file N LINK GOOD EVIL     N times LINK, which a process keeps pointing from one to the other
+   unseen file N LINK GOOD EVIL [DEBUGGER ...]
+                                    N times LINK, which a process keeps pointing from one to the other; started by a
+                                    debugger, that process is not below it, which would slow it down
    unseen name                      leaves a file named after its own executable, "ran-NAME"
    unseen storm N FILE              N times FILE, one after the other
 
@@ -105,12 +108,23 @@ static int thread(char **argv)
 static char word[256];
 static const char *words[2];
 
+/* Whether somebody changes `word` by now. */
+static volatile int has_begun;
+
 static void *change(void *unused)
 {
     (void)unused;
+    has_begun = 1;
     for (unsigned at = 0;; at++)
         memcpy(word, words[at & 1], strlen(words[at & 1]) + 1);
     return NULL;
+}
+
+/* Waits for who changes it to begin, some milliseconds at most. */
+static void until_begun(void)
+{
+    for (int turn = 0; turn < 100 && !has_begun; turn++)
+        usleep(50);
 }
 
 static int race_words(int count, char **argv)
@@ -125,6 +139,9 @@ static int race_words(int count, char **argv)
             memcpy(word, argv[1], strlen(argv[1]) + 1);
             if (pthread_create(&other, NULL, change, NULL))
                 _exit(77);
+            /* Every other time: while it begins, and when it has. */
+            if (at & 1)
+                until_begun();
             call(SYS_execve, (long)argv[0], (long)call_with, (long)none, 0, 0);
             _exit(78);
         }
@@ -145,6 +162,8 @@ static int race_path(int count, char **argv)
             memcpy(word, argv[0], strlen(argv[0]) + 1);
             if (pthread_create(&other, NULL, change, NULL))
                 _exit(77);
+            if (at & 1)
+                until_begun();
             call(SYS_execve, (long)word, (long)call_with, (long)none, 0, 0);
             _exit(78);
         }
@@ -173,12 +192,52 @@ static int race_sharer(int count, char **argv)
             char *call_with[] = {argv[0], word, NULL};
             memcpy(word, argv[1], strlen(argv[1]) + 1);
             pid_t other = clone(changer, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL);
+            if (at & 1)
+                until_begun();
             call(SYS_execve, (long)argv[0], (long)call_with, (long)none, 0, 0);
             kill(other, 9);
             _exit(78);
         }
         int status;
         waitpid(child, &status, 0);
+    }
+    return 0;
+}
+
+static char **waiter_call;
+
+static int waiters_child(void *unused)
+{
+    (void)unused;
+    call(SYS_execve, (long)waiter_call[0], (long)waiter_call, (long)none, 0, 0);
+    _exit(78);
+}
+
+static int race_waiter(int count, char **argv)
+{
+    static char stack[65536] __attribute__((aligned(16)));
+    words[0] = argv[1];
+    words[1] = argv[2];
+    for (int at = 0; at < count; at++) {
+        pid_t child = fork();
+        if (child == 0) {
+            char *call_with[] = {argv[0], word, NULL};
+            waiter_call = call_with;
+            /* So that nobody has to wait for them. */
+            signal(SIGCHLD, SIG_IGN);
+            memcpy(word, argv[1], strlen(argv[1]) + 1);
+            clone(waiters_child, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL);
+            for (unsigned turn = 0; turn < 100; turn++) {
+                memcpy(word, words[turn & 1], strlen(words[turn & 1]) + 1);
+                if (vfork() == 0) {
+                    for (volatile int spin = 0; spin < 3000; spin++)
+                        ;
+                    _exit(0);
+                }
+            }
+            _exit(0);
+        }
+        waitpid(child, NULL, 0);
     }
     return 0;
 }
@@ -285,6 +344,7 @@ static int race_chosen(int count, char **argv)
                              : "rcx", "r11", "memory");
             if (made < 0)
                 _exit(77);
+            until_begun();
             call(SYS_execve, (long)argv[0], (long)call_with, (long)none, 0, 0);
             kill(made, 9);
             _exit(78);
@@ -313,18 +373,36 @@ static void point(const char *link, const char *to)
         _exit(77);
 }
 
+/* Whether the file that `unseen name` leaves, run as `path`, is there. */
+static int has_run(const char *path)
+{
+    char left[4200];
+    snprintf(left, sizeof left, "ran-%s", strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
+    return is_there(left);
+}
+
 static int race_file(int count, char **argv)
 {
+    char **debugger = argv + 3;
+    int words = 0;
+    while (debugger[words])
+        words++;
     point(argv[0], argv[1]);
     pid_t swapper = fork();
-    if (swapper == 0)
+    if (swapper == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (unsigned at = 0;; at++)
             point(argv[0], argv[1 + (at & 1)]);
-    for (int at = 0; at < count; at++) {
+    }
+    for (int at = 0; at < count && !has_run(argv[2]); at++) {
         pid_t child = fork();
         if (child == 0) {
-            char *call_with[] = {argv[0], "name", NULL};
-            call(SYS_execve, (long)argv[0], (long)call_with, (long)none, 0, 0);
+            char *call_with[words + 3];
+            memcpy(call_with, debugger, words * sizeof *call_with);
+            call_with[words] = argv[0];
+            call_with[words + 1] = "name";
+            call_with[words + 2] = NULL;
+            call(SYS_execve, (long)call_with[0], (long)call_with, (long)none, 0, 0);
             _exit(78);
         }
         waitpid(child, NULL, 0);
@@ -378,6 +456,8 @@ int main(int argc, char **argv)
         return race_path(atoi(argv[2]), argv + 3);
     if (argc > 5 && !strcmp(mode, "sharer"))
         return race_sharer(atoi(argv[2]), argv + 3);
+    if (argc > 5 && !strcmp(mode, "waiter"))
+        return race_waiter(atoi(argv[2]), argv + 3);
     if (argc > 5 && !strcmp(mode, "shared"))
         return race_shared(atoi(argv[2]), argv + 3);
     if (argc > 4 && !strcmp(mode, "later"))
