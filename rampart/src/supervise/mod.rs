@@ -14,6 +14,7 @@ mod keeper;
 mod kernel;
 pub mod landlock;
 mod numbers;
+mod parents;
 mod shared;
 mod still;
 mod supervisor;

@@ -2,6 +2,7 @@
 //! beginning again (pid_namespaces(7)). Whoever is made by a new process has a higher number than it, so who could
 //! run in its memory is found among the few numbers that were given out since, without looking for it in `/proc`,
 //! which costs a new process more than everything else that is looked at.
+#![allow(unsafe_code, reason = "neither std nor rustix has sysconf(3)")]
 
 use super::kernel::{Sharing, memory_of};
 use rustix::fs::{Mode, OFlags, PROC_SUPER_MAGIC, fstatfs, open};
@@ -11,6 +12,17 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+/// Who runs in the memory of a process among those that were made after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// Nobody, up to the one with this number, which was the last.
+    NobodyUpTo(u32),
+    /// Somebody does.
+    Somebody,
+    /// It cannot be told: the process is not new, or too many others are.
+    Unknown,
+}
+
 /// Numbers that were free a moment ago, and those that are in use.
 pub struct Numbers {
     /// `/proc/sys/kernel/ns_last_pid`: the number that was given out last.
@@ -19,41 +31,49 @@ pub struct Numbers {
     around: Duration,
     /// Which were free, each with when that was seen.
     free: VecDeque<(u32, Instant)>,
-    /// When somebody was asked about for the last time.
-    asked: Option<Instant>,
+    /// The number that was given out last when somebody was asked about.
+    seen: Option<u32>,
 }
 
 impl Default for Numbers {
     fn default() -> Self {
         let most = number_in("/proc/sys/kernel/pid_max").unwrap_or_default();
+        let each = (Self::EACH / processors()).max(Self::LOCKED);
         Self {
             last: proc_file("/proc/sys/kernel/ns_last_pid"),
-            around: Self::EACH.saturating_mul(most),
+            around: each.saturating_mul(most),
             free: VecDeque::new(),
-            asked: None,
+            seen: None,
         }
     }
 }
 
 impl Numbers {
-    /// Giving out a number takes longer than this, on however many processors: all of them take one lock for it.
-    const EACH: Duration = Duration::from_nanos(300);
+    /// One processor cannot give out a number, and take it back, in less: what is made has a stack in the kernel and a record.
+    /// (Threads that end at once take 11 µs each.)
+    const EACH: Duration = Duration::from_micros(2);
+
+    /// However many processors do that: all of them take one lock for it.
+    const LOCKED: Duration = Duration::from_nanos(300);
 
     /// How many numbers are looked at ahead.
-    const AHEAD: u32 = 8;
+    const AHEAD: u32 = 16;
 
     /// How many that were given out since are looked at.
     const SINCE: u32 = 32;
 
-    /// Whether nobody whom `process` has made, or whom that has made, runs in its memory. `process` waits in a call, so
-    /// that nobody can come to run there if nobody does. `None` if that cannot be told like this: it is not
-    /// new, or too many others are.
-    pub fn runs_alone(&mut self, process: u32) -> Option<bool> {
-        let last = self.last()?;
-        let is_new = self.is_new(process);
-        let found = if is_new { self.made_since(process, last) } else { None };
-        self.look_ahead(last);
-        found
+    /// Who was made since `process`, which waits in a call, so that nobody can come to run in its memory if nobody does.
+    pub fn made_since(&mut self, process: u32) -> Made {
+        let Some(last) = self.last() else {
+            return Made::Unknown;
+        };
+        self.seen = Some(last);
+        if self.is_new(process) { self.made_between(process, last) } else { Made::Unknown }
+    }
+
+    /// Whether nobody was made since this number was given out; once around it may be somebody else's.
+    pub fn is_last(&self, number: u32) -> bool {
+        self.last() == Some(number)
     }
 
     /// Whether `process` was made a moment ago: its number was free, and numbers have not gone around since.
@@ -62,43 +82,38 @@ impl Numbers {
         seen.is_some_and(|(_, when)| when.elapsed() < self.around)
     }
 
-    /// Whether none of those with numbers after `process` shares its memory. Who makes another one is looked at before
+    /// Whether somebody with a number after `process` shares its memory. Who makes another one is looked at before
     /// that one; if anybody was made meanwhile, they are looked at as well.
-    fn made_since(&self, process: u32, last: u32) -> Option<bool> {
-        if last == process {
-            // It has made nobody, and waits.
-            return Some(true);
-        }
+    fn made_between(&self, process: u32, last: u32) -> Made {
         let (mut seen, mut last) = (process, last);
-        loop {
+        while seen != last {
             // Once around: who was made since may have any number.
             if last < seen || last - process > Self::SINCE {
-                return None;
+                return Made::Unknown;
             }
             for other in seen + 1..=last {
                 match memory_of(process, other) {
-                    Sharing::Shared => return Some(false),
+                    Sharing::Shared => return Made::Somebody,
                     Sharing::Separate | Sharing::Gone => {}
-                    Sharing::Unknown => return None,
+                    Sharing::Unknown => return Made::Unknown,
                 }
             }
             seen = last;
-            last = self.last()?;
-            if last == seen {
-                return Some(true);
+            match self.last() {
+                Some(now) => last = now,
+                None => return Made::Unknown,
             }
         }
+        Made::NobodyUpTo(last)
     }
 
-    /// Notes which of the next numbers are free. Where starts are rare, what is seen now would be too old for the next.
-    fn look_ahead(&mut self, last: u32) {
-        let now = Instant::now();
-        let around = self.around;
-        let is_recent = |when: Instant| now.saturating_duration_since(when) < around;
-        self.free.retain(|(_, when)| is_recent(*when));
-        if !self.asked.replace(now).is_some_and(is_recent) {
+    /// Notes which of the next numbers are free, for those who will be asked about then. Nobody needs to wait for that.
+    pub fn look_ahead(&mut self) {
+        let Some(last) = self.seen.take() else {
             return;
-        }
+        };
+        let now = Instant::now();
+        self.free.retain(|(_, when)| now.saturating_duration_since(*when) < self.around);
         for number in last.saturating_add(1)..=last.saturating_add(Self::AHEAD) {
             let is_known = self.free.iter().any(|(known, _)| *known == number);
             if !is_known && is_free(number) {
@@ -110,6 +125,13 @@ impl Numbers {
     fn last(&self) -> Option<u32> {
         number_of(self.last.as_ref()?)
     }
+}
+
+/// How many processors there can be, whether this process may use them or not.
+fn processors() -> u32 {
+    // SAFETY: takes a number and gives one.
+    let found = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) };
+    u32::try_from(found).unwrap_or(u32::MAX).max(1)
 }
 
 /// Whether `number` is nobody's, not even of somebody who is being made: that one has no thread yet, but a number.
@@ -145,7 +167,8 @@ mod tests {
     fn new_process(numbers: &mut Numbers) -> Child {
         numbers.around = Duration::from_secs(60);
         loop {
-            numbers.runs_alone(std::process::id());
+            numbers.made_since(std::process::id());
+            numbers.look_ahead();
             let mut child = Command::new("sleep").arg("60").spawn().unwrap();
             if numbers.is_new(child.id()) {
                 return child;
@@ -162,13 +185,13 @@ mod tests {
             // This kernel does not say which number was the last.
             return;
         }
-        assert_eq!(numbers.runs_alone(std::process::id()), None, "it is not new");
+        assert_eq!(numbers.made_since(std::process::id()), Made::Unknown, "it is not new");
         let mut child = new_process(&mut numbers);
-        let found = numbers.runs_alone(child.id());
-        assert!(found != Some(false), "nobody shares its memory");
+        let found = numbers.made_since(child.id());
+        assert!(found != Made::Somebody, "nobody shares its memory");
         // What was free is forgotten in time: numbers may have gone around.
         numbers.around = Duration::ZERO;
-        assert_eq!(numbers.runs_alone(child.id()), None);
+        assert_eq!(numbers.made_since(child.id()), Made::Unknown);
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -195,10 +218,12 @@ mod tests {
         both.sort_unstable();
         // Unless numbers have just gone around.
         if both[1] - both[0] < Numbers::SINCE {
-            assert_ne!(numbers.made_since(both[0], both[1]), Some(true));
+            let made = numbers.made_between(both[0], both[1]);
+            assert!(!matches!(made, Made::NobodyUpTo(_)), "{made:?}");
         }
-        assert_eq!(numbers.made_since(both[1], both[0]), None, "once around");
-        assert_eq!(numbers.made_since(both[0], both[0] + Numbers::SINCE + 1), None, "too many");
+        assert_eq!(numbers.made_between(both[1], both[0]), Made::Unknown, "once around");
+        let many = both[0] + Numbers::SINCE + 1;
+        assert_eq!(numbers.made_between(both[0], many), Made::Unknown, "too many");
         for thread in threads {
             thread.thread().unpark();
             thread.join().unwrap();

@@ -3,7 +3,7 @@
 
 use super::filter::convention;
 use super::kernel::Notice;
-use super::still::Parents;
+use super::parents::{Alone, Parents};
 use super::who::{Directory, Who};
 use super::words::{self, Place, Room, Words};
 use crate::asked::Asked;
@@ -38,6 +38,11 @@ impl Desk {
         }
     }
 
+    /// Prepares for calls to come.
+    pub fn look_ahead(&self) {
+        self.parents.look_ahead();
+    }
+
     /// Somebody in the tree gets another root directory or other mounts.
     pub fn set_moved(&self) {
         self.has_moved.store(true, Ordering::SeqCst);
@@ -46,6 +51,43 @@ impl Desk {
     fn has_moved(&self) -> bool {
         self.has_moved.load(Ordering::SeqCst)
     }
+
+    /// What lies at `place` in the memory of `thread`, which is `who`. Who is found to be alone before its words are read
+    /// stays alone; that a parent waits is looked at last, as it may need a moment to get there.
+    fn read(
+        &mut self,
+        who: &Who,
+        whose: &Directory,
+        (thread, place): (u32, Place),
+    ) -> io::Result<Read> {
+        for _ in 0..TRIES {
+            let alone = self.parents.alone(who, whose);
+            let words = words::read(thread, place, &mut self.room)?;
+            let cwd = whose.link("cwd")?;
+            let is_alone = match alone {
+                Alone::Yes => Some(true),
+                Alone::No => Some(false),
+                Alone::ButForParent(last) => self.parents.has_been_alone(who, last),
+            };
+            if let Some(is_alone) = is_alone {
+                return Ok(Read { words, cwd, is_alone });
+            }
+        }
+        let words = words::read(thread, place, &mut self.room)?;
+        Ok(Read { words, cwd: whose.link("cwd")?, is_alone: false })
+    }
+}
+
+/// How often a call is read while others start programs: each time with a chance of some hundredths that it is not for
+/// good.
+const TRIES: usize = 4;
+
+/// What is read of a call.
+struct Read {
+    words: Words,
+    cwd: Vec<u8>,
+    /// Whether nobody else runs in its memory.
+    is_alone: bool,
 }
 
 /// A call to start a program.
@@ -83,16 +125,14 @@ impl Tracee {
             envp: pointer(envp),
             width: convention.width,
         };
-        // First of all: who is found to be alone before its words are read stays alone.
         let whose = Directory::of(thread);
         let who = Who::of(thread)?;
-        let is_alone = desk.parents.is_alone(&who, &whose);
-        let Words { path, mut argv, environment } = words::read(thread, place, &mut desk.room)?;
+        let Read { words, cwd, is_alone } = desk.read(&who, &whose, (thread, place))?;
+        let Words { path, mut argv, environment } = words;
         if argv.is_empty() {
             // As the kernel does it since Linux 5.18.
             argv.push(Vec::new());
         }
-        let cwd = whose.link("cwd")?;
         let is_elsewhere = desk.has_moved() && whose.is_elsewhere();
         let file = file(thread, (directory, &path, flags), is_elsewhere)?;
         Ok(Self {

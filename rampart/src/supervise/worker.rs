@@ -68,7 +68,7 @@ impl Worker {
                 continue;
             };
             match self.called(&notice) {
-                Step::Done => {}
+                Step::Done => self.desk.look_ahead(),
                 Step::Ask(connection, tracee, alone) => {
                     let waiting = Waiting::Call(notice);
                     let question = Question { connection, tracee, waiting, alone };

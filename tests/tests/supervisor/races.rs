@@ -36,6 +36,16 @@ fn words_that_a_child_with_the_same_memory_changes() {
 }
 
 #[test]
+fn words_that_a_parent_changes_who_waits_for_others() {
+    let guard = guard();
+    let words = ["./unseen", "waiter", &tries(), "/usr/bin/touch", "good", "bad"];
+    let ran = run(&mut supervised(&guard, &words), "");
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(guard.path("good").exists() && !guard.path("bad").exists());
+    assert!(ran.stderr.contains("rampart: denied: "), "{}", ran.stderr);
+}
+
+#[test]
 fn nobody_passes_for_the_helper() {
     let guard = guard();
     let helper = tests::rampart();
