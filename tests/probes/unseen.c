@@ -15,6 +15,9 @@
    unseen file N LINK GOOD EVIL [DEBUGGER ...]
                                     N times LINK, which a process keeps pointing from one to the other; started by a
                                     debugger, that process is not below it, which would slow it down
+   unseen directory N NAME GOOD EVIL
+                                    N times NAME, while who shares the working directory changes it from one to the other
+   unseen descriptor N GOOD EVIL    N times the file behind a descriptor, while who shares it has it lead from one to the other
    unseen name                      leaves a file named after its own executable, "ran-NAME"
    unseen storm N FILE              N times FILE, one after the other
 
@@ -412,6 +415,79 @@ static int race_file(int count, char **argv)
     return 0;
 }
 
+/* What two processes have in common that share no memory: whether the other one has begun. */
+static volatile int *common(void)
+{
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return page == MAP_FAILED ? NULL : page;
+}
+
+/* A child with its own memory that shares `what` and goes back and forth until its parent ends. */
+static void have_changed(unsigned long what, void (*turn)(char **, unsigned), char **argv)
+{
+    volatile int *begun = common();
+    if (!begun)
+        _exit(77);
+    if (syscall(SYS_clone, what | SIGCHLD, 0, 0, 0, 0) == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        alarm(2);
+        for (unsigned at = 0;; at++) {
+            turn(argv, at);
+            *begun = 1;
+        }
+    }
+    for (int at = 0; at < 100 && !*begun; at++)
+        usleep(50);
+}
+
+static void change_directory(char **argv, unsigned at)
+{
+    if (chdir(argv[1 + (at & 1)]))
+        _exit(77);
+}
+
+static int race_directory(int count, char **argv)
+{
+    for (int at = 0; at < count; at++) {
+        pid_t child = fork();
+        if (child == 0) {
+            char *call_with[] = {argv[0], "name", NULL};
+            change_directory(argv, 0);
+            have_changed(CLONE_FS, change_directory, argv);
+            call(SYS_execve, (long)argv[0], (long)call_with, (long)none, 0, 0);
+            _exit(78);
+        }
+        waitpid(child, NULL, 0);
+    }
+    return 0;
+}
+
+static int files[2];
+
+static void change_file(char **argv, unsigned at)
+{
+    (void)argv;
+    dup2(files[at & 1], 9);
+}
+
+static int race_descriptor(int count, char **argv)
+{
+    files[0] = open(argv[0], O_PATH);
+    files[1] = open(argv[1], O_PATH);
+    for (int at = 0; at < count; at++) {
+        pid_t child = fork();
+        if (child == 0) {
+            char *call_with[] = {"x", "name", NULL};
+            change_file(argv, 0);
+            have_changed(CLONE_FILES, change_file, argv);
+            call(SYS_execveat, 9, (long)"", (long)call_with, (long)none, AT_EMPTY_PATH);
+            _exit(78);
+        }
+        waitpid(child, NULL, 0);
+    }
+    return 0;
+}
+
 static int name(void)
 {
     char path[4096] = "", left[4200];
@@ -468,6 +544,10 @@ int main(int argc, char **argv)
         return race_chosen(atoi(argv[2]), argv + 3);
     if (argc > 5 && !strcmp(mode, "file"))
         return race_file(atoi(argv[2]), argv + 3);
+    if (argc > 5 && !strcmp(mode, "directory"))
+        return race_directory(atoi(argv[2]), argv + 3);
+    if (argc > 4 && !strcmp(mode, "descriptor"))
+        return race_descriptor(atoi(argv[2]), argv + 3);
     if (argc > 3 && !strcmp(mode, "storm"))
         return storm(atoi(argv[2]), argv + 3);
     return 64;

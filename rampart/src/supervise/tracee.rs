@@ -101,6 +101,9 @@ pub struct Tracee {
     pub asked: Asked,
     /// Whether it lives in another root directory or another mount namespace.
     pub is_elsewhere: bool,
+    /// Whether the file is named from the root directory on: a working directory or a table of descriptors may be shared
+    /// with somebody who changes it (`CLONE_FS` and `CLONE_FILES`, clone(2)).
+    pub is_absolute: bool,
 }
 
 impl Tracee {
@@ -134,6 +137,7 @@ impl Tracee {
             argv.push(Vec::new());
         }
         let is_elsewhere = desk.has_moved() && whose.is_elsewhere();
+        let is_absolute = path.starts_with(b"/");
         let file = file(thread, (directory, &path, flags), is_elsewhere)?;
         Ok(Self {
             who,
@@ -148,6 +152,7 @@ impl Tracee {
                 ..Asked::default()
             },
             is_elsewhere,
+            is_absolute,
         })
     }
 }
@@ -181,7 +186,7 @@ impl Tracee {
         let Some(before) = before else {
             let asked = Asked::of_process(Process::of(process)?)?;
             let who = Who::of(process).ok()?;
-            return Some(Self { who, is_alone: false, asked, is_elsewhere });
+            return Some(Self { who, is_alone: false, asked, is_elsewhere, is_absolute: true });
         };
         let line = directory.read("cmdline").ok()?;
         let line = line.strip_suffix(b"\0").unwrap_or(&line);

@@ -141,8 +141,10 @@ impl Worker {
 
     /// Whether `tracee` has to be looked at again: something else could run than what is judged now.
     fn moment(&mut self, tracee: &Tracee) -> Moment {
-        let is_certain =
-            !tracee.is_elsewhere && tracee.is_alone && self.settled.holds(&tracee.asked.path());
+        let is_certain = !tracee.is_elsewhere
+            && tracee.is_absolute
+            && tracee.is_alone
+            && self.settled.holds(&tracee.asked.path());
         if is_certain { Moment::Only } else { Moment::First }
     }
 

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{guard, supervised};
+use super::{guard, guard_with, supervised};
 use tests::{find, run};
 
 /// A gap that is open is found by the first few.
@@ -26,6 +26,25 @@ fn words_that_others_change_where_nobody_is_held() {
         assert!(guard.path("bad").exists(), "the gap is closed: {mode}: {}", ran.stderr);
         fs::remove_file(guard.path("bad")).unwrap();
     }
+}
+
+#[test]
+fn a_working_directory_that_others_change() {
+    let guard = guard_with(
+        "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: [\
+         {name: no-bad, action: deny, when: {program: [touch], operands: ['**/bad/*']}}]}]",
+    );
+    let [good, bad] = ["good", "bad"].map(|name| guard.path(name));
+    for directory in [&good, &bad] {
+        fs::create_dir(directory).unwrap();
+    }
+    let [from, to] = [&good, &bad].map(|path| path.to_str().unwrap());
+    let words = ["./unseen", "directory", "100", "/usr/bin/touch", from, to];
+    let ran = run(&mut supervised(&guard, &words), "");
+    assert_eq!(ran.status, 0, "{ran:?}");
+    // What it is in when it is judged counts, and nothing else.
+    assert!(ran.stderr.contains("rampart: denied: "), "{ran:?}");
+    assert!(bad.join("name").exists(), "the gap is closed");
 }
 
 /// Whether `evil` ran, where a process swaps it for `fine` behind a link in `directory`, and each try is started by

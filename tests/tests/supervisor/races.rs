@@ -71,6 +71,50 @@ fn a_file_that_another_process_swaps() {
     assert!(ran.stderr.contains("rampart: denied: "));
 }
 
+/// A directory that only root can change, as most programs lie in; `None` for others than root.
+fn settled() -> Option<tempfile::TempDir> {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: not root");
+        return None;
+    }
+    Some(tempfile::tempdir_in("/var/lib").unwrap())
+}
+
+#[test]
+fn a_working_directory_that_another_process_changes() {
+    let (guard, Some(root)) = (guard(), settled()) else { return };
+    for (directory, file) in [("good", "fine"), ("bad", "evil")] {
+        let directory = root.path().join(directory);
+        fs::create_dir(&directory).unwrap();
+        fs::copy(guard.path("unseen"), directory.join(file)).unwrap();
+        std::os::unix::fs::symlink(file, directory.join("tool")).unwrap();
+    }
+    let [good, bad] = ["good", "bad"].map(|name| root.path().join(name).display().to_string());
+    let words = ["./unseen", "directory", &tries(), "./tool", &good, &bad];
+    let ran = run(&mut supervised(&guard, &words), "");
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let has_run = |name: &str| {
+        ["good", "bad"].iter().any(|directory| root.path().join(directory).join(name).exists())
+    };
+    assert!(has_run("ran-fine") && !has_run("ran-evil"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("rampart: denied: "), "{}", ran.stderr);
+}
+
+#[test]
+fn a_descriptor_that_another_process_changes() {
+    let (guard, Some(root)) = (guard(), settled()) else { return };
+    let [fine, evil] = ["fine", "evil"].map(|name| {
+        let path = root.path().join(name);
+        fs::copy(guard.path("unseen"), &path).unwrap();
+        path.display().to_string()
+    });
+    let words = ["./unseen", "descriptor", &tries(), &fine, &evil];
+    let ran = run(&mut supervised(&guard, &words), "");
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(guard.path("ran-fine").exists() && !guard.path("ran-evil").exists(), "{}", ran.stderr);
+    assert!(ran.stderr.contains("rampart: denied: "), "{}", ran.stderr);
+}
+
 #[test]
 fn words_that_change_while_a_person_thinks() {
     let guard = guard();
