@@ -17,7 +17,7 @@ fn words_that_others_change_where_nobody_is_held() {
     let touch = "/usr/bin/touch";
     for mode in ["shared", "sibling", "chosen"] {
         let ran =
-            run(&mut supervised(&guard, &["./unseen", mode, TRIES, touch, "good", "bad"]), "");
+            run(&mut supervised(&guard, &["./contested", mode, TRIES, touch, "good", "bad"]), "");
         if ran.status == 77 {
             println!("skipped: {mode}: this user or machine cannot make such a process");
             continue;
@@ -39,7 +39,7 @@ fn a_working_directory_that_others_change() {
         fs::create_dir(directory).unwrap();
     }
     let [from, to] = [&good, &bad].map(|path| path.to_str().unwrap());
-    let words = ["./unseen", "directory", "100", "/usr/bin/touch", from, to];
+    let words = ["./contested", "directory", "100", "/usr/bin/touch", from, to];
     let ran = run(&mut supervised(&guard, &words), "");
     assert_eq!(ran.status, 0, "{ran:?}");
     // What it is in when it is judged counts, and nothing else.
@@ -57,7 +57,7 @@ fn evil_runs(directory: &Path, debugger: &[&str]) -> bool {
     let link = directory.join("link");
     let [link, fine, evil] = [link, directory.join("fine"), directory.join("evil")]
         .map(|path| path.display().to_string());
-    let words = ["./unseen", "file", TRIES, &link, &fine, &evil];
+    let words = ["./contested", "file", TRIES, &link, &fine, &evil];
     let ran = run(&mut supervised(&guard, &[&words, debugger].concat()), "");
     assert_eq!(ran.status, 0, "{ran:?}");
     guard.path("ran-evil").exists()

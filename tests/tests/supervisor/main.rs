@@ -21,7 +21,7 @@ const POLICY: &str = "version: '1'\ndefault_action: allow\npolicies: [{name: p, 
     {name: no-evil, action: deny, when: {program: [evil]}},\
     {name: asked, action: ask, when: {program: [careful]}}]}]";
 
-/// A guard whose directory holds `unseen`, `mark` (both static) and `dynamic/mark`.
+/// A guard whose directory holds `unseen`, `contested`, `mark` (static) and `dynamic/mark`.
 fn guard() -> Guard {
     guard_with(POLICY)
 }
@@ -29,8 +29,11 @@ fn guard() -> Guard {
 /// The same with another policy.
 fn guard_with(policy: &str) -> Guard {
     let guard = Guard::new(policy);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("probes/unseen.c");
-    cc("cc", &source, &guard.path("unseen"), &["-static", "-no-pie", "-pthread"]);
+    let probes = Path::new(env!("CARGO_MANIFEST_DIR")).join("probes");
+    for name in ["unseen", "contested"] {
+        let source = probes.join(name).with_extension("c");
+        cc("cc", &source, &guard.path(name), &["-static", "-no-pie", "-pthread"]);
+    }
     std::fs::create_dir(guard.path("dynamic")).unwrap();
     assert!(probe("mark", tests::LibC::GlibcStatic, &guard.path("mark")));
     assert!(probe("mark", tests::LibC::Glibc, &guard.path("dynamic/mark")));

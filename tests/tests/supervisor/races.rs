@@ -14,7 +14,7 @@ fn tries() -> String {
 fn words_that_a_thread_changes() {
     let guard = guard();
     for mark in ["./mark", "./dynamic/mark"] {
-        let words = ["./unseen", "words", &tries(), mark, "good", "bad"];
+        let words = ["./contested", "words", &tries(), mark, "good", "bad"];
         let ran = run(&mut supervised(&guard, &words), "");
         assert_eq!(ran.status, 0, "{mark}: {}", ran.stderr);
         assert!(!guard.path("bad").exists(), "{mark}");
@@ -28,7 +28,7 @@ fn words_that_a_thread_changes() {
 #[test]
 fn words_that_a_child_with_the_same_memory_changes() {
     let guard = guard();
-    let words = ["./unseen", "sharer", &tries(), "/usr/bin/touch", "good", "bad"];
+    let words = ["./contested", "sharer", &tries(), "/usr/bin/touch", "good", "bad"];
     let ran = run(&mut supervised(&guard, &words), "");
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert!(guard.path("good").exists() && !guard.path("bad").exists());
@@ -38,7 +38,7 @@ fn words_that_a_child_with_the_same_memory_changes() {
 #[test]
 fn words_that_a_parent_changes_who_waits_for_others() {
     let guard = guard();
-    let words = ["./unseen", "waiter", &tries(), "/usr/bin/touch", "good", "bad"];
+    let words = ["./contested", "waiter", &tries(), "/usr/bin/touch", "good", "bad"];
     let ran = run(&mut supervised(&guard, &words), "");
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert!(guard.path("good").exists() && !guard.path("bad").exists());
@@ -49,7 +49,7 @@ fn words_that_a_parent_changes_who_waits_for_others() {
 fn nobody_passes_for_the_helper() {
     let guard = guard();
     let helper = tests::rampart();
-    let words = ["./unseen", "path", &tries(), helper.to_str().unwrap(), "./mark", "bad"];
+    let words = ["./contested", "path", &tries(), helper.to_str().unwrap(), "./mark", "bad"];
     let ran = run(&mut supervised(&guard, &words), "");
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     // `mark` would leave a file of the name of its first word.
@@ -63,8 +63,10 @@ fn a_file_that_another_process_swaps() {
     for name in ["fine", "evil"] {
         fs::copy(guard.path("unseen"), guard.path(name)).unwrap();
     }
-    let ran =
-        run(&mut supervised(&guard, &["./unseen", "file", &tries(), "./link", "fine", "evil"]), "");
+    let ran = run(
+        &mut supervised(&guard, &["./contested", "file", &tries(), "./link", "fine", "evil"]),
+        "",
+    );
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert!(!guard.path("ran-evil").exists());
     assert!(guard.path("ran-fine").exists());
@@ -90,7 +92,7 @@ fn a_working_directory_that_another_process_changes() {
         std::os::unix::fs::symlink(file, directory.join("tool")).unwrap();
     }
     let [good, bad] = ["good", "bad"].map(|name| root.path().join(name).display().to_string());
-    let words = ["./unseen", "directory", &tries(), "./tool", &good, &bad];
+    let words = ["./contested", "directory", &tries(), "./tool", &good, &bad];
     let ran = run(&mut supervised(&guard, &words), "");
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     let has_run = |name: &str| {
@@ -108,7 +110,7 @@ fn a_descriptor_that_another_process_changes() {
         fs::copy(guard.path("unseen"), &path).unwrap();
         path.display().to_string()
     });
-    let words = ["./unseen", "descriptor", &tries(), &fine, &evil];
+    let words = ["./contested", "descriptor", &tries(), &fine, &evil];
     let ran = run(&mut supervised(&guard, &words), "");
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert!(guard.path("ran-fine").exists() && !guard.path("ran-evil").exists(), "{}", ran.stderr);
@@ -120,7 +122,7 @@ fn words_that_change_while_a_person_thinks() {
     let guard = guard();
     fs::copy(guard.path("mark"), guard.path("careful")).unwrap();
     let evaluator = Evaluator::without_daemon(&guard);
-    let command = supervised(&guard, &["./unseen", "later", "./careful", "good", "evil"]);
+    let command = supervised(&guard, &["./contested", "later", "./careful", "good", "evil"]);
     let ran = evaluator.while_running((command, ""), || {
         let pending = evaluator.wait_for(1);
         fs::write(guard.path("now"), "").unwrap();
