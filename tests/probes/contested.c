@@ -1,138 +1,28 @@
 /* Calls whose words, file or surroundings somebody changes while they are judged. This is static, and calls the kernel itself.
 
-   contested words N FILE GOOD EVIL    N times FILE with an argument that a thread keeps changing
    contested path N GOOD EVIL WORD     N times GOOD or EVIL with the words "stub" and WORD: a thread changes the path
-   contested sharer N FILE GOOD EVIL   as words, but a process changes it that shares the memory
-   contested waiter N FILE GOOD EVIL   as sharer, but the parent changes it, who waits in vfork(2) for others now and then
-   contested shared N FILE GOOD EVIL   as words, but they lie in memory shared with a process that changes them
+   contested shared N FILE GOOD EVIL   N times FILE with an argument in memory shared with a process that changes it
    contested later FILE GOOD EVIL      FILE with an argument that another process changes once a file `now` is there
-   contested sibling N FILE GOOD EVIL  as sharer, but that process is none of its relatives, and it waits before it starts FILE
-   contested chosen N FILE GOOD EVIL   as sharer, but that process has got a number from before
    contested file N LINK GOOD EVIL [DEBUGGER ...]
                                        N times LINK, which a process keeps pointing from one to the other; started by a
                                        debugger, that process is not below it, which would slow it down
    contested directory N NAME GOOD EVIL
                                        N times NAME, while who shares the working directory changes it from one to the other
+   contested root N FILE ROOT          N times FILE with the word "/out", while who shares the root directory has it be ROOT, and back
    contested descriptor N GOOD EVIL    N times the file behind a descriptor, while who shares it has it lead from one to the other
 
    GOOD may be done, EVIL may not. Exits 77 for what this machine cannot do, 78 if the call failed. */
-#include "raw.h"
-
-static char word[256];
-static const char *words[2];
-
-/* Whether somebody changes `word` by now. */
-static volatile int has_begun;
-
-static void *change(void *unused)
-{
-    (void)unused;
-    has_begun = 1;
-    for (unsigned at = 0;; at++)
-        memcpy(word, words[at & 1], strlen(words[at & 1]) + 1);
-    return NULL;
-}
-
-/* Waits for who changes it to begin, some milliseconds at most. */
-static void until_begun(void)
-{
-    for (int turn = 0; turn < 100 && !has_begun; turn++)
-        usleep(50);
-}
-
-/* Whether EVIL, which FILE leaves behind, is there: what is a gap need not be found more than once. */
-static int is_there(const char *evil)
-{
-    return access(evil, F_OK) == 0;
-}
-
-/* Has each of COUNT processes make an ATTEMPT, one after the other, until EVIL is there. */
-static int each(int count, char **argv, const char *evil, void (*attempt)(char **, int))
-{
-    for (int at = 0; at < count && !(evil && is_there(evil)); at++) {
-        int status = 0;
-        pid_t child = fork();
-        if (child == 0) {
-            attempt(argv, at);
-            _exit(78);
-        }
-        if (waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 77)
-            return 77;
-    }
-    return 0;
-}
-
-/* FILE with the word that somebody changes. */
-static void start(char *file)
-{
-    char *call_with[] = {file, word, NULL};
-    call(SYS_execve, (long)file, (long)call_with, (long)none, 0, 0);
-}
-
-static void have_thread_change(int at)
-{
-    pthread_t other;
-    if (pthread_create(&other, NULL, change, NULL))
-        _exit(77);
-    /* Every other time: while it begins, and when it has. */
-    if (at & 1)
-        until_begun();
-}
-
-static void try_words(char **argv, int at)
-{
-    have_thread_change(at);
-    start(argv[0]);
-}
+#include "contest.h"
 
 static void try_path(char **argv, int at)
 {
     char *call_with[] = {argv[1], "stub", argv[2], NULL};
-    have_thread_change(at);
-    call(SYS_execve, (long)word, (long)call_with, (long)none, 0, 0);
-}
-
-static int changer(void *unused)
-{
-    /* Never longer than who started it. */
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    alarm(2);
-    change(unused);
-    return 0;
-}
-
-static void try_sharer(char **argv, int at)
-{
-    static char stack[65536] __attribute__((aligned(16)));
-    pid_t other = clone(changer, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL);
+    pthread_t other;
+    if (pthread_create(&other, NULL, change, NULL))
+        _exit(77);
     if (at & 1)
         until_begun();
-    start(argv[0]);
-    kill(other, 9);
-}
-
-static int waiters_child(void *file)
-{
-    start(file);
-    _exit(78);
-}
-
-static void try_waiter(char **argv, int at)
-{
-    static char stack[65536] __attribute__((aligned(16)));
-    (void)at;
-    /* So that nobody has to wait for them. */
-    signal(SIGCHLD, SIG_IGN);
-    clone(waiters_child, stack + sizeof stack, CLONE_VM | SIGCHLD, argv[0]);
-    for (volatile unsigned turn = 0; turn < 100; turn++) {
-        memcpy(word, words[turn & 1], strlen(words[turn & 1]) + 1);
-        if (vfork() == 0) {
-            for (volatile int spin = 0; spin < 3000; spin++)
-                ;
-            _exit(0);
-        }
-    }
-    _exit(0);
+    call(SYS_execve, (long)word, (long)call_with, (long)none, 0, 0);
 }
 
 /* Memory that is shared with another process. */
@@ -181,78 +71,6 @@ static int later(char **argv)
     return failed(call(SYS_execve, (long)argv[0], (long)call_with, (long)none, 0, 0));
 }
 
-static int race_sibling(int count, char **argv)
-{
-    static char stack[65536] __attribute__((aligned(16)));
-    pid_t *other = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (other == MAP_FAILED)
-        return 77;
-    words[0] = argv[1];
-    words[1] = argv[2];
-    for (int at = 0; at < count && !is_there(argv[2]); at++) {
-        pid_t child = fork();
-        if (child == 0) {
-            char *call_with[] = {argv[0], word, NULL};
-            memcpy(word, argv[1], strlen(argv[1]) + 1);
-            *other = clone(changer, stack + sizeof stack, CLONE_VM | CLONE_PARENT | SIGCHLD, NULL);
-            /* Longer than numbers need to go around. */
-            usleep(50000);
-            call(SYS_execve, (long)argv[0], (long)call_with, (long)none, 0, 0);
-            _exit(78);
-        }
-        waitpid(child, NULL, 0);
-        kill(*other, 9);
-        waitpid(*other, NULL, 0);
-    }
-    return 0;
-}
-
-static int race_chosen(int count, char **argv)
-{
-#if defined(__x86_64__)
-    static char stack[65536] __attribute__((aligned(16)));
-    words[0] = argv[1];
-    words[1] = argv[2];
-    pid_t early = fork();
-    if (early == 0)
-        _exit(0);
-    waitpid(early, NULL, 0);
-    for (int at = 0; at < count && !is_there(argv[2]); at++) {
-        pid_t child = fork();
-        if (child == 0) {
-            char *call_with[] = {argv[0], word, NULL};
-            pid_t numbers[] = {early};
-            struct clone_args how = {.flags = CLONE_VM, .exit_signal = SIGCHLD, .stack = (unsigned long)stack,
-                                     .stack_size = sizeof stack, .set_tid = (unsigned long)numbers, .set_tid_size = 1};
-            memcpy(word, argv[1], strlen(argv[1]) + 1);
-            long made;
-            /* The new process finds nothing but zeroes on its stack, so it must not return. */
-            __asm__ volatile("syscall\n\ttest %%eax, %%eax\n\tjnz 1f\n\txor %%edi, %%edi\n\tcall *%4\n\thlt\n1:"
-                             : "=a"(made)
-                             : "a"(SYS_clone3), "D"(&how), "S"(sizeof how), "r"((int (*)(void *))changer)
-                             : "rcx", "r11", "memory");
-            if (made < 0)
-                _exit(77);
-            until_begun();
-            call(SYS_execve, (long)argv[0], (long)call_with, (long)none, 0, 0);
-            kill(made, 9);
-            _exit(78);
-        }
-        int status;
-        waitpid(child, &status, 0);
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-            return 77;
-        /* Its number has to be free again. */
-        while (kill(early, 9) == 0)
-            usleep(1000);
-    }
-    return 0;
-#else
-    (void)count, (void)argv;
-    return 77;
-#endif
-}
-
 static void point(const char *link, const char *to)
 {
     char other[4096];
@@ -294,13 +112,6 @@ static int race_file(int count, char **argv)
     return found;
 }
 
-/* What two processes have in common that share no memory: whether the other one has begun. */
-static volatile int *common(void)
-{
-    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return page == MAP_FAILED ? NULL : page;
-}
-
 /* A child with its own memory that shares `what` and goes back and forth until its parent ends. */
 static void have_changed(unsigned long what, void (*turn)(char **, unsigned), char **argv)
 {
@@ -334,6 +145,23 @@ static void try_directory(char **argv, int at)
     call(SYS_execve, (long)argv[0], (long)call_with, (long)none, 0, 0);
 }
 
+static int real_root;
+
+static void change_root(char **argv, unsigned at)
+{
+    if ((at & 1) == 0 ? chroot(argv[1]) : fchdir(real_root) || chroot("."))
+        _exit(77);
+}
+
+static void try_root(char **argv, int at)
+{
+    char *call_with[] = {argv[0], "/out", NULL};
+    (void)at;
+    real_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    have_changed(CLONE_FS, change_root, argv);
+    call(SYS_execve, (long)argv[0], (long)call_with, (long)none, 0, 0);
+}
+
 static int files[2];
 
 static void change_file(char **argv, unsigned at)
@@ -362,6 +190,8 @@ int main(int argc, char **argv)
         return 64;
     int count = atoi(argv[2]);
     char **rest = argv + 3;
+    if (!strcmp(mode, "root"))
+        return each(count, rest, NULL, try_root);
     if (!strcmp(mode, "descriptor"))
         return each(count, rest, NULL, try_descriptor);
     if (argc < 6)
@@ -369,20 +199,10 @@ int main(int argc, char **argv)
     words[0] = rest[1];
     words[1] = rest[2];
     memcpy(word, words[0], strlen(words[0]) + 1);
-    if (!strcmp(mode, "words"))
-        return each(count, rest, NULL, try_words);
-    if (!strcmp(mode, "sharer"))
-        return each(count, rest, NULL, try_sharer);
-    if (!strcmp(mode, "waiter"))
-        return each(count, rest, NULL, try_waiter);
     if (!strcmp(mode, "directory"))
         return each(count, rest, NULL, try_directory);
     if (!strcmp(mode, "shared"))
         return race_shared(count, rest);
-    if (!strcmp(mode, "sibling"))
-        return race_sibling(count, rest);
-    if (!strcmp(mode, "chosen"))
-        return race_chosen(count, rest);
     if (!strcmp(mode, "file"))
         return race_file(count, rest);
     if (!strcmp(mode, "path")) {

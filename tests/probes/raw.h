@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,7 +31,7 @@ static long call(long number, long a, long b, long c, long d, long e)
     return result;
 }
 
-static int failed(long result)
+__attribute__((unused)) static int failed(long result)
 {
     fprintf(stderr, "unseen: %s\n", strerror(-(int)result));
     return 78;

@@ -157,7 +157,7 @@ pub fn read_memory(thread: u32, ranges: &[(u64, usize)], out: &mut [u8]) -> io::
 /// What two threads have to do with each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sharing {
-    /// They share their memory.
+    /// They share it.
     Shared,
     /// Each has its own.
     Separate,
@@ -167,13 +167,21 @@ pub enum Sharing {
     Unknown,
 }
 
-/// Whether two threads share their memory.
-pub fn memory_of(one: u32, other: u32) -> Sharing {
-    /// `KCMP_VM` (`linux/kcmp.h`).
-    const MEMORY: libc::c_int = 1;
+/// What threads can share.
+#[derive(Clone, Copy)]
+pub enum Share {
+    /// Their memory: `KCMP_VM` (`linux/kcmp.h`).
+    Memory = 1,
+    /// Their working directory and root directory: `KCMP_FS`.
+    Place = 3,
+}
+
+/// Whether two threads share this.
+pub fn shared(what: Share, one: u32, other: u32) -> Sharing {
     // SAFETY: takes numbers only.
     let result = unsafe {
-        libc::syscall(libc::SYS_kcmp, one.cast_signed(), other.cast_signed(), MEMORY, 0, 0)
+        let what = what as libc::c_int;
+        libc::syscall(libc::SYS_kcmp, one.cast_signed(), other.cast_signed(), what, 0, 0)
     };
     match result {
         0 => Sharing::Shared,
@@ -183,13 +191,19 @@ pub fn memory_of(one: u32, other: u32) -> Sharing {
     }
 }
 
-/// Whether two processes share their memory; `None` if that cannot be found out.
-pub fn share_memory(one: u32, other: u32) -> Option<bool> {
-    match memory_of(one, other) {
-        Sharing::Shared => Some(true),
-        Sharing::Separate => Some(false),
-        Sharing::Gone | Sharing::Unknown => None,
+/// Whether `other` could change what `one` starts: its words, or where its paths lead to.
+pub fn meddles(one: u32, other: u32) -> Sharing {
+    match shared(Share::Memory, one, other) {
+        Sharing::Separate => shared(Share::Place, one, other),
+        found => found,
     }
+}
+
+/// Whether `process` has a memory, which it has until its first thread has ended, and never again.
+pub fn has_memory(process: u32) -> bool {
+    // Nothing is ever there, but who has no memory is told that he is not there himself.
+    let found = read_memory(process, &[(8, 1)], &mut [0]);
+    found.map_or_else(|error| error.raw_os_error() == Some(libc::EFAULT), |_| true)
 }
 
 /// Has `thread` stop behind its next execve(2), or, if that fails, before it goes on. It must wait in
@@ -301,8 +315,12 @@ mod tests {
     #[test]
     fn who_shares_memory() {
         let own = std::process::id();
-        assert_eq!(share_memory(own, own), Some(true));
-        assert_eq!(share_memory(own, std::os::unix::process::parent_id()), Some(false));
-        assert_eq!(share_memory(own, u32::MAX >> 1), None);
+        let parent = std::os::unix::process::parent_id();
+        for what in [Share::Memory, Share::Place] {
+            assert_eq!(shared(what, own, own), Sharing::Shared);
+            assert_eq!(shared(what, own, parent), Sharing::Separate);
+            assert_eq!(shared(what, own, u32::MAX >> 1), Sharing::Gone);
+        }
+        assert!(has_memory(own) && !has_memory(u32::MAX >> 1));
     }
 }

@@ -2,14 +2,13 @@
 //! is. A child of vfork(2) runs in the memory of its parent, which waits for it; that it does is not taken from what
 //! is seen at one moment, since it could as well be waiting for another child, and be about to go on.
 
-use super::kernel::share_memory;
+use super::kernel::{Share, Sharing, has_memory, shared};
 use super::numbers::{Made, Numbers};
 use super::who::{Directory, Who, threads, whole};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -62,8 +61,8 @@ impl Parent {
     }
 
     /// Whether it does nothing but wait for `child`, and nobody else runs in its memory, told without numbers.
-    /// Between two moments at which it waited it had no turn, so it waited all the time for the same one, who shares its
-    /// memory; and there is nobody like that but `child`.
+    /// Between two moments at which it waited it had no turn, so it waited all the time for the same one; and it has made
+    /// nobody since `child`.
     ///
     /// # Errors
     /// If it has ended.
@@ -101,26 +100,32 @@ impl Parent {
         Ok(true)
     }
 
-    /// Whether it has one thread, and no child shares its memory but `child`.
+    /// Whether it has one thread, no child shares its memory but `child`, and it has made nobody since who is there.
     fn is_alone_but_for(&self, child: u32) -> io::Result<bool> {
-        let is_one = match threads(&self.tasks)? {
+        match threads(&self.tasks)? {
             0 => return Err(rustix::io::Errno::SRCH.into()),
-            count => count == 1,
+            1 => {}
+            _ => return Ok(false),
+        }
+        let Some(children) = numbers_in(&whole(&self.children)?) else {
+            return Ok(false);
         };
-        Ok(is_one && shares_with_none_of(self.process, &whole(&self.children)?, Some(child)))
+        // In the order in which they were made. It may wait for one that has its own memory, too.
+        let Some((last, others)) = children.split_last() else {
+            return Ok(false);
+        };
+        let is_apart = |other: &u32| is_apart(Share::Memory, self.process, *other);
+        Ok(*last == child && others.iter().all(is_apart))
     }
 
     /// Whether it sleeps inside of vfork(2), or of a call that does the same.
     fn is_in_vfork(&self) -> io::Result<bool> {
-        if !has_names() {
-            return Ok(is_vfork(&whole(&self.call)?).unwrap_or(false));
-        }
         let waits = || whole(&self.sleep).map(|place| WAITING.contains(&&*place));
         if waits()? {
             return Ok(true);
         }
-        // Who has just gone to sleep may stand in the queue of a processor for a while (Linux 6.12), and `wchan` says of him what
-        // it says of one who runs. Asked for his call, the kernel takes him out.
+        // Who has just gone to sleep may stand in the queue of a processor for a while (Linux 6.12), and `wchan` says of
+        // him what it says of one who runs. Asked for his call, the kernel takes him out.
         Ok(whole(&self.call)? != b"running\n" && waits()?)
     }
 
@@ -134,33 +139,9 @@ impl Parent {
     }
 }
 
-/// Whether the kernel names its functions. Without names `wchan` says the same of everybody.
-fn has_names() -> bool {
-    static FOUND: OnceLock<bool> = OnceLock::new();
-    *FOUND.get_or_init(|| Path::new("/proc/kallsyms").exists())
-}
-
-/// Whether a process that sleeps in this call (`syscall` of proc(5)) waits for a child to need its memory no more;
-/// `None` if it runs. The flags of clone3(2) lie in memory, where somebody may change them.
-fn is_vfork(call: &[u8]) -> Option<bool> {
-    let mut words = std::str::from_utf8(call).ok()?.split_ascii_whitespace();
-    let number: libc::c_long = words.next()?.parse().ok()?;
-    let flags = words.next()?.strip_prefix("0x")?;
-    let waits = u64::from_str_radix(flags, 16).ok()? & VFORK_FLAG != 0;
-    Some(match number {
-        #[cfg(target_arch = "x86_64")]
-        libc::SYS_vfork => true,
-        libc::SYS_clone => waits,
-        _ => false,
-    })
-}
-
 /// Where in the kernel a process sleeps until its child needs its memory no more (`wchan` of proc(5)); the compiler
-/// may put the second into the first.
+/// may put the second into the first. A kernel without names says the same of everybody, so that children are held.
 const WAITING: [&[u8]; 2] = [b"kernel_clone", b"wait_for_vfork_done"];
-
-/// `CLONE_VFORK` (`linux/sched.h`): the caller waits until the child needs its memory no more.
-const VFORK_FLAG: u64 = libc::CLONE_VFORK as u64;
 
 impl Parents {
     /// How many are kept.
@@ -171,26 +152,37 @@ impl Parents {
         Self { known: HashMap::new(), numbers: Arc::clone(&self.numbers) }
     }
 
-    /// Whether nobody else runs in the memory of `who`, which waits in a call: it has one thread, no child
-    /// shares it, and if it is a child of vfork(2), the same holds for its parent, which waits for it. Nobody
-    /// else can come to run there while it waits, so what is read afterwards stays as it is. Whoever shares memory
-    /// and is no relative any more is not found, nor who writes into it from outside (process_vm_writev(2),
+    /// Whether nobody else runs in the memory of `who`, which waits in a call of `thread`, or shares where its paths lead to:
+    /// it has one thread, no child shares that, and if it is a child of vfork(2), the same holds for its parent, which
+    /// waits for it. Nobody else can come to run there while it waits, so what is read afterwards stays as it is. Whoever shares
+    /// memory and is no relative any more is not found, nor who writes into it from outside (process_vm_writev(2),
     /// `/proc/PID/mem`).
-    pub fn alone(&mut self, who: &Who, directory: &Directory) -> Alone {
-        let made = locked(&self.numbers).made_since(who.process);
+    pub fn alone(&mut self, who: &Who, thread: u32, directory: &Directory) -> Alone {
+        if thread != who.process {
+            return Alone::No;
+        }
+        let made = locked(&self.numbers).made_since(thread);
+        let is_apart_from = |what, other: &u32| is_apart(what, thread, *other);
         let runs_alone = match made {
             Made::NobodyUpTo(_) => true,
             Made::Somebody => false,
             Made::Unknown => {
+                let children = directory.read(&children_of(thread)).ok();
                 directory.threads().is_ok_and(|count| count == 1)
-                    && directory
-                        .read(&children_of(who.process))
-                        .is_ok_and(|found| shares_with_none_of(who.process, &found, None))
+                    && children.and_then(|list| numbers_in(&list)).is_some_and(|children| {
+                        children.iter().all(|child| {
+                            is_apart_from(Share::Memory, child)
+                                && is_apart_from(Share::Place, child)
+                        })
+                    })
             }
         };
-        match share_memory(who.process, who.parent) {
-            Some(false) if runs_alone => Alone::Yes,
-            Some(true) if runs_alone => self.with_its_parent(who, made),
+        if !runs_alone || !is_apart(Share::Place, thread, who.parent) {
+            return Alone::No;
+        }
+        match shared(Share::Memory, thread, who.parent) {
+            Sharing::Shared => self.with_its_parent(who, made),
+            _ if is_apart(Share::Memory, thread, who.parent) => Alone::Yes,
             _ => Alone::No,
         }
     }
@@ -216,8 +208,8 @@ impl Parents {
     /// parent waits for it. If it does, it has been in that call since it made `who`. `None` if somebody was made
     /// meanwhile, for whom it could be waiting: all has to be looked at again, what was read there, too.
     ///
-    /// Whoever else it may wait for shares its memory, and was made before `last`: then he was found; or he shares it no
-    /// more, and it does not wait for him.
+    /// Whoever else it might wait for was made after `who`, and before `last`. Then he was found among its children, or
+    /// had ended, and it was woken before this.
     pub fn has_been_alone(&mut self, who: &Who, last: u32) -> Option<bool> {
         if self.ask(who.parent, Parent::comes_to_wait) != Some(true) {
             return Some(false);
@@ -253,7 +245,7 @@ impl Parents {
         let Some(files) = self.known.get_mut(&parent) else {
             return false;
         };
-        if files.above.is_none_or(|above| share_memory(parent, above) == Some(false)) {
+        if files.above.is_none_or(|above| is_apart(Share::Memory, parent, above)) {
             files.above = None;
             return true;
         }
@@ -272,15 +264,17 @@ fn children_of(process: u32) -> String {
     format!("task/{process}/children")
 }
 
-/// Whether none of the `children` of `process` shares its memory, but for `known`.
-fn shares_with_none_of(process: u32, children: &[u8], known: Option<u32>) -> bool {
-    let Ok(list) = std::str::from_utf8(children) else {
-        return false;
-    };
-    list.split_ascii_whitespace().all(|child| match child.parse() {
-        Ok(child) => Some(child) == known || share_memory(process, child) == Some(false),
-        Err(_) => false,
-    })
+/// The numbers in a list like `children` of proc(5).
+fn numbers_in(list: &[u8]) -> Option<Vec<u32>> {
+    let words = std::str::from_utf8(list).ok()?.split_ascii_whitespace();
+    words.map(|word| word.parse().ok()).collect()
+}
+
+/// Whether the first thread of `process` shares nothing of this kind with `thread`, and none of the others can: once the
+/// first has ended, it has nothing left to share, while others go on.
+fn is_apart(what: Share, thread: u32, process: u32) -> bool {
+    let is_one = || Directory::of(process).threads().is_ok_and(|count| count == 1);
+    shared(what, thread, process) == Sharing::Separate && (has_memory(process) || is_one())
 }
 
 #[cfg(test)]
@@ -294,25 +288,20 @@ mod tests {
         let mut parents = Parents::default();
         let who = Who { process: own, parent, user: 0 };
         // The test's own thread is a second one.
-        assert_eq!(parents.alone(&who, &Directory::of(own)), Alone::No);
+        assert_eq!(parents.alone(&who, own, &Directory::of(own)), Alone::No);
         let files = Parent::of(own).unwrap();
+        assert_eq!(
+            parents.alone(&who, parent, &Directory::of(parent)),
+            Alone::No,
+            "another thread"
+        );
         assert!(!files.is_alone_but_for(0).unwrap() && !files.comes_to_wait().unwrap(), "it runs");
         assert!(files.turns().is_ok_and(|turns| turns > 0) && !files.waits_for(0).unwrap());
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let who = Who { process: child.id(), parent: own, user: 0 };
-        assert_eq!(parents.alone(&who, &Directory::of(child.id())), Alone::Yes);
+        assert_eq!(parents.alone(&who, child.id(), &Directory::of(child.id())), Alone::Yes);
         assert_eq!(parents.has_been_alone(&who, 0), Some(false), "nobody waits for it");
         child.kill().unwrap();
         child.wait().unwrap();
-    }
-
-    #[test]
-    fn what_waits_for_a_child() {
-        assert_eq!(is_vfork(b"running\n"), None);
-        let call =
-            |number: i64, flags: u64| is_vfork(format!("{number} {flags:#x} 0x0\n").as_bytes());
-        assert_eq!(call(libc::SYS_clone, 0x4111), Some(true));
-        assert_eq!(call(libc::SYS_clone, 0x111), Some(false));
-        assert_eq!(call(libc::SYS_clone3, 0x4111), Some(false));
     }
 }

@@ -61,7 +61,7 @@ impl Desk {
         (thread, place): (u32, Place),
     ) -> io::Result<Read> {
         for _ in 0..TRIES {
-            let alone = self.parents.alone(who, whose);
+            let alone = self.parents.alone(who, thread, whose);
             let words = words::read(thread, place, &mut self.room)?;
             let cwd = whose.link("cwd")?;
             let is_alone = match alone {

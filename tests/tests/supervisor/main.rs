@@ -21,7 +21,7 @@ const POLICY: &str = "version: '1'\ndefault_action: allow\npolicies: [{name: p, 
     {name: no-evil, action: deny, when: {program: [evil]}},\
     {name: asked, action: ask, when: {program: [careful]}}]}]";
 
-/// A guard whose directory holds `unseen`, `contested`, `mark` (static) and `dynamic/mark`.
+/// A guard whose directory holds `unseen`, `contested`, `sharers`, `mark` (static) and `dynamic/mark`.
 fn guard() -> Guard {
     guard_with(POLICY)
 }
@@ -30,7 +30,7 @@ fn guard() -> Guard {
 fn guard_with(policy: &str) -> Guard {
     let guard = Guard::new(policy);
     let probes = Path::new(env!("CARGO_MANIFEST_DIR")).join("probes");
-    for name in ["unseen", "contested"] {
+    for name in ["unseen", "contested", "sharers"] {
         let source = probes.join(name).with_extension("c");
         cc("cc", &source, &guard.path(name), &["-static", "-no-pie", "-pthread"]);
     }

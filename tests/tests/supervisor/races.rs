@@ -3,46 +3,50 @@
 
 use std::fs;
 
-use super::{guard, supervised};
+use super::{guard, guard_with, supervised};
 use tests::{Evaluator, run};
 
 fn tries() -> String {
     std::env::var("RAMPART_TEST_TRIES").unwrap_or_else(|_| "200".to_owned())
 }
 
+/// Has `mode` of the probe `sharers` change the words of this file.
+fn shared(mode: &str, file: &str) {
+    let guard = guard();
+    let ran = run(&mut supervised(&guard, &["./sharers", mode, &tries(), file, "good", "bad"]), "");
+    assert_eq!(ran.status, 0, "{mode}, {file}: {}", ran.stderr);
+    assert!(!guard.path("bad").exists(), "{mode}, {file}: {}", ran.stderr);
+    // Both happened, or nothing was tried.
+    assert!(guard.path("good").exists(), "{mode}, {file}: {}", ran.stderr);
+    assert!(ran.stderr.contains("rampart: denied: "), "{mode}, {file}");
+}
+
+/// One whose file only root can change, so that it is held only for who shares its memory; it is given no library.
+const TOUCH: &str = "/usr/bin/touch";
+
 #[test]
 fn words_that_a_thread_changes() {
-    let guard = guard();
-    for mark in ["./mark", "./dynamic/mark"] {
-        let words = ["./contested", "words", &tries(), mark, "good", "bad"];
-        let ran = run(&mut supervised(&guard, &words), "");
-        assert_eq!(ran.status, 0, "{mark}: {}", ran.stderr);
-        assert!(!guard.path("bad").exists(), "{mark}");
-        // Both happened, or nothing was tried.
-        assert!(guard.path("good").exists(), "{mark}");
-        assert!(ran.stderr.contains("rampart: denied: "), "{mark}");
-        fs::remove_file(guard.path("good")).unwrap();
+    for file in ["./mark", "./dynamic/mark"] {
+        shared("thread", file);
     }
+    shared("ended-caller", TOUCH);
 }
 
 #[test]
 fn words_that_a_child_with_the_same_memory_changes() {
-    let guard = guard();
-    let words = ["./contested", "sharer", &tries(), "/usr/bin/touch", "good", "bad"];
-    let ran = run(&mut supervised(&guard, &words), "");
-    assert_eq!(ran.status, 0, "{}", ran.stderr);
-    assert!(guard.path("good").exists() && !guard.path("bad").exists());
-    assert!(ran.stderr.contains("rampart: denied: "), "{}", ran.stderr);
+    shared("child", TOUCH);
 }
 
 #[test]
-fn words_that_a_parent_changes_who_waits_for_others() {
-    let guard = guard();
-    let words = ["./contested", "waiter", &tries(), "/usr/bin/touch", "good", "bad"];
-    let ran = run(&mut supervised(&guard, &words), "");
-    assert_eq!(ran.status, 0, "{}", ran.stderr);
-    assert!(guard.path("good").exists() && !guard.path("bad").exists());
-    assert!(ran.stderr.contains("rampart: denied: "), "{}", ran.stderr);
+fn words_that_another_child_of_the_parent_changes() {
+    shared("ended-child", TOUCH);
+}
+
+#[test]
+fn words_that_a_parent_changes_who_does_not_wait_for_who_calls() {
+    for mode in ["parent", "copier", "ended-parent"] {
+        shared(mode, TOUCH);
+    }
 }
 
 #[test]
@@ -99,6 +103,28 @@ fn a_working_directory_that_another_process_changes() {
         ["good", "bad"].iter().any(|directory| root.path().join(directory).join(name).exists())
     };
     assert!(has_run("ran-fine") && !has_run("ran-evil"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("rampart: denied: "), "{}", ran.stderr);
+}
+
+#[test]
+fn a_root_directory_that_another_process_changes() {
+    let guard = guard_with(
+        "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: [\
+         {name: not-there, action: deny, when: {exe_path: ['/**/other/**']}}]}]",
+    );
+    let Some(root) = settled() else { return };
+    let tool = root.path().join("tool");
+    // What it is in the real root does nothing with its word.
+    fs::copy(guard.path("unseen"), &tool).unwrap();
+    let other = guard.path("other");
+    let inside = other.join(tool.strip_prefix("/").unwrap());
+    fs::create_dir_all(inside.parent().unwrap()).unwrap();
+    fs::copy(guard.path("mark"), inside).unwrap();
+    let [tool, other_root] = [&tool, &other].map(|path| path.to_str().unwrap());
+    let ran =
+        run(&mut supervised(&guard, &["./contested", "root", &tries(), tool, other_root]), "");
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(!other.join("out").exists(), "{}", ran.stderr);
     assert!(ran.stderr.contains("rampart: denied: "), "{}", ran.stderr);
 }
 
