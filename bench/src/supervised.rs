@@ -77,7 +77,7 @@ fn variants(setup: &Setup) -> Result<Vec<Variant>, String> {
 
 /// A copy of `program` where only root can change it, as most programs are; `None` for others than root.
 fn installed(program: &Path) -> Option<tempfile::TempDir> {
-    let root = tempfile::Builder::new().prefix("rampart-bench-").tempdir_in("/var/lib").ok()?;
+    let root = tempfile::Builder::new().prefix("bench-of-rampart-").tempdir_in("/var/lib").ok()?;
     std::fs::copy(program, root.path().join("starter")).ok()?;
     Some(root)
 }

@@ -29,7 +29,8 @@ static int is_there(const char *evil)
     return access(evil, F_OK) == 0;
 }
 
-/* Has each of COUNT processes make an ATTEMPT, one after the other, until EVIL is there. Whom it leaves behind ends with it. */
+/* Has each of COUNT processes make an ATTEMPT, one after the other, until EVIL is there. Whom it leaves behind has some
+   milliseconds. */
 static int each(int count, char **argv, const char *evil, void (*attempt)(char **, int))
 {
     for (int at = 0; at < count && !(evil && is_there(evil)); at++) {
@@ -43,6 +44,8 @@ static int each(int count, char **argv, const char *evil, void (*attempt)(char *
         waitpid(child, &status, 0);
         if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
             return 77;
+        for (int turn = 0; turn < 30 && waitpid(-child, NULL, WNOHANG) >= 0; turn++)
+            usleep(1000);
         kill(-child, SIGKILL);
         while (waitpid(-child, NULL, 0) > 0)
             ;

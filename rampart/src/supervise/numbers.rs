@@ -109,19 +109,20 @@ impl Numbers {
         Made::NobodyUpTo(last)
     }
 
-    /// Notes which of the next numbers are free, for those who will be asked about then. Nobody needs to wait for that.
-    pub fn look_ahead(&mut self) {
+    /// Numbers to come of which it is not known whether they are free, for those who will be asked about then.
+    pub fn next_ones(&mut self) -> Vec<u32> {
         let Some(last) = self.seen.take() else {
-            return;
+            return Vec::new();
         };
         let now = Instant::now();
         self.free.retain(|(_, when)| now.saturating_duration_since(*when) < self.around);
-        for number in last.saturating_add(1)..=last.saturating_add(Self::AHEAD) {
-            let is_known = self.free.iter().any(|(known, _)| *known == number);
-            if !is_known && is_free(number) {
-                self.free.push_back((number, now));
-            }
-        }
+        let ahead = last.saturating_add(1)..=last.saturating_add(Self::AHEAD);
+        ahead.filter(|number| !self.free.iter().any(|(known, _)| known == number)).collect()
+    }
+
+    /// Notes numbers that have been free since `when`, or longer.
+    pub fn note(&mut self, free: impl Iterator<Item = u32>, when: Instant) {
+        self.free.extend(free.map(|number| (number, when)));
     }
 
     fn last(&self) -> Option<u32> {
@@ -137,7 +138,7 @@ fn processors() -> u32 {
 }
 
 /// Whether `number` is nobody's, not even of somebody who is being made: that one has no thread yet, but a number.
-fn is_free(number: u32) -> bool {
+pub fn is_free(number: u32) -> bool {
     let Some(pid) = Pid::from_raw(number.cast_signed()) else {
         return false;
     };
@@ -170,7 +171,10 @@ mod tests {
         numbers.around = Duration::from_secs(60);
         loop {
             numbers.made_since(std::process::id());
-            numbers.look_ahead();
+            let when = Instant::now();
+            let free: Vec<u32> =
+                numbers.next_ones().into_iter().filter(|number| is_free(*number)).collect();
+            numbers.note(free.into_iter(), when);
             let mut child = Command::new("sleep").arg("60").spawn().unwrap();
             if numbers.is_new(child.id()) {
                 return child;

@@ -3,7 +3,7 @@
 //! is seen at one moment, since it could as well be waiting for another child, and be about to go on.
 
 use super::kernel::{Share, Sharing, has_memory, shared};
-use super::numbers::{Made, Numbers};
+use super::numbers::{Made, Numbers, is_free};
 use super::who::{Directory, Who, threads, whole};
 use std::collections::HashMap;
 use std::io;
@@ -177,12 +177,13 @@ impl Parents {
                     })
             }
         };
-        if !runs_alone || !is_apart(Share::Place, thread, who.parent) {
+        if !runs_alone || shared(Share::Place, thread, who.parent) != Sharing::Separate {
             return Alone::No;
         }
         match shared(Share::Memory, thread, who.parent) {
+            // So its first thread has not ended.
             Sharing::Shared => self.with_its_parent(who, made),
-            _ if is_apart(Share::Memory, thread, who.parent) => Alone::Yes,
+            Sharing::Separate if is_whole(who.parent) => Alone::Yes,
             _ => Alone::No,
         }
     }
@@ -219,9 +220,15 @@ impl Parents {
 
     /// Prepares for calls to come, if no other thread does.
     pub fn look_ahead(&self) {
-        if let Ok(mut numbers) = self.numbers.try_lock() {
-            numbers.look_ahead();
-        }
+        let Ok(mut numbers) = self.numbers.try_lock() else {
+            return;
+        };
+        let next = numbers.next_ones();
+        // Nobody has to wait for us meanwhile.
+        drop(numbers);
+        let now = Instant::now();
+        let free: Vec<u32> = next.into_iter().filter(|number| is_free(*number)).collect();
+        locked(&self.numbers).note(free.into_iter(), now);
     }
 
     /// Asks something of `parent`: by the files that are known, or else by new ones, as the number may be another's by now.
@@ -270,11 +277,15 @@ fn numbers_in(list: &[u8]) -> Option<Vec<u32>> {
     words.map(|word| word.parse().ok()).collect()
 }
 
-/// Whether the first thread of `process` shares nothing of this kind with `thread`, and none of the others can: once the
-/// first has ended, it has nothing left to share, while others go on.
+/// Whether `process` shares nothing of this kind with `thread`.
 fn is_apart(what: Share, thread: u32, process: u32) -> bool {
-    let is_one = || Directory::of(process).threads().is_ok_and(|count| count == 1);
-    shared(what, thread, process) == Sharing::Separate && (has_memory(process) || is_one())
+    shared(what, thread, process) == Sharing::Separate && is_whole(process)
+}
+
+/// Whether what the first thread of `process` has was there a moment ago, or nobody else is there who could have it:
+/// once the first has ended, it has nothing left to share, while others go on.
+fn is_whole(process: u32) -> bool {
+    has_memory(process) || Directory::of(process).threads().is_ok_and(|count| count == 1)
 }
 
 #[cfg(test)]
