@@ -13,7 +13,7 @@ use crate::launch::parent::{End, Signals};
 use crate::policy::renewal::Renewal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal, kill_process};
+use rustix::process::{Pid, PidfdGetfdFlags, Signal, kill_process};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::AsFd;
@@ -246,11 +246,11 @@ pub(super) fn kill(process: u32) {
     }
 }
 
-/// Writes `line` to the standard error of `process`, if that takes it at once.
-pub(super) fn say(process: u32, line: &str) {
+/// Writes `line` to the standard error of `thread`, if that takes it at once. It must be the one that calls: another of its
+/// process may have ended, and has no descriptors any more.
+pub(super) fn say(thread: u32, line: &str) {
     let attempt = || -> Result<(), Errno> {
-        let pid = Pid::from_raw(process.cast_signed()).ok_or(Errno::SRCH)?;
-        let handle = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
+        let handle = super::who::handle(thread)?;
         let flags = PidfdGetfdFlags::empty();
         let stderr = rustix::process::pidfd_getfd(&handle, libc::STDERR_FILENO, flags)?;
         let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];

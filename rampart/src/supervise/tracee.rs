@@ -60,7 +60,9 @@ impl Desk {
         whose: &Directory,
         (thread, place): (u32, Place),
     ) -> io::Result<Read> {
-        for _ in 0..TRIES {
+        let mut tries = 0;
+        loop {
+            tries += 1;
             let alone = self.parents.alone(who, thread, whose);
             let words = words::read(thread, place, &mut self.room)?;
             let cwd = whose.link("cwd")?;
@@ -69,12 +71,10 @@ impl Desk {
                 Alone::No => Some(false),
                 Alone::ButForParent(last) => self.parents.has_been_alone(who, last),
             };
-            if let Some(is_alone) = is_alone {
-                return Ok(Read { words, cwd, is_alone });
+            if is_alone.is_some() || tries == TRIES {
+                return Ok(Read { words, cwd, is_alone: is_alone == Some(true) });
             }
         }
-        let words = words::read(thread, place, &mut self.room)?;
-        Ok(Read { words, cwd: whose.link("cwd")?, is_alone: false })
     }
 }
 

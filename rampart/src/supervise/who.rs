@@ -167,6 +167,20 @@ impl Who {
     }
 }
 
+/// A descriptor of `thread`, whether it is the first of its process or not; before Linux 6.9 of a first one only.
+///
+/// # Errors
+/// If it has ended.
+pub fn handle(thread: u32) -> Result<OwnedFd, Errno> {
+    /// `PIDFD_THREAD`.
+    const THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::O_EXCL.cast_unsigned());
+    let pid = Pid::from_raw(thread.cast_signed()).ok_or(Errno::SRCH)?;
+    match pidfd_open(pid, THREAD) {
+        Err(Errno::INVAL) => pidfd_open(pid, PidfdFlags::empty()),
+        found => found,
+    }
+}
+
 /// `struct pidfd_info` (`linux/pidfd.h`), as of Linux 6.13.
 #[repr(C)]
 #[derive(Default)]
@@ -189,10 +203,7 @@ const GET_INFO: libc::Ioctl = 0xc040_ff0b_u32 as libc::Ioctl;
 
 impl Info {
     fn of(thread: u32) -> io::Result<Self> {
-        /// A thread, whether it is the first of its process or not (`PIDFD_THREAD`, Linux 6.9).
-        const THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::O_EXCL.cast_unsigned());
-        let pid = Pid::from_raw(thread.cast_signed()).ok_or(Errno::SRCH)?;
-        let handle = pidfd_open(pid, THREAD)?;
+        let handle = handle(thread)?;
         let mut found = Self { mask: WANTED, ..Self::default() };
         // SAFETY: the kernel writes at most the size that stands in the request, which is that of `found`.
         let result = unsafe { libc::ioctl(handle.as_raw_fd(), GET_INFO, &raw mut found) };

@@ -131,7 +131,7 @@ impl Worker {
         match self.judge.weigh(&tracee, moment, answer) {
             Weighed::Go => self.let_run(notice, tracee, moment),
             Weighed::Denied(line) => {
-                say(tracee.who.process, &line);
+                say(notice.thread, &line);
                 self.reply(notice, Reply::Error(libc::EPERM));
                 Step::Done
             }
@@ -177,7 +177,7 @@ impl Worker {
                     "rampart: denied: what it starts could change while it is judged, and it cannot be held \
                      ({why}): run it without a debugger, or from a process with one thread"
                 );
-                say(tracee.who.process, &line);
+                say(notice.thread, &line);
                 self.reply(notice, Reply::Error(libc::EPERM));
             }
         }
