@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         ["worker", rest @ ..] => return spawn::work(rest),
         ["floor", rest @ ..] => return floor::run(rest),
         ["echo", path] => return socket::echo(Path::new(path)),
+        ["call", path] => return socket::caller(Path::new(path)),
         ["mcp-server"] => return mcp::server(),
         ["mcp", library] => mcp_only(Path::new(library)),
         ["hook", library] => hook_only(Path::new(library)),

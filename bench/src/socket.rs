@@ -1,5 +1,6 @@
 //! A verdict over the evaluator's socket, with a connection of its own for each call: what a short-lived
-//! process pays. One client alone for the median, four at a time for the tail.
+//! process pays. One client alone for the median, four at a time for the tail, and processes that are
+//! started for one call each, which find nothing of the evaluator in the processor's caches.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,9 @@ use crate::report::{Report, quantile};
 
 /// Verdicts of each client.
 const ROUNDS: usize = 3000;
+
+/// How many processes call once.
+const PROCESSES: usize = 1000;
 
 /// `rampart serve` for the time of the measurement.
 pub struct Daemon {
@@ -49,6 +53,13 @@ pub fn measure(program: &Path, work: &Path, report: &mut Report) -> Result<(), S
     let (figure, floor) = (quantile(&mut alone, 0.5), quantile(&mut bare, 0.5));
     report.absolute("verdict over the socket, connect per call: p50", figure, "µs", Some(60.0));
     report.ratio("the same, bare: an echo server", figure, floor, "µs", None);
+    let (mut first, mut bare) = (Vec::new(), Vec::new());
+    for _ in 0..PROCESSES {
+        first.push(from_new_process(&daemon.socket)?);
+        bare.push(from_new_process(&echo.socket)?);
+    }
+    let (figure, floor) = (quantile(&mut first, 0.5), quantile(&mut bare, 0.5));
+    report.ratio("the same, the only call of a new process: p50", figure, floor, "µs", None);
     for (what, daemon) in [("four clients", &daemon), ("four clients of the echo server", &echo)] {
         let started = Instant::now();
         let mut all = crowd(&daemon.socket, &call)?;
@@ -102,6 +113,29 @@ pub fn echo(path: &Path) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// `bench call PATH`: one call, whose time in microseconds is printed.
+pub fn caller(path: &Path) -> ExitCode {
+    match once(path, &call()) {
+        Ok(sample) => {
+            println!("{sample}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("bench: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The time of the only call of a process that is started for it.
+fn from_new_process(path: &Path) -> Result<f64, String> {
+    let own = std::env::current_exe().map_err(|error| format!("own path: {error}"))?;
+    let done = Command::new(own).arg("call").arg(path).stderr(Stdio::inherit()).output();
+    let done = done.map_err(|error| format!("bench call: {error}"))?;
+    let said = String::from_utf8_lossy(&done.stdout);
+    said.trim().parse().map_err(|_| format!("bench call: {}: {said}", done.status))
+}
+
 fn start_echo(work: &Path) -> Result<Daemon, String> {
     let socket = work.join("echo.sock");
     let own = std::env::current_exe().map_err(|error| format!("own path: {error}"))?;
@@ -139,7 +173,6 @@ fn up(daemon: Daemon) -> Result<Daemon, String> {
     Ok(daemon)
 }
 
-/// An everyday call, as a packet.
 /// The packet that asks about `git status --short`.
 pub fn call() -> Vec<u8> {
     let mut body = Vec::new();

@@ -2,6 +2,7 @@
 //! has sent one, so that nobody who sends many delays the others. What depends on an approval is on
 //! the disk before anybody is told; everything else is told at once.
 
+mod arrivals;
 mod aside;
 mod services;
 
@@ -13,7 +14,6 @@ use super::heavy::{Content, Worker};
 use super::helpers::{Helpers, Whom};
 use super::journal::Journal;
 use super::listen::{Listener, raise_limit};
-use super::peer::Peer;
 use super::reload::Reloader;
 use super::reports::{Said, answer, refused};
 use super::requests::{Desk, Handled, now};
@@ -26,7 +26,6 @@ use evaluator::wire::{Header, Kind};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
-use rustix::net::SocketFlags;
 use services::Services;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -176,14 +175,16 @@ impl Server {
                 other if other <= LAST_TOKEN => others.push(other),
                 // Nobody is there to be answered any more.
                 client if flags.contains(epoll::EventFlags::HUP) => self.leave(client),
-                client => self.read(client),
+                client => {
+                    self.read(client);
+                }
             }
         }
         if is_called {
             // The kernel tells again if there are more.
             let most = if events.len() > 1 { ACCEPTED } else { 1 };
             for _ in 0..most {
-                if !self.accept() {
+                if !self.accept(most == 1) {
                     break;
                 }
             }
@@ -212,69 +213,6 @@ impl Server {
         let expiry = expiry.map(|at| Duration::from_millis(at.saturating_sub(now()) + 1));
         let sweep = (self.clients.len() > 0).then_some(SWEEP);
         expiry.into_iter().chain(sweep).chain([TIDY]).min().unwrap_or(TIDY)
-    }
-
-    /// Takes one new client, and reads what it has already said. Whether there was one.
-    fn accept(&mut self) -> bool {
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = match rustix::net::accept_with(&self.listener.socket, flags) {
-            Ok(socket) => socket,
-            // It has gone again.
-            Err(Errno::CONNABORTED | Errno::INTR) => return true,
-            Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                return self.drop_oldest();
-            }
-            Err(_) => return false,
-        };
-        if self.clients.is_full() && !self.drop_oldest() {
-            return true;
-        }
-        let Ok((peer, pid)) = Peer::of(socket.as_fd()) else {
-            return true;
-        };
-        if !self.whom.has(&peer) {
-            return true;
-        }
-        let token = self.clients.add(socket, peer, pid);
-        self.read(token);
-        self.keep(token);
-        true
-    }
-
-    /// Waits for what client `token` says next.
-    fn keep(&mut self, token: u64) {
-        // It may be gone already.
-        if let Some(client) = self.clients.get(token) {
-            let data = epoll::EventData::new_u64(token);
-            let flags = epoll::EventFlags::IN | epoll::EventFlags::RDHUP;
-            if epoll::add(&self.set, &client.socket, data, flags).is_err() {
-                self.leave(token);
-            }
-        }
-    }
-
-    /// Makes room for one more client: the one that has been silent for longest goes.
-    fn drop_oldest(&mut self) -> bool {
-        self.clients.oldest().map(|token| self.leave(token)).is_some()
-    }
-
-    fn leave(&mut self, token: u64) {
-        if self.clients.remove(token).is_some_and(|client| client.waits) {
-            self.desk.approvals.leave(token);
-        }
-    }
-
-    fn read(&mut self, token: u64) {
-        let Some(client) = self.clients.get(token) else {
-            return;
-        };
-        let mut buffer = self.buffer.take().unwrap_or_default();
-        match channel::receive(client.socket.as_fd(), &mut buffer) {
-            Ok(received) => self.received(token, received),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(_) => self.received(token, Received::End),
-        }
-        self.buffer = Some(buffer);
     }
 
     /// Does with what client `token` has said what it is for.
