@@ -64,6 +64,8 @@ pub fn measure(program: &Path, work: &Path, report: &mut Report) -> Result<(), S
         let started = Instant::now();
         let mut all = crowd(&daemon.socket, &call)?;
         let rate = all.len() as f64 / started.elapsed().as_secs_f64();
+        let middle = quantile(&mut all, 0.5);
+        report.absolute(&format!("the same, {what}: p50"), middle, "µs", None);
         let tail = quantile(&mut all, 0.99);
         let budget = (what == "four clients").then_some(300.0);
         report.absolute(&format!("the same, {what}: p99"), tail, "µs", budget);
