@@ -2,6 +2,7 @@
 //! day one of these fails, the gap is closed: move it to what is promised.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use tests::{Guard, LibC, cc, library, probe, run};
 
@@ -35,7 +36,7 @@ fn a_copy_under_another_name_is_judged_by_that_name() {
     let ran = run(guard.command("sh").arg("-s").arg(&victim), "harmless \"$1\"");
     assert_eq!((ran.status, ran.stderr.as_str(), victim.exists()), (0, "", false), "{ran:?}");
     fs::remove_file(&copy).unwrap();
-    std::os::unix::fs::symlink(tests::find("rm").unwrap(), &copy).unwrap();
+    symlink(tests::find("rm").unwrap(), &copy).unwrap();
     fs::write(&victim, "kept").unwrap();
     let ran = run(guard.command("sh").arg("-s").arg(&victim), "harmless \"$1\"");
     assert!(victim.exists() && ran.status == 126, "{ran:?}");
@@ -54,6 +55,26 @@ fn a_shell_s_own_redirection_is_not_judged_again_by_the_kernel() {
     assert_eq!((ran.status, victim.exists()), (126, false), "{ran:?}");
     let ran = run(&mut guard.command("sh"), &text);
     assert_eq!((ran.status, victim.exists()), (0, true), "{ran:?}");
+}
+
+#[test]
+fn a_link_to_what_does_not_exist_is_judged_by_its_own_path() {
+    // A link to a directory is followed for what would be made below it; this one leads to a file that is made by way
+    // of it, and realpath(3) has no answer for it.
+    let policy = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: \
+        [{action: deny, when: {writes: ['**/vault/**']}}]}]";
+    let guard = Guard::new(policy);
+    fs::create_dir(guard.path("vault")).unwrap();
+    symlink("vault", guard.path("door")).unwrap();
+    symlink("vault/new", guard.path("dangling")).unwrap();
+    let new = guard.path("vault/new");
+    let ran = run(guard.command("tee").arg("door/new"), "x");
+    assert_eq!((ran.status, new.exists()), (126, false), "{ran:?}");
+    let ran = run(guard.command("tee").arg("dangling"), "x");
+    assert_eq!((ran.status, new.exists()), (0, true), "{ran:?}");
+    // Once it is there, it is found.
+    let ran = run(guard.command("tee").arg("dangling"), "y");
+    assert_eq!(ran.status, 126, "{ran:?}");
 }
 
 #[test]

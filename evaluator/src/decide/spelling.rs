@@ -7,6 +7,9 @@ use crate::world::{Answer, World};
 /// How many paths are remembered at a time; a command with more forgets and asks again.
 const KEPT: usize = 16;
 
+/// So many directories above a path that does not exist are looked for.
+const ABOVE: usize = 8;
+
 /// A piece of the memory.
 #[derive(Clone, Copy, Default)]
 struct Piece {
@@ -46,12 +49,14 @@ pub struct Spellings<'j> {
     used: usize,
     known: [Known; KEPT],
     count: usize,
+    /// The caller's working directory, which the kernel names without links.
+    cwd: &'j [u8],
 }
 
 impl<'j> Spellings<'j> {
-    /// No paths yet.
-    pub fn new(memory: &'j mut [u8]) -> Self {
-        Self { memory, used: 0, known: [Known::default(); KEPT], count: 0 }
+    /// No paths yet, of a caller in `cwd`, if that is known.
+    pub fn new(memory: &'j mut [u8], cwd: &'j [u8]) -> Self {
+        Self { memory, used: 0, known: [Known::default(); KEPT], count: 0, cwd }
     }
 
     /// Remembers `path`, relative to `base`; answers where, or `None` if the memory is too small
@@ -103,13 +108,24 @@ impl<'j> Spellings<'j> {
                 self.memory.split_at_mut_checked(self.used).unwrap_or((&mut [], &mut []));
             let lexical = known.lexical.of(before);
             let start = room.as_ptr().addr();
-            known.real = match world.resolve(lexical, room) {
-                Answer::Value(real) if real != lexical => {
-                    let offset = real.as_ptr().addr().saturating_sub(start);
-                    let start = self.used.saturating_add(offset);
-                    Real::Elsewhere(Piece { start, len: real.len() })
+            let found = match world.resolve(lexical, room) {
+                Answer::Value(real) => Answer::Value((real.as_ptr().addr(), real.len())),
+                Answer::Absent => new_file(lexical, self.cwd, (world, room)),
+                Answer::Unavailable => Answer::Unavailable,
+            };
+            known.real = match found {
+                Answer::Value((at, len)) => {
+                    let offset = at.saturating_sub(start);
+                    let end = offset.saturating_add(len);
+                    match room.get(offset..end).is_some_and(|real| real == lexical) {
+                        true => Real::AsSpelled,
+                        false => {
+                            let start = self.used.saturating_add(offset);
+                            Real::Elsewhere(Piece { start, len })
+                        }
+                    }
                 }
-                Answer::Value(_) | Answer::Absent => Real::AsSpelled,
+                Answer::Absent => Real::AsSpelled,
                 Answer::Unavailable => Real::Unavailable,
             };
             if let Real::Elsewhere(piece) = known.real {
@@ -122,6 +138,47 @@ impl<'j> Spellings<'j> {
             Real::NotAsked | Real::Unavailable => Answer::Unavailable,
         }
     }
+}
+
+/// Where a file would lie that is made by the name of `lexical`, which does not exist: a directory above it may be
+/// a link. The address and length of its path in `room`; `Absent` if it would lie where it says.
+fn new_file(
+    lexical: &[u8],
+    cwd: &[u8],
+    (world, room): (&dyn World, &mut [u8]),
+) -> Answer<(usize, usize)> {
+    let mut above = lexical;
+    for _ in 0..ABOVE {
+        let Some(end) = above.iter().rposition(|byte| *byte == b'/') else {
+            return Answer::Absent;
+        };
+        above = above.get(..end).unwrap_or_default();
+        // These are no links.
+        if above.is_empty() || above == cwd {
+            return Answer::Absent;
+        }
+        let (at, len) = match world.resolve(above, room) {
+            Answer::Value(real) if real == above => return Answer::Absent,
+            Answer::Value(real) => (real.as_ptr().addr(), real.len()),
+            Answer::Absent => continue,
+            Answer::Unavailable => return Answer::Unavailable,
+        };
+        let rest = lexical.get(end..).unwrap_or_default();
+        let start = at.saturating_sub(room.as_ptr().addr());
+        // The root directory ends with the slash that the rest begins with.
+        let len = if room.get(start..).is_some_and(|real| len == 1 && real.starts_with(b"/")) {
+            0
+        } else {
+            len
+        };
+        let from = start.saturating_add(len);
+        let Some(place) = room.get_mut(from..from.saturating_add(rest.len())) else {
+            return Answer::Unavailable;
+        };
+        place.copy_from_slice(rest);
+        return Answer::Value((at, len.saturating_add(rest.len())));
+    }
+    Answer::Absent
 }
 
 #[cfg(test)]
@@ -155,7 +212,7 @@ mod tests {
         let (world, base) = (Link(Cell::new(0)), b"/w");
         let paths: [&[u8]; 3] = [b"/l/a", b"b", b"../l"];
         let mut memory = [0; 256];
-        let mut spellings = Spellings::new(&mut memory);
+        let mut spellings = Spellings::new(&mut memory, b"/w");
         for _ in 0..3 {
             for (path, lexical, real) in [
                 (paths[0], &b"/l/a"[..], Answer::Value(&b"/etc/a"[..])),
@@ -170,12 +227,65 @@ mod tests {
         assert_eq!(world.0.get(), 3);
     }
 
+    /// `/w/l` leads to `/etc`, and `/w/top` to `/`; there is nothing else but `/w` and `/w/d`.
+    struct Made(Cell<u32>);
+
+    impl World for Made {
+        fn resolve<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
+            self.0.set(self.0.get() + 1);
+            let real: &[u8] = match path {
+                b"/w/l" => b"/etc",
+                b"/w/top" => b"/",
+                b"/w" | b"/w/d" => path,
+                _ => return Answer::Absent,
+            };
+            let Some(out) = out.get_mut(1..=real.len()) else {
+                return Answer::Unavailable;
+            };
+            out.copy_from_slice(real);
+            Answer::Value(out)
+        }
+        fn read<'b>(&self, _path: &[u8], _out: &'b mut [u8]) -> Answer<&'b [u8]> {
+            Answer::Absent
+        }
+    }
+
+    #[test]
+    fn what_does_not_exist_would_be_made_where_its_directory_leads() {
+        let deep = [b"l/".as_slice(), &b"x/".repeat(ABOVE + 1)].concat();
+        for (path, real, asked) in [
+            (b"new".as_slice(), Answer::Absent, 1),
+            (b"d/new", Answer::Absent, 2),
+            (b"l/new", Answer::Value(b"/etc/new".as_slice()), 2),
+            (b"l/a/b/new", Answer::Value(b"/etc/a/b/new"), 4),
+            (b"top/new", Answer::Value(b"/new"), 2),
+            (b"none/new", Answer::Absent, 2),
+            (b"/new", Answer::Absent, 1),
+            (b"/none/new", Answer::Absent, 2),
+            (&deep, Answer::Absent, ABOVE as u32 + 1),
+        ] {
+            let world = Made(Cell::new(0));
+            let mut memory = [0; 256];
+            let mut spellings = Spellings::new(&mut memory, b"/w");
+            for _ in 0..2 {
+                let at = spellings.remember(b"/w", path).unwrap();
+                assert_eq!(spellings.real(at, &world), real, "{path:?}");
+            }
+            assert_eq!(world.0.get(), asked, "{path:?}");
+        }
+        // Without room it is not known.
+        let mut memory = [0; 20];
+        let mut spellings = Spellings::new(&mut memory, b"/w");
+        let at = spellings.remember(b"/w", b"l/a/b/new").unwrap();
+        assert_eq!(spellings.real(at, &Made(Cell::new(0))), Answer::Unavailable);
+    }
+
     #[test]
     fn more_paths_than_fit_are_asked_again_and_stay_right() {
         let world = Link(Cell::new(0));
         let names: std::vec::Vec<_> = (0..100).map(|n| std::format!("/l/{n}")).collect();
         let mut memory = [0; 64];
-        let mut spellings = Spellings::new(&mut memory);
+        let mut spellings = Spellings::new(&mut memory, b"/w");
         for name in names.iter().chain(&names) {
             let at = spellings.remember(b"/", name.as_bytes()).unwrap();
             assert_eq!(spellings.lexical(at), name.as_bytes());
@@ -187,6 +297,6 @@ mod tests {
             }
         }
         assert!(world.0.get() > 100, "forgotten paths are asked again");
-        assert!(Spellings::new(&mut [0; 3]).remember(b"/", b"/abc").is_none());
+        assert!(Spellings::new(&mut [0; 3], b"").remember(b"/", b"/abc").is_none());
     }
 }
