@@ -63,7 +63,7 @@ impl Root<'_, '_> {
         match self.vars.value(b"RAMPART_AUDIT_DIR") {
             _ if !trusted => Some((b"", None)),
             Some(dir) if !is_root => Some((dir, None)),
-            given => self.audit_dir(cwd, given),
+            given => self.audit_dir(cwd, given.filter(|dir| !dir.is_empty())),
         }
     }
 
@@ -140,7 +140,7 @@ impl Root<'_, '_> {
         self.set(b"RAMPART_IMAGE=", absolute.as_bytes()).map(drop)
     }
 
-    /// The audit directory, created if need be: the one that was given, else below the state
+    /// The audit directory, created if need be: the one that was given (not empty), else below the state
     /// directory of the user (XDG Base Directory Specification), else a private stand-in.
     fn audit_dir(
         &mut self,

@@ -123,6 +123,22 @@ fn without_a_home_events_go_to_a_private_directory() {
 }
 
 #[test]
+fn an_empty_audit_directory_is_none() {
+    // Events would lie in the working directory, where the agent writes.
+    let (guard, _) = guard(POLICY);
+    forbidden(&guard, LibC::Glibc);
+    let home = guard.path("own-home");
+    fs::create_dir(&home).unwrap();
+    let mut command = guard.command("/bin/sh");
+    command.env("HOME", &home).env_remove("XDG_STATE_HOME").env("RAMPART_AUDIT_DIR", "");
+    let ran = run(&mut command, &tree(&guard));
+    assert_eq!((warnings(&ran.stderr).len(), denials(&ran.stderr)), (0, 2), "{ran:?}");
+    let spool = format!("spool-{}.jsonl", effective_user());
+    assert!(!guard.path(&spool).exists(), "{ran:?}");
+    assert!(home.join(".local/state/rampart/audit").join(&spool).exists(), "{ran:?}");
+}
+
+#[test]
 fn an_audit_directory_that_cannot_be_used_is_said_once() {
     let (guard, _) = guard(POLICY);
     forbidden(&guard, LibC::Glibc);
