@@ -22,6 +22,8 @@ pub enum Asker {
     Known(Process),
     /// The process that has this number now, and keeps it while it is being judged.
     Numbered(u32),
+    /// The same, of one that lives in another mount namespace or below another root directory.
+    Elsewhere(u32),
 }
 
 impl Asker {
@@ -30,7 +32,7 @@ impl Asker {
         match self {
             Self::Unknown => None,
             Self::Known(process) => Some(process),
-            Self::Numbered(pid) => Process::of(pid),
+            Self::Numbered(pid) | Self::Elsewhere(pid) => Process::of(pid),
         }
     }
 }

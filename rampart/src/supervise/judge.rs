@@ -3,7 +3,6 @@
 
 use super::tracee::Tracee;
 use crate::answer::with_reason;
-use crate::asked::Asked;
 use crate::audit::record::{self, Told};
 use crate::channel::Connection;
 use crate::consent;
@@ -141,15 +140,16 @@ impl Judge {
         }
     }
 
-    /// Whether this is our own helper, which judges itself, or the line that says no.
-    pub fn is_ours(&self, tracee: &Tracee) -> bool {
+    /// Whether this is our own helper, which judges itself, or the line that says no; `file` leads to what is
+    /// started, or runs.
+    pub fn is_ours(&self, tracee: &Tracee, file: &Path) -> bool {
         let path = tracee.asked.path();
         let is_stub = tracee.asked.argv.get(1).is_some_and(|word| word == b"stub");
         // Most starts are of neither: no need to look at the file.
         if !is_stub && path.file_name() != self.library.file_name() {
             return false;
         }
-        let found = identity(&path);
+        let found = identity(file);
         found.is_some() && (found == self.stub || (found == self.helper && is_stub))
     }
 
@@ -190,7 +190,11 @@ impl Judge {
                 facts.kinds = facts.kinds.with(kind);
             }
         }
-        let asker = (tracee.who.user, Asker::Numbered(tracee.who.process));
+        let process = tracee.who.process;
+        let asker = match tracee.is_elsewhere {
+            true => Asker::Elsewhere(process),
+            false => Asker::Numbered(process),
+        };
         let says_itself = program::unfollowed(facts.kinds).is_none()
             && asked
                 .environment
@@ -209,7 +213,7 @@ impl Judge {
             records: !says_itself && moment != Moment::First,
             outcome: if moment == Moment::Behind { Outcome::Allowed } else { Outcome::Unconfirmed },
         };
-        let call: (&Asked, &Facts) = (asked, &facts);
+        let (call, asker) = ((asked, &facts), (tracee.who.user, asker));
         let tell = |verdict: &Verdict<'_>, request: &Request<'_>| {
             conclusion.weighed(verdict, request, answer)
         };

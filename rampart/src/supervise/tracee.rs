@@ -9,6 +9,7 @@ use super::words::{self, Place, Room, Words};
 use crate::asked::Asked;
 use crate::launch::environment::Environment;
 use crate::process::Process;
+use crate::verdict::elsewhere::Root;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -139,6 +140,10 @@ impl Tracee {
         let is_elsewhere = desk.has_moved() && whose.is_elsewhere();
         let is_absolute = path.starts_with(b"/");
         let file = file(thread, (directory, &path, flags), is_elsewhere)?;
+        let cwd = match is_elsewhere {
+            true => seen_there(thread, &cwd),
+            false => Some(cwd),
+        };
         Ok(Self {
             who,
             is_alone,
@@ -147,7 +152,7 @@ impl Tracee {
                 file,
                 argv,
                 shell: None,
-                cwd: Some(cwd),
+                cwd,
                 environment: Environment::shared(environment),
                 ..Asked::default()
             },
@@ -183,8 +188,13 @@ impl Tracee {
     pub fn behind(process: u32, before: Option<Self>, desk: &Desk) -> Option<Self> {
         let directory = Directory::of(process);
         let is_elsewhere = desk.has_moved() && directory.is_elsewhere();
+        let there = |cwd: Option<Vec<u8>>| match is_elsewhere {
+            true => cwd.and_then(|cwd| seen_there(process, &cwd)),
+            false => cwd,
+        };
         let Some(before) = before else {
-            let asked = Asked::of_process(Process::of(process)?)?;
+            let mut asked = Asked::of_process(Process::of(process)?)?;
+            asked.cwd = there(asked.cwd);
             let who = Who::of(process).ok()?;
             return Some(Self { who, is_alone: false, asked, is_elsewhere, is_absolute: true });
         };
@@ -193,11 +203,16 @@ impl Tracee {
         let asked = Asked {
             file: directory.link("exe").ok()?,
             argv: line.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect(),
-            cwd: directory.link("cwd").ok().filter(|path| path.starts_with(b"/")),
+            cwd: there(directory.link("cwd").ok().filter(|path| path.starts_with(b"/"))),
             ..before.asked
         };
         Some(Self { asked, is_elsewhere, ..before })
     }
+}
+
+/// A path that a link in `/proc` gives us, as a process that lives elsewhere would write it.
+fn seen_there(process: u32, path: &[u8]) -> Option<Vec<u8>> {
+    Root::of(process).ok()?.seen_there(path)
 }
 
 fn lower(value: u64) -> u32 {

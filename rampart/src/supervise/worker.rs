@@ -16,6 +16,7 @@ use crate::failure::reason;
 use evaluator::settle::Settled as Answered;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,7 +106,7 @@ impl Worker {
                 self.reply(notice, Reply::Error(number));
                 Step::Done
             }
-            Ok(tracee) if self.judge.is_ours(&tracee) => {
+            Ok(tracee) if self.judge.is_ours(&tracee, &tracee.asked.path()) => {
                 let moment = self.moment(&tracee);
                 self.let_run(notice, tracee, moment)
             }
@@ -232,7 +233,8 @@ impl Worker {
             kernel::let_go(process);
             return None;
         };
-        if self.judge.is_ours(&tracee) {
+        // What its name leads to here says nothing of one that lives elsewhere.
+        if self.judge.is_ours(&tracee, Path::new(&format!("/proc/{process}/exe"))) {
             kernel::let_go(process);
             return None;
         }

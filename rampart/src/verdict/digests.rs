@@ -3,7 +3,6 @@
 //! nobody can set back (inode(7), ctime); one that has just changed is not remembered, because two
 //! changes within a tick of the clock have the same time.
 
-use super::world::open;
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -13,7 +12,6 @@ use std::io::{self, ErrorKind, Read};
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,14 +26,6 @@ type Identity = (u64, u64, u64, i64, i64);
 
 static KNOWN: Mutex<Option<HashMap<Identity, [u8; 32]>>> = Mutex::new(None);
 
-/// The SHA-256 of the regular file at `path`; `None` if it is none.
-///
-/// # Errors
-/// If it cannot be opened or read.
-pub fn of(path: &Path) -> io::Result<Option<[u8; 32]>> {
-    open(path)?.map(of_file).transpose()
-}
-
 /// The SHA-256 of the regular file that `path` leads to below `root`, links included; `None` if
 /// there is none, or it cannot be read.
 pub fn below(root: BorrowedFd<'_>, path: &[u8]) -> Option<[u8; 32]> {
@@ -46,7 +36,11 @@ pub fn below(root: BorrowedFd<'_>, path: &[u8]) -> Option<[u8; 32]> {
     of_file(file).ok()
 }
 
-fn of_file(mut file: File) -> io::Result<[u8; 32]> {
+/// The SHA-256 of a regular file.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn of_file(mut file: File) -> io::Result<[u8; 32]> {
     let before = identity(&file.metadata()?);
     if let Ok(mut known) = KNOWN.lock()
         && let Some(digest) = known.get_or_insert_default().get(&before)
@@ -92,12 +86,18 @@ fn read(file: &mut File) -> io::Result<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::world::open;
     use super::*;
     use std::fs;
     use std::os::fd::AsFd;
+    use std::path::Path;
 
     /// FIPS 180-2, appendix B.1: the digest of `abc`.
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    fn of(path: &Path) -> io::Result<Option<[u8; 32]>> {
+        open(path)?.map(of_file).transpose()
+    }
 
     fn hexadecimal(digest: [u8; 32]) -> String {
         digest.iter().map(|byte| format!("{byte:02x}")).collect()

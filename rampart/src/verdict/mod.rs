@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod digests;
 pub mod effects;
+pub mod elsewhere;
 pub mod json;
 pub mod judge;
 pub mod names;

@@ -1,17 +1,19 @@
 //! The world as std shows it, for verdicts outside a guarded process.
 
 use super::digests;
+use super::elsewhere::Root;
 use super::since::Since;
 use crate::launch::environment::Environment;
 use crate::process::Asker;
 use crate::serve::taints::Keeper;
 use evaluator::world::Once;
 use evaluator::{Answer, World};
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
@@ -19,6 +21,10 @@ use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Mode, OFlags};
+
+/// How a file is opened to be read: never waiting for it.
+const READING: OFlags =
+    OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 /// How many answers are kept, so that a long input cannot fill the memory.
 const KEPT: usize = 1024;
@@ -29,6 +35,8 @@ const KEPT: usize = 1024;
 pub struct FileSystem {
     /// Whose call it is, if not this process's own: a user and, if known, a process.
     asker: Option<(u32, Asker)>,
+    /// Where that process lives elsewhere: its root directory, once it was needed, unless it cannot be had.
+    root: OnceCell<Option<Root>>,
     resolved: RefCell<HashMap<Vec<u8>, Resolved>>,
     digests: RefCell<HashMap<Vec<u8>, Answer<[u8; 32]>>>,
     /// When the tree that asks has started ([`Since`]).
@@ -113,14 +121,41 @@ impl FileSystem {
         self.digests.borrow_mut().clear();
     }
 
+    /// The root directory in which `path` is to be looked for, and its name there; `None` if that is our own.
+    fn elsewhere<'p>(&self, path: &'p [u8]) -> io::Result<Option<(&Root, &'p [u8])>> {
+        let Some((_, Asker::Elsewhere(process))) = self.asker else {
+            return Ok(None);
+        };
+        match self.root.get_or_init(|| Root::of(process).ok()) {
+            Some(root) => Ok(root.inside(path).map(|path| (root, path))),
+            None => Err(ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn real(&self, path: &[u8]) -> io::Result<Vec<u8>> {
+        if let Some((root, path)) = self.elsewhere(path)? {
+            return root.real(path);
+        }
+        let name = Path::new(OsStr::from_bytes(path));
+        // Most operands are no file at all, and realpath(3) asks for every directory above them.
+        let found = fs::metadata(name).and_then(|_| fs::canonicalize(name))?;
+        Ok(found.into_os_string().into_encoded_bytes())
+    }
+
+    /// Opens a regular file; `None` if it is none.
+    fn open(&self, path: &[u8]) -> io::Result<Option<File>> {
+        match self.elsewhere(path)? {
+            Some((root, path)) => regular(root.open(path, READING)?),
+            None => open(Path::new(OsStr::from_bytes(path))),
+        }
+    }
+
     fn resolved(&self, path: &[u8]) -> Resolved {
         if let Some(known) = self.resolved.borrow().get(path) {
             return known.clone();
         }
-        let name = Path::new(OsStr::from_bytes(path));
-        // Most operands are no file at all, and realpath(3) asks for every directory above them.
-        let answer = match fs::metadata(name).and_then(|_| fs::canonicalize(name)) {
-            Ok(found) => Answer::Value(found.as_os_str().as_bytes().into()),
+        let answer = match self.real(path) {
+            Ok(found) => Answer::Value(found.into()),
             Err(error) => missing(&error),
         };
         let mut resolved = self.resolved.borrow_mut();
@@ -142,7 +177,7 @@ impl World for FileSystem {
     }
 
     fn read_at<'b>(&self, path: &[u8], offset: u64, out: &'b mut [u8]) -> Answer<&'b [u8]> {
-        match read_piece(Path::new(OsStr::from_bytes(path)), offset, out) {
+        match self.open(path).and_then(|file| read_piece(file, offset, out)) {
             Ok(Some(length)) => out.get(..length).map_or(Answer::Unavailable, Answer::Value),
             Ok(None) => Answer::Unavailable,
             Err(error) => missing(&error),
@@ -153,7 +188,7 @@ impl World for FileSystem {
         if let Some(known) = self.digests.borrow().get(path) {
             return *known;
         }
-        let answer = match digests::of(Path::new(OsStr::from_bytes(path))) {
+        let answer = match self.open(path).and_then(|file| file.map(digests::of_file).transpose()) {
             Ok(Some(digest)) => Answer::Value(digest),
             Ok(None) => Answer::Unavailable,
             Err(error) => missing(&error),
@@ -167,7 +202,14 @@ impl World for FileSystem {
     }
 
     fn written_by_tree(&self, path: &[u8]) -> Answer<bool> {
-        match fs::metadata(Path::new(OsStr::from_bytes(path))) {
+        let found = match self.elsewhere(path) {
+            Ok(Some((root, path))) => {
+                root.open(path, OFlags::PATH).and_then(|file| File::from(file).metadata())
+            }
+            Ok(None) => fs::metadata(Path::new(OsStr::from_bytes(path))),
+            Err(error) => Err(error),
+        };
+        match found {
             Ok(found) if !found.is_file() => Answer::Absent,
             Ok(found) => self.since.is_before(found.ctime(), found.ctime_nsec()),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => Answer::Absent,
@@ -220,7 +262,7 @@ impl World for FileSystem {
     }
 
     fn read<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
-        match read_into(Path::new(OsStr::from_bytes(path)), out) {
+        match self.open(path).and_then(|file| read_into(file, out)) {
             Ok(Some(length)) => out.get(..length).map_or(Answer::Unavailable, Answer::Value),
             Ok(None) => Answer::Unavailable,
             Err(error) => missing(&error),
@@ -252,14 +294,17 @@ fn missing<T>(error: &io::Error) -> Answer<T> {
 
 /// Opens a regular file; `None` if it is none. Never waits: a FIFO is not opened for long enough.
 pub fn open(path: &Path) -> io::Result<Option<File>> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    regular(rustix::fs::open(path, READING, Mode::empty())?)
+}
+
+fn regular(file: OwnedFd) -> io::Result<Option<File>> {
+    let file = File::from(file);
     Ok(file.metadata()?.is_file().then_some(file))
 }
 
 /// Reads what there is from `offset` on; `None` if it is no regular file.
-fn read_piece(path: &Path, offset: u64, out: &mut [u8]) -> io::Result<Option<usize>> {
-    let Some(file) = open(path)? else {
+fn read_piece(file: Option<File>, offset: u64, out: &mut [u8]) -> io::Result<Option<usize>> {
+    let Some(file) = file else {
         return Ok(None);
     };
     loop {
@@ -271,8 +316,8 @@ fn read_piece(path: &Path, offset: u64, out: &mut [u8]) -> io::Result<Option<usi
 }
 
 /// Reads a whole regular file; `None` if it is none or does not fit.
-fn read_into(path: &Path, out: &mut [u8]) -> io::Result<Option<usize>> {
-    let Some(mut file) = open(path)? else {
+fn read_into(file: Option<File>, out: &mut [u8]) -> io::Result<Option<usize>> {
+    let Some(mut file) = file else {
         return Ok(None);
     };
     let mut length = 0;

@@ -1,6 +1,7 @@
 //! What rules know of a tree, and of its files, beyond one start: where only the kernel sees who starts, too.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
@@ -103,5 +104,44 @@ fn who_lives_elsewhere_is_still_judged() {
             assert_eq!(ran.stderr.contains("[p/no-bad]"), !runs, "{path} {word}: {ran:?}");
             let _ = fs::remove_file(guard.path(word));
         }
+    }
+}
+
+const VAULT: &str = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: [\
+    {name: no-vault, action: deny, when: {program: [mark], operands: ['**/vault/**']}}]}]";
+
+/// What arguments lead to is looked up where the process lives: by a link that only it sees.
+#[test]
+fn arguments_of_who_lives_elsewhere_lead_where_it_sees() {
+    let guard = guard_with(VAULT);
+    let mut unshare = Command::new("unshare");
+    if !unshare.args(["-Urm", "true"]).status().is_ok_and(|status| status.success()) {
+        return println!("skipped: unshare is not installed, or may not be used");
+    }
+    for name in ["tools", "other", "vault", "jail", "jail/vault", "jail/home"] {
+        fs::create_dir(guard.path(name)).unwrap();
+    }
+    symlink("../vault", guard.path("other/door")).unwrap();
+    symlink("/vault", guard.path("jail/door")).unwrap();
+    for name in ["mark", "unseen"] {
+        fs::copy(guard.path(name), guard.path("jail").join(name)).unwrap();
+    }
+    for name in ["other/fine", "vault/bad", "jail/home/fine", "jail/vault/bad"] {
+        fs::write(guard.path(name), "").unwrap();
+    }
+    let mounts = "mount --bind other tools; ./unseen execve ./mark";
+    let chroot = "chroot jail /unseen execve /mark";
+    let below = "cd jail/home; exec chroot .. /unseen execve /mark";
+    for (line, word, runs) in [
+        (mounts, "tools/fine", true),
+        (mounts, "tools/door/bad", false),
+        (chroot, "/home/fine", true),
+        (chroot, "/door/bad", false),
+        (below, "door/bad", false),
+    ] {
+        let line = format!("{line} {word}");
+        let ran = run(&mut supervised(&guard, &["unshare", "-Urm", "sh", "-c", &line]), "");
+        assert_eq!(ran.stdout.contains("ran"), runs, "{line}: {ran:?}");
+        assert_eq!(ran.stderr.contains("[p/no-vault]"), !runs, "{line}: {ran:?}");
     }
 }
