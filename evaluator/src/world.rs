@@ -43,6 +43,11 @@ pub trait World {
     /// small or it cannot be known.
     fn resolve<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]>;
 
+    /// Whether the caller's working directory was named by the kernel (getcwd(2)), so that no part of it is a link.
+    fn has_real_directory(&self) -> bool {
+        false
+    }
+
     /// The whole content of the regular file at `path` (absolute). `Unavailable` if it is larger
     /// than `out`, no regular file, or may not be read.
     fn read<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]>;

@@ -124,6 +124,10 @@ impl<'s> Files<'s> {
 }
 
 impl World for Files<'_> {
+    fn has_real_directory(&self) -> bool {
+        true
+    }
+
     fn resolve<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
         if path.len() < SHORT {
             self.resolve_in(&mut PathBytes::<SHORT>::new(), path, out)

@@ -23,7 +23,12 @@ pub enum Asker {
     /// The process that has this number now, and keeps it while it is being judged.
     Numbered(u32),
     /// The same, of one that lives in another mount namespace or below another root directory.
-    Elsewhere(u32),
+    Elsewhere {
+        /// The number of the process.
+        process: u32,
+        /// That of the thread of it whose root directory counts.
+        root: u32,
+    },
 }
 
 impl Asker {
@@ -32,7 +37,7 @@ impl Asker {
         match self {
             Self::Unknown => None,
             Self::Known(process) => Some(process),
-            Self::Numbered(pid) | Self::Elsewhere(pid) => Process::of(pid),
+            Self::Numbered(pid) | Self::Elsewhere { process: pid, .. } => Process::of(pid),
         }
     }
 }

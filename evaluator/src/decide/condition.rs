@@ -107,8 +107,8 @@ impl<'j, 't> Judge<'j, 't> {
         let home = request.env.get(b"HOME");
         let home = home.filter(|home| home.first() == Some(&b'/'));
         let cwd = match request.cwd {
-            Cwd::Known(path) => path,
-            Cwd::Unknown => b"",
+            Cwd::Known(path) if world.has_real_directory() => path,
+            Cwd::Known(_) | Cwd::Unknown => b"",
         };
         let forms = Forms::new(text);
         Self {

@@ -7,8 +7,8 @@ use crate::world::{Answer, World};
 /// How many paths are remembered at a time; a command with more forgets and asks again.
 const KEPT: usize = 16;
 
-/// So many directories above a path that does not exist are looked for.
-const ABOVE: usize = 8;
+/// So many directories above a path that does not exist are looked for. What lies deeper is not known.
+const ABOVE: usize = 64;
 
 /// A piece of the memory.
 #[derive(Clone, Copy, Default)]
@@ -49,12 +49,12 @@ pub struct Spellings<'j> {
     used: usize,
     known: [Known; KEPT],
     count: usize,
-    /// The caller's working directory, which the kernel names without links.
+    /// The caller's working directory, if it is known to be none of the names that lead elsewhere.
     cwd: &'j [u8],
 }
 
 impl<'j> Spellings<'j> {
-    /// No paths yet, of a caller in `cwd`, if that is known.
+    /// No paths yet, of a caller in `cwd`; empty if that is not known, or may be a link.
     pub fn new(memory: &'j mut [u8], cwd: &'j [u8]) -> Self {
         Self { memory, used: 0, known: [Known::default(); KEPT], count: 0, cwd }
     }
@@ -178,7 +178,7 @@ fn new_file(
         place.copy_from_slice(rest);
         return Answer::Value((at, len.saturating_add(rest.len())));
     }
-    Answer::Absent
+    Answer::Unavailable
 }
 
 #[cfg(test)]
@@ -262,10 +262,10 @@ mod tests {
             (b"none/new", Answer::Absent, 2),
             (b"/new", Answer::Absent, 1),
             (b"/none/new", Answer::Absent, 2),
-            (&deep, Answer::Absent, ABOVE as u32 + 1),
+            (&deep, Answer::Unavailable, ABOVE as u32 + 1),
         ] {
             let world = Made(Cell::new(0));
-            let mut memory = [0; 256];
+            let mut memory = [0; 1024];
             let mut spellings = Spellings::new(&mut memory, b"/w");
             for _ in 0..2 {
                 let at = spellings.remember(b"/w", path).unwrap();

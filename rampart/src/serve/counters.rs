@@ -127,6 +127,10 @@ impl<'c> Counting<'c> {
 }
 
 impl World for Counting<'_> {
+    fn has_real_directory(&self) -> bool {
+        self.files.has_real_directory()
+    }
+
     fn calls(&self, counted: &Counted<'_>) -> Answer<u32> {
         let (uid, session) = self.caller;
         let key = Key {

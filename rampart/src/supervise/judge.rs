@@ -20,9 +20,9 @@ use evaluator::event::Outcome;
 use evaluator::settle::{Settled, settle};
 use evaluator::wire::{Kind, Tag};
 use evaluator::{Action, Request, TargetKinds, Verdict};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -182,6 +182,9 @@ impl Judge {
             }
             _ => self.brain.facts(asked),
         };
+        if tracee.is_elsewhere && facts.resolved.is_some() {
+            facts.resolved = tracee.target().map(OsString::from_vec);
+        }
         for (holds, kind) in [
             (tracee.is_elsewhere, TargetKinds::OTHER_ROOT),
             (tracee.is_in_memory(), TargetKinds::MEMFD),
@@ -192,7 +195,7 @@ impl Judge {
         }
         let process = tracee.who.process;
         let asker = match tracee.is_elsewhere {
-            true => Asker::Elsewhere(process),
+            true => Asker::Elsewhere { process, root: tracee.thread },
             false => Asker::Numbered(process),
         };
         let says_itself = program::unfollowed(facts.kinds).is_none()

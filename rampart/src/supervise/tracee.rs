@@ -17,6 +17,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// How the kernel names a file in memory (memfd_create(2)).
+const MEMFD: &[u8] = b"/memfd:";
+
 /// `AT_FDCWD` as an argument: only its lower half counts.
 const AT_FDCWD: u32 = libc::AT_FDCWD.cast_unsigned();
 
@@ -102,6 +105,8 @@ pub struct Tracee {
     pub asked: Asked,
     /// Whether it lives in another root directory or another mount namespace.
     pub is_elsewhere: bool,
+    /// The thread whose root directory counts.
+    pub thread: u32,
     /// Whether the file is named from the root directory on: a working directory or a table of descriptors may be shared
     /// with somebody who changes it (`CLONE_FS` and `CLONE_FILES`, clone(2)).
     pub is_absolute: bool,
@@ -157,6 +162,7 @@ impl Tracee {
                 ..Asked::default()
             },
             is_elsewhere,
+            thread,
             is_absolute,
         })
     }
@@ -175,10 +181,15 @@ impl Tracee {
             == (&then.file, &then.argv, &then.cwd, &then.environment, before.is_elsewhere)
     }
 
+    /// Where the file leads, which is a link where the process lives.
+    pub fn target(&self) -> Option<Vec<u8>> {
+        Root::of(self.thread).ok()?.target(&self.asked.file)
+    }
+
     /// Whether the file lies in memory only (memfd_create(2)).
     pub fn is_in_memory(&self) -> bool {
         let path = &self.asked.file;
-        path.starts_with(b"/memfd:")
+        path.starts_with(MEMFD)
             || (path.starts_with(b"/proc/")
                 && fs::read_link(self.asked.path()).is_ok_and(|to| to.starts_with("/memfd:")))
     }
@@ -188,25 +199,36 @@ impl Tracee {
     pub fn behind(process: u32, before: Option<Self>, desk: &Desk) -> Option<Self> {
         let directory = Directory::of(process);
         let is_elsewhere = desk.has_moved() && directory.is_elsewhere();
-        let there = |cwd: Option<Vec<u8>>| match is_elsewhere {
-            true => cwd.and_then(|cwd| seen_there(process, &cwd)),
-            false => cwd,
+        let root = match is_elsewhere {
+            true => Some(Root::of(process).ok()?),
+            false => None,
         };
+        let there = |cwd: Option<Vec<u8>>| match &root {
+            Some(root) => root.seen_there(&cwd?),
+            None => cwd,
+        };
+        let program = |file: Vec<u8>| match &root {
+            Some(root) if !file.starts_with(MEMFD) => root.program(&file),
+            _ => Some(file),
+        };
+        let thread = process;
         let Some(before) = before else {
             let mut asked = Asked::of_process(Process::of(process)?)?;
             asked.cwd = there(asked.cwd);
+            asked.file = program(asked.file)?;
             let who = Who::of(process).ok()?;
-            return Some(Self { who, is_alone: false, asked, is_elsewhere, is_absolute: true });
+            let (is_alone, is_absolute) = (false, true);
+            return Some(Self { who, is_alone, asked, is_elsewhere, thread, is_absolute });
         };
         let line = directory.read("cmdline").ok()?;
         let line = line.strip_suffix(b"\0").unwrap_or(&line);
         let asked = Asked {
-            file: directory.link("exe").ok()?,
+            file: program(directory.link("exe").ok()?)?,
             argv: line.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect(),
             cwd: there(directory.link("cwd").ok().filter(|path| path.starts_with(b"/"))),
             ..before.asked
         };
-        Some(Self { asked, is_elsewhere, ..before })
+        Some(Self { asked, is_elsewhere, thread, ..before })
     }
 }
 

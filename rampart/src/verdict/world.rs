@@ -123,11 +123,16 @@ impl FileSystem {
 
     /// The root directory in which `path` is to be looked for, and its name there; `None` if that is our own.
     fn elsewhere<'p>(&self, path: &'p [u8]) -> io::Result<Option<(&Root, &'p [u8])>> {
-        let Some((_, Asker::Elsewhere(process))) = self.asker else {
+        Ok(self.root()?.and_then(|root| Some((root, root.inside(path)?))))
+    }
+
+    /// The root directory of the process that asks, if it is not ours.
+    fn root(&self) -> io::Result<Option<&Root>> {
+        let Some((_, Asker::Elsewhere { root, .. })) = self.asker else {
             return Ok(None);
         };
-        match self.root.get_or_init(|| Root::of(process).ok()) {
-            Some(root) => Ok(root.inside(path).map(|path| (root, path))),
+        match self.root.get_or_init(|| Root::of(root).ok()) {
+            Some(root) => Ok(Some(root)),
             None => Err(ErrorKind::Unsupported.into()),
         }
     }
@@ -139,7 +144,14 @@ impl FileSystem {
         let name = Path::new(OsStr::from_bytes(path));
         // Most operands are no file at all, and realpath(3) asks for every directory above them.
         let found = fs::metadata(name).and_then(|_| fs::canonicalize(name))?;
-        Ok(found.into_os_string().into_encoded_bytes())
+        let found = found.into_os_string().into_encoded_bytes();
+        // By way of its directory in `/proc`: rules name it as it is named there.
+        match self.root()? {
+            Some(root) if !root.is_ours(path) => {
+                root.seen_there(&found).ok_or_else(|| ErrorKind::Unsupported.into())
+            }
+            _ => Ok(found),
+        }
     }
 
     /// Opens a regular file; `None` if it is none.
@@ -174,6 +186,11 @@ impl World for FileSystem {
             Answer::Absent => Answer::Absent,
             Answer::Unavailable => Answer::Unavailable,
         }
+    }
+
+    fn has_real_directory(&self) -> bool {
+        // Whoever asks for another process has it from the kernel; else a host may have said it.
+        self.asker.is_some()
     }
 
     fn read_at<'b>(&self, path: &[u8], offset: u64, out: &'b mut [u8]) -> Answer<&'b [u8]> {

@@ -47,6 +47,34 @@ fn one_answer_a_line_in_order() {
     }
 }
 
+/// A host says any directory; what a command would make there lies where that leads.
+#[test]
+fn a_directory_that_is_a_link() {
+    let policy = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: \
+        [{name: vault, action: deny, when: {writes: ['**/vault/**']}}]}]";
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    std::fs::create_dir(at("vault")).unwrap();
+    std::fs::create_dir(at("work")).unwrap();
+    std::os::unix::fs::symlink("../vault", at("work/link")).unwrap();
+    std::fs::write(at("policy.yaml"), policy).unwrap();
+    let user = User::new();
+    for (directory, command, action) in [
+        ("work/link", "tee new", "deny"),
+        ("work", "tee link/new", "deny"),
+        ("work", "mkdir -p link/1/2/3/4/5/6/7/8/9/10; tee link/1/2/3/4/5/6/7/8/9/10", "deny"),
+        ("work", "tee new", "allow"),
+        ("work", "tee 1/2/3/4/5/6/7/8/9/10", "allow"),
+    ] {
+        let case = json!({"command": command, "cwd": at(directory)});
+        let policy = at("policy.yaml");
+        let words = ["check", "--policy", policy.to_str().unwrap(), "--jsonl"];
+        let found = user.rampart_with(&words, format!("{case}\n").as_bytes());
+        let answer: Value = serde_json::from_str(&found.stdout).unwrap();
+        assert_eq!(answer["action"], action, "{case}: {answer}");
+    }
+}
+
 #[test]
 fn ambiguous_input_is_denied() {
     let cases = [

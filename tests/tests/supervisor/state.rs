@@ -1,13 +1,13 @@
 //! What rules know of a tree, and of its files, beyond one start: where only the kernel sees who starts, too.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
 use super::{guard_with, supervised};
-use tests::run;
+use tests::{cc, run};
 
 const TAINTS: &str = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: [\
     {name: fetch, action: watch, taint: untrusted, when: {program: [fetch]}},\
@@ -64,7 +64,7 @@ const LINES: &[(&str, bool)] = &[
 fn what_a_tree_has_written() {
     let guard = guard_with(WRITTEN);
     fs::write(guard.path("old"), "#!/bin/sh\n: > left\n").unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    let mode = PermissionsExt::from_mode(0o755);
     fs::set_permissions(guard.path("old"), mode).unwrap();
     // Longer than what is in doubt because clocks are coarse.
     sleep(Duration::from_millis(100));
@@ -143,5 +143,46 @@ fn arguments_of_who_lives_elsewhere_lead_where_it_sees() {
         let ran = run(&mut supervised(&guard, &["unshare", "-Urm", "sh", "-c", &line]), "");
         assert_eq!(ran.stdout.contains("ran"), runs, "{line}: {ran:?}");
         assert_eq!(ran.stderr.contains("[p/no-vault]"), !runs, "{line}: {ran:?}");
+    }
+}
+
+/// Starts a program below another root directory.
+const JAILED: &str = "#include <unistd.h>\nint main(int argc, char **argv) {\n\
+    char *none[] = {0};\n\
+    return argc < 3 || chroot(argv[1]) || chdir(\"/\") || execve(argv[2], argv + 2, none); }\n";
+
+/// What runs is known by its content there, too: started by a link, with another file where its name would lead if it was
+/// looked for below the root directory once more.
+#[test]
+fn a_program_below_another_root_is_known_by_its_content() {
+    let probe = super::guard();
+    let sum = Command::new("sha256sum").arg(probe.path("mark")).output().unwrap().stdout;
+    let sum = String::from_utf8(sum).unwrap();
+    let (digest, _) = sum.split_once(' ').unwrap();
+    let guard = guard_with(&format!(
+        "version: '1'\ndefault_action: allow\npolicies: [{{name: p, rules: [\
+         {{name: no-mark, action: deny, when: {{exe_sha256: ['{digest}']}}}}]}}]"
+    ));
+    if !Command::new("unshare").args(["-Ur", "true"]).status().is_ok_and(|it| it.success()) {
+        return println!("skipped: unshare is not installed, or may not be used");
+    }
+    let jail = fs::canonicalize(guard.path("mark")).unwrap().with_file_name("jail");
+    let decoy = jail.join(jail.strip_prefix("/").unwrap());
+    fs::create_dir_all(&decoy).unwrap();
+    fs::copy(guard.path("mark"), jail.join("mark")).unwrap();
+    fs::copy(guard.path("unseen"), decoy.join("mark")).unwrap();
+    fs::write(guard.path("jailed.c"), JAILED).unwrap();
+    cc("cc", &guard.path("jailed.c"), &guard.path("jailed"), &["-static"]);
+    symlink("mark", jail.join("link")).unwrap();
+    // Another file, though it does the same.
+    let mut other = fs::read(guard.path("mark")).unwrap();
+    other.push(0);
+    fs::write(jail.join("other"), other).unwrap();
+    fs::set_permissions(jail.join("other"), PermissionsExt::from_mode(0o755)).unwrap();
+    for (file, runs) in [("/link", false), ("/mark", false), ("/other", true)] {
+        let words = ["unshare", "-Ur", "./jailed", "jail", file, "fine"];
+        let ran = run(&mut supervised(&guard, &words), "");
+        assert_eq!(ran.stdout.contains("ran"), runs, "{file}: {ran:?}");
+        assert_eq!(ran.stderr.contains("[p/no-mark]"), !runs, "{file}: {ran:?}");
     }
 }
