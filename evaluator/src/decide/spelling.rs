@@ -175,7 +175,7 @@ fn new_file(
         let Some(place) = room.get_mut(from..from.saturating_add(rest.len())) else {
             return Answer::Unavailable;
         };
-        place.copy_from_slice(rest);
+        place.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
         return Answer::Value((at, len.saturating_add(rest.len())));
     }
     Answer::Unavailable
