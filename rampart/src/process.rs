@@ -28,6 +28,8 @@ pub enum Asker {
         process: u32,
         /// That of the thread of it whose root directory counts.
         root: u32,
+        /// Whether it has become the program that is asked about.
+        runs: bool,
     },
 }
 

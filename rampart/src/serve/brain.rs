@@ -130,6 +130,7 @@ impl Brain {
         tell: impl FnOnce(&Verdict<'_>, &Request<'_>) -> R,
     ) -> (R, Vec<Key>) {
         let files = FileSystem::seen_by(uid, asker)
+            .running(&asked.file)
             .since(Since::of(&asked.environment))
             .in_tree(self.taints.clone(), tree_of(&asked.environment))
             .counted_by(once::by(&self.uses, uid, asker));

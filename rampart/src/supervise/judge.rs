@@ -195,7 +195,9 @@ impl Judge {
         }
         let process = tracee.who.process;
         let asker = match tracee.is_elsewhere {
-            true => Asker::Elsewhere { process, root: tracee.thread },
+            true => {
+                Asker::Elsewhere { process, root: tracee.thread, runs: moment == Moment::Behind }
+            }
             false => Asker::Numbered(process),
         };
         let says_itself = program::unfollowed(facts.kinds).is_none()

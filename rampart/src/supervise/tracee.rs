@@ -17,9 +17,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How the kernel names a file in memory (memfd_create(2)).
-const MEMFD: &[u8] = b"/memfd:";
-
 /// `AT_FDCWD` as an argument: only its lower half counts.
 const AT_FDCWD: u32 = libc::AT_FDCWD.cast_unsigned();
 
@@ -189,7 +186,7 @@ impl Tracee {
     /// Whether the file lies in memory only (memfd_create(2)).
     pub fn is_in_memory(&self) -> bool {
         let path = &self.asked.file;
-        path.starts_with(MEMFD)
+        path.starts_with(b"/memfd:")
             || (path.starts_with(b"/proc/")
                 && fs::read_link(self.asked.path()).is_ok_and(|to| to.starts_with("/memfd:")))
     }
@@ -207,15 +204,10 @@ impl Tracee {
             Some(root) => root.seen_there(&cwd?),
             None => cwd,
         };
-        let program = |file: Vec<u8>| match &root {
-            Some(root) if !file.starts_with(MEMFD) => root.program(&file),
-            _ => Some(file),
-        };
         let thread = process;
         let Some(before) = before else {
             let mut asked = Asked::of_process(Process::of(process)?)?;
             asked.cwd = there(asked.cwd);
-            asked.file = program(asked.file)?;
             let who = Who::of(process).ok()?;
             let (is_alone, is_absolute) = (false, true);
             return Some(Self { who, is_alone, asked, is_elsewhere, thread, is_absolute });
@@ -223,7 +215,7 @@ impl Tracee {
         let line = directory.read("cmdline").ok()?;
         let line = line.strip_suffix(b"\0").unwrap_or(&line);
         let asked = Asked {
-            file: program(directory.link("exe").ok()?)?,
+            file: directory.link("exe").ok()?,
             argv: line.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect(),
             cwd: there(directory.link("cwd").ok().filter(|path| path.starts_with(b"/"))),
             ..before.asked

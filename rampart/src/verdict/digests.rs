@@ -86,7 +86,7 @@ fn read(file: &mut File) -> io::Result<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::world::open;
+    use super::super::reading::open;
     use super::*;
     use std::fs;
     use std::os::fd::AsFd;

@@ -4,12 +4,9 @@
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2, readlink};
 use std::ffi::OsStr;
-use std::fs;
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 /// A root directory.
 #[derive(Debug)]
@@ -21,8 +18,6 @@ pub struct Root {
     link: String,
     /// What else is named by way of that process: `/proc/PID/`.
     own: String,
-    /// The same for what lies outside of its root directory, and runs: our own root directory.
-    ours: String,
 }
 
 impl Root {
@@ -39,23 +34,7 @@ impl Root {
         if before == b"/" {
             before.clear();
         }
-        let ours = format!("/proc/{}/root", std::process::id());
-        Ok(Self { directory, before, link, own, ours })
-    }
-
-    /// Whether `path` is one that [`Root::program`] gives for what lies outside.
-    pub fn is_ours(&self, path: &[u8]) -> bool {
-        path.strip_prefix(self.ours.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"))
-    }
-
-    /// How we find the program that its process runs, with its name: `found` is what its link `exe` in `/proc` gives
-    /// us. `None` if it has no name any more, or another file has it.
-    pub fn program(&self, found: &[u8]) -> Option<Vec<u8>> {
-        let runs = identity(Path::new(&format!("{}exe", self.own)))?;
-        let there = self.seen_there(found).map(|path| [self.link.as_bytes(), &path].concat());
-        let here = [self.ours.as_bytes(), found].concat();
-        let is_it = |path: &Vec<u8>| identity(Path::new(OsStr::from_bytes(path))) == Some(runs);
-        there.filter(is_it).or_else(|| Some(here).filter(is_it))
+        Ok(Self { directory, before, link, own })
     }
 
     /// The file that `path`, a link, leads to there, as we find it; `None` if it leads nowhere.
@@ -68,7 +47,7 @@ impl Root {
     pub fn inside<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
         match path.strip_prefix(self.link.as_bytes()) {
             Some(rest) if rest.starts_with(b"/") => Some(rest),
-            _ if path.starts_with(self.own.as_bytes()) || self.is_ours(path) => None,
+            _ if path.starts_with(self.own.as_bytes()) => None,
             _ => Some(path),
         }
     }
@@ -102,11 +81,6 @@ impl Root {
     }
 }
 
-/// Which file it is.
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
-}
-
 /// The name of an open file, from the root directory that can be reached from it.
 fn named(file: &OwnedFd) -> Result<Vec<u8>> {
     Ok(readlink(format!("/proc/self/fd/{}", file.as_raw_fd()), Vec::new())?.into_bytes())
@@ -115,6 +89,7 @@ fn named(file: &OwnedFd) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     #[test]
@@ -158,14 +133,8 @@ mod tests {
         );
         assert_eq!(root.seen_there(jail.as_os_str().as_bytes()).unwrap(), b"/");
         assert_eq!(root.seen_there(b"/data/file"), None);
-        let found = std::env::current_exe().unwrap().into_os_string().into_encoded_bytes();
-        let here = root.program(&found).unwrap();
-        assert!(root.is_ours(&here) && here.ends_with(&found), "it lies outside");
-        assert_eq!(root.program(b"/data/file"), None);
-        assert_eq!(
-            root.target(b"/link").unwrap(),
-            format!("/proc/{own}/root/data/file").as_bytes()
-        );
+        let target = root.target(b"/link").unwrap();
+        assert_eq!(target, format!("/proc/{own}/root/data/file").as_bytes());
         assert!(Root::of(u32::MAX).is_err());
     }
 }

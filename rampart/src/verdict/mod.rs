@@ -7,6 +7,7 @@ pub mod elsewhere;
 pub mod json;
 pub mod judge;
 pub mod names;
+mod reading;
 pub mod response;
 pub mod since;
 mod steps;

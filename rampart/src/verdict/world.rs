@@ -2,6 +2,7 @@
 
 use super::digests;
 use super::elsewhere::Root;
+use super::reading::{READING, open, read_into, read_piece, regular};
 use super::since::Since;
 use crate::launch::environment::Environment;
 use crate::process::Asker;
@@ -12,19 +13,14 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
-use std::os::fd::OwnedFd;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{Mode, OFlags};
-
-/// How a file is opened to be read: never waiting for it.
-const READING: OFlags =
-    OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+use rustix::fs::OFlags;
 
 /// How many answers are kept, so that a long input cannot fill the memory.
 const KEPT: usize = 1024;
@@ -37,6 +33,8 @@ pub struct FileSystem {
     asker: Option<(u32, Asker)>,
     /// Where that process lives elsewhere: its root directory, once it was needed, unless it cannot be had.
     root: OnceCell<Option<Root>>,
+    /// How the program is named to us that this process runs; empty if it is not known, or lives here.
+    program: Vec<u8>,
     resolved: RefCell<HashMap<Vec<u8>, Resolved>>,
     digests: RefCell<HashMap<Vec<u8>, Answer<[u8; 32]>>>,
     /// When the tree that asks has started ([`Since`]).
@@ -68,6 +66,26 @@ impl FileSystem {
     /// The world of a call that is another process's: `user`'s, started by the parent of `process`.
     pub fn seen_by(user: u32, process: Asker) -> Self {
         Self { asker: Some((user, process)), ..Self::default() }
+    }
+
+    /// About `file`, which that process may have become already: then it is that and no other, whatever its name
+    /// leads to.
+    pub fn running(self, file: &[u8]) -> Self {
+        match self.asker {
+            Some((_, Asker::Elsewhere { runs: true, .. })) => {
+                Self { program: file.to_vec(), ..self }
+            }
+            _ => self,
+        }
+    }
+
+    /// Where we find `path`, if that is the program that runs.
+    fn running_file(&self, path: &[u8]) -> Option<String> {
+        let Some((_, Asker::Elsewhere { process, .. })) = self.asker else {
+            return None;
+        };
+        let is_it = !self.program.is_empty() && path == self.program;
+        is_it.then(|| format!("/proc/{process}/exe"))
     }
 
     /// A call of a tree that started then.
@@ -138,6 +156,11 @@ impl FileSystem {
     }
 
     fn real(&self, path: &[u8]) -> io::Result<Vec<u8>> {
+        if self.running_file(path).is_some() {
+            // Outside of its root directory it has only the name that we have for it.
+            let there = self.root()?.and_then(|root| root.seen_there(path));
+            return Ok(there.unwrap_or_else(|| path.to_vec()));
+        }
         if let Some((root, path)) = self.elsewhere(path)? {
             return root.real(path);
         }
@@ -147,15 +170,16 @@ impl FileSystem {
         let found = found.into_os_string().into_encoded_bytes();
         // By way of its directory in `/proc`: rules name it as it is named there.
         match self.root()? {
-            Some(root) if !root.is_ours(path) => {
-                root.seen_there(&found).ok_or_else(|| ErrorKind::Unsupported.into())
-            }
-            _ => Ok(found),
+            Some(root) => root.seen_there(&found).ok_or_else(|| ErrorKind::Unsupported.into()),
+            None => Ok(found),
         }
     }
 
     /// Opens a regular file; `None` if it is none.
     fn open(&self, path: &[u8]) -> io::Result<Option<File>> {
+        if let Some(file) = self.running_file(path) {
+            return open(Path::new(&file));
+        }
         match self.elsewhere(path)? {
             Some((root, path)) => regular(root.open(path, READING)?),
             None => open(Path::new(OsStr::from_bytes(path))),
@@ -220,6 +244,7 @@ impl World for FileSystem {
 
     fn written_by_tree(&self, path: &[u8]) -> Answer<bool> {
         let found = match self.elsewhere(path) {
+            _ if let Some(file) = self.running_file(path) => fs::metadata(file),
             Ok(Some((root, path))) => {
                 root.open(path, OFlags::PATH).and_then(|file| File::from(file).metadata())
             }
@@ -309,51 +334,6 @@ fn missing<T>(error: &io::Error) -> Answer<T> {
     }
 }
 
-/// Opens a regular file; `None` if it is none. Never waits: a FIFO is not opened for long enough.
-pub fn open(path: &Path) -> io::Result<Option<File>> {
-    regular(rustix::fs::open(path, READING, Mode::empty())?)
-}
-
-fn regular(file: OwnedFd) -> io::Result<Option<File>> {
-    let file = File::from(file);
-    Ok(file.metadata()?.is_file().then_some(file))
-}
-
-/// Reads what there is from `offset` on; `None` if it is no regular file.
-fn read_piece(file: Option<File>, offset: u64, out: &mut [u8]) -> io::Result<Option<usize>> {
-    let Some(file) = file else {
-        return Ok(None);
-    };
-    loop {
-        match file.read_at(out, offset) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            count => return count.map(Some),
-        }
-    }
-}
-
-/// Reads a whole regular file; `None` if it is none or does not fit.
-fn read_into(file: Option<File>, out: &mut [u8]) -> io::Result<Option<usize>> {
-    let Some(mut file) = file else {
-        return Ok(None);
-    };
-    let mut length = 0;
-    loop {
-        let rest = out.get_mut(length..).unwrap_or_default();
-        if rest.is_empty() {
-            // Full: whole only if nothing follows.
-            let more = file.read(&mut [0u8; 1])?;
-            return Ok((more == 0).then_some(length));
-        }
-        match file.read(rest) {
-            Ok(0) => return Ok(Some(length)),
-            Ok(count) => length += count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -367,7 +347,7 @@ mod tests {
         fs::write(base.join("file"), "twelve bytes").unwrap();
         symlink("file", base.join("link")).unwrap();
         symlink("loop", base.join("loop")).unwrap();
-        rustix::fs::mkfifoat(rustix::fs::CWD, base.join("fifo"), Mode::RWXU).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, base.join("fifo"), rustix::fs::Mode::RWXU).unwrap();
         let mut long = [0u8; 4096];
         let world = FileSystem::default();
 
