@@ -12,6 +12,9 @@ pub const READING: OFlags =
     OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 /// Opens a regular file; `None` if it is none. Never waits: a FIFO is not opened for long enough.
+///
+/// # Errors
+/// What open(2) and fstat(2) say.
 pub fn open(path: &Path) -> io::Result<Option<File>> {
     regular(rustix::fs::open(path, READING, Mode::empty())?)
 }
@@ -26,6 +29,9 @@ pub fn regular(file: OwnedFd) -> io::Result<Option<File>> {
 }
 
 /// Reads what there is from `offset` on; `None` if it is no regular file.
+///
+/// # Errors
+/// What pread(2) says.
 pub fn read_piece(file: Option<File>, offset: u64, out: &mut [u8]) -> io::Result<Option<usize>> {
     let Some(file) = file else {
         return Ok(None);
@@ -39,6 +45,9 @@ pub fn read_piece(file: Option<File>, offset: u64, out: &mut [u8]) -> io::Result
 }
 
 /// Reads a whole regular file; `None` if it is none or does not fit.
+///
+/// # Errors
+/// What read(2) says.
 pub fn read_into(file: Option<File>, out: &mut [u8]) -> io::Result<Option<usize>> {
     let Some(mut file) = file else {
         return Ok(None);
