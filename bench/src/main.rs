@@ -15,6 +15,7 @@ mod inputs;
 mod mcp;
 mod memory;
 mod operations;
+mod order;
 mod pages;
 mod peers;
 mod record;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         ["verify", library] => verify_only(Path::new(library)),
         ["cost", paths @ ..] => cost::print(paths, hostile::SIZE),
         ["first", library] => first_only(Path::new(library)),
+        ["order", library] => order_only(Path::new(library)),
         ["opens"] => return operations::opens(),
         ["operations", library] => operations_only(Path::new(library)),
         ["socket", library] => socket_only(Path::new(library)),
@@ -104,6 +106,12 @@ fn socket_only(library: &Path) -> Result<(), String> {
     record::measure(&program, work.path(), &mut report)?;
     report.print();
     Ok(())
+}
+
+/// `bench order LIBRARY`: no measurement, but what `rampart/order.ld` is made from.
+fn order_only(library: &Path) -> Result<(), String> {
+    let work = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
+    order::print(library, work.path())
 }
 
 /// `bench verify LIBRARY`: the answers of `rampart verify serve` alone.

@@ -2,7 +2,7 @@
 
 use super::peer::Peer;
 use rustix::process::Pid;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -30,14 +30,14 @@ pub struct Client {
 
 /// All of them.
 pub struct Clients {
-    all: HashMap<u64, Client>,
+    all: BTreeMap<u64, Client>,
     next: u64,
 }
 
 impl Clients {
     /// None; their tokens will be above `last`.
     pub fn above(last: u64) -> Self {
-        Self { all: HashMap::new(), next: last + 1 }
+        Self { all: BTreeMap::new(), next: last + 1 }
     }
 
     /// Adds one, and gives its token.

@@ -10,7 +10,7 @@ use crate::serve::taints::Keeper;
 use evaluator::world::Once;
 use evaluator::{Answer, World};
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -35,8 +35,8 @@ pub struct FileSystem {
     root: OnceCell<Option<Root>>,
     /// How the program is named to us that this process runs; empty if it is not known, or lives here.
     program: Vec<u8>,
-    resolved: RefCell<HashMap<Vec<u8>, Resolved>>,
-    digests: RefCell<HashMap<Vec<u8>, Answer<[u8; 32]>>>,
+    resolved: RefCell<BTreeMap<Vec<u8>, Resolved>>,
+    digests: RefCell<BTreeMap<Vec<u8>, Answer<[u8; 32]>>>,
     /// When the tree that asks has started ([`Since`]).
     since: Since,
     /// The tree that asks, and who keeps what it has come by.
