@@ -55,6 +55,7 @@ fn main() -> ExitCode {
         ["verify", library] => verify_only(Path::new(library)),
         ["cost", paths @ ..] => cost::print(paths, hostile::SIZE),
         ["first", library] => first_only(Path::new(library)),
+        ["starts"] => return order::start_many(),
         ["order", library] => order_only(Path::new(library)),
         ["opens"] => return operations::opens(),
         ["operations", library] => operations_only(Path::new(library)),

@@ -1,10 +1,10 @@
 //! `bench order LIBRARY`: the linker script `rampart/order.ld`, made from what the command really runs through when it
-//! is called: one call over the socket, and one start of a supervised program, step by step (ptrace(2)).
+//! is called: one call over the socket, and some starts of supervised programs, step by step (ptrace(2)).
 #![allow(unsafe_code, reason = "neither std nor rustix has ptrace(2)")]
 
 use std::collections::HashSet;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, io, ptr, thread};
 
@@ -16,6 +16,9 @@ const JUDGED: usize = 10_000;
 /// More than any call takes: what has not come to its end by then is somewhere else.
 const MOST: usize = 2_000_000;
 
+/// A child of vfork(2) is looked at otherwise than a process that becomes another program: some of each.
+const STARTS: usize = 4;
+
 /// Where system calls come from is so many bytes before where they return to.
 const SYSCALL: u64 = 2;
 
@@ -24,7 +27,7 @@ const HEAD: &str = "\
    the rest. Whoever calls has just started a program, so nothing of ours is in the processor's caches, and strewn
    over ten megabytes the code of one verdict lies on twice as many pages.
 
-   Made by `bench order target/release/librampart.so`, which follows two calls step by step: a line is a function, in the
+   Made by `bench order target/release/librampart.so`, which follows some calls step by step: a line is a function, in the
    order in which they are first needed. A function that is missing here, or a line that fits none, costs part of a
    microsecond and changes nothing else. */
 SECTIONS
@@ -47,7 +50,10 @@ pub fn print(library: &Path, work: &Path) -> Result<(), String> {
     let functions = Functions::of(&program)?;
     let mut run = Vec::new();
     run.extend(steps(&called(&program, work)?)?);
-    run.extend(steps(&supervised(&program, work)?)?);
+    let tree = supervised(&program, work)?;
+    for _ in 0..STARTS {
+        run.extend(steps(&tree)?);
+    }
     let mut seen = HashSet::new();
     println!("{HEAD}");
     for name in run.iter().filter_map(|at| functions.at(*at)) {
@@ -140,10 +146,9 @@ fn called(program: &Path, work: &Path) -> Result<Called, String> {
     for _ in 0..3 {
         socket::once(&daemon.socket, &socket::call())?;
     }
-    let own = std::env::current_exe().map_err(|error| format!("own path: {error}"))?;
     let caller = Command::new("sh")
         .args(["-c", "sleep 1; exec \"$@\" >/dev/null", "sh"])
-        .arg(own)
+        .arg(own()?)
         .arg("call")
         .arg(&daemon.socket)
         .spawn()
@@ -155,8 +160,9 @@ fn called(program: &Path, work: &Path) -> Result<Called, String> {
 /// A supervisor below which a program is started again and again.
 fn supervised(program: &Path, work: &Path) -> Result<Called, String> {
     let mut tree = Command::new(program)
-        .args(["run", "--profile", "standard", "--enforce", "kernel", "--", "/bin/sh", "-c"])
-        .arg("while sleep 0.1; do /usr/bin/env true; done")
+        .args(["run", "--profile", "standard", "--enforce", "kernel", "--"])
+        .arg(own()?)
+        .arg("starts")
         .env("XDG_STATE_HOME", work)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -176,6 +182,18 @@ fn supervised(program: &Path, work: &Path) -> Result<Called, String> {
     // It has seen some by then.
     thread::sleep(Duration::from_secs(2));
     Ok(Called { thread: number(thread)?, processes: vec![tree], _daemon: None })
+}
+
+/// `bench starts`: starts programs, each by vfork(2), that become another one, until nobody lets it.
+pub fn start_many() -> ExitCode {
+    while Command::new("/usr/bin/env").arg("true").status().is_ok() {
+        thread::sleep(Duration::from_millis(100));
+    }
+    ExitCode::SUCCESS
+}
+
+fn own() -> Result<PathBuf, String> {
+    std::env::current_exe().map_err(|error| format!("own path: {error}"))
 }
 
 /// The thread of `process` that has this name.

@@ -12,6 +12,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+pub mod who;
+
 /// Whose call it is, as far as that has been looked up: most verdicts do not ask, and looking costs
 /// more than they do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

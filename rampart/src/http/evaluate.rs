@@ -7,7 +7,7 @@ use super::{Context, Problem, call};
 use crate::audit::record::{self, Told};
 use crate::cases::{self, Case, Parsed};
 use crate::launch::environment::Environment;
-use crate::process::Asker;
+use crate::process::{Asker, who::User};
 use crate::serve::approval::About;
 use crate::serve::brain::InForce;
 use crate::serve::counters::{self, Counting, Shared};
@@ -151,7 +151,7 @@ fn answered(
         let owner = rustix::process::geteuid().as_raw();
         let process = caller();
         let at = (Asker::Known(process), now() / 1000);
-        let session = (owner, request.caller.session);
+        let session = (User::Known(owner), request.caller.session);
         let files = FileSystem::default().counted_by(once::open(&uses, owner, process));
         let world = Counting::new(files, &shared, session, at);
         let mut done = judge.judge(request, &world, |verdict, images| {

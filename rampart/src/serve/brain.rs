@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::launch::environment::Environment;
 use crate::launch::program::Facts;
 use crate::policy::Layers;
+use crate::process::who::User;
 use crate::process::{Asker, Process};
 use crate::verdict::since::Since;
 use crate::verdict::world::FileSystem;
@@ -120,25 +121,25 @@ impl Brain {
         counters::count(&self.counters, keys, (process, now() / 1000));
     }
 
-    /// Judges `asked`, a call of `asker`, a process of `uid`, and gives the verdict to `tell`. Its answer is
+    /// Judges `asked`, a call of `asker`, a process of `user`, and gives the verdict to `tell`. Its answer is
     /// returned, with the counts that the verdict looked at.
     pub fn judge<R>(
         &mut self,
         policy: &InForce,
         (asked, facts): (&Asked, &Facts),
-        (uid, asker): (u32, Asker),
+        (user, asker): (User, Asker),
         tell: impl FnOnce(&Verdict<'_>, &Request<'_>) -> R,
     ) -> (R, Vec<Key>) {
-        let files = FileSystem::seen_by(uid, asker)
+        let files = FileSystem::seen_by(user, asker)
             .running(&asked.file)
             .since(Since::of(&asked.environment))
             .in_tree(self.taints.clone(), tree_of(&asked.environment))
-            .counted_by(once::by(&self.uses, uid, asker));
+            .counted_by(once::by(&self.uses, user, asker));
         let images = policy.images();
         let tree = asked.hook.is_some().then(|| tree_of(&asked.environment));
         let Self { scratch, counters, tallies, .. } = self;
         asked.with_request(facts, |request| {
-            let caller = (uid, request.caller.session);
+            let caller = (user, request.caller.session);
             let world = Counting::new(files, counters, caller, (asker, now() / 1000))
                 .of_tree(tree.as_deref().map(|tree| (&*tallies, tree)));
             scratch.fit(request, policy.rules);

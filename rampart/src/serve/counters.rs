@@ -3,6 +3,7 @@
 //! process counts once, however often it asks. The counts live as long as the evaluator.
 
 use super::tallies;
+use crate::process::who::User;
 use crate::process::{Asker, Process};
 use crate::verdict::world::{FileSystem, Use};
 use evaluator::world::{Counted, Once};
@@ -90,7 +91,7 @@ pub type Shared = Arc<Mutex<Counters>>;
 pub struct Counting<'c> {
     files: FileSystem,
     counters: &'c Shared,
-    caller: (u32, &'c [u8]),
+    caller: (User, &'c [u8]),
     /// Which process, and the time in seconds.
     call: (u64, Asker),
     /// Where a tree's own calls are counted, and which tree's, for what its programs do themselves.
@@ -103,7 +104,7 @@ impl<'c> Counting<'c> {
     pub fn new(
         files: FileSystem,
         counters: &'c Shared,
-        caller: (u32, &'c [u8]),
+        caller: (User, &'c [u8]),
         (asker, now): (Asker, u64),
     ) -> Self {
         let (call, touched) = ((now, asker), RefCell::default());
@@ -132,7 +133,10 @@ impl World for Counting<'_> {
     }
 
     fn calls(&self, counted: &Counted<'_>) -> Answer<u32> {
-        let (uid, session) = self.caller;
+        let (user, session) = self.caller;
+        let Some(uid) = user.number() else {
+            return Answer::Unavailable;
+        };
         let key = Key {
             uid,
             session: session.to_vec(),

@@ -2,6 +2,7 @@
 //! one list on the disk: two that are asked at the same time cannot both say yes.
 
 use crate::failure::reason;
+use crate::process::who::User;
 use crate::process::{Asker, Process};
 use crate::verdict::world::{Counter, Use};
 use evaluator::Action;
@@ -34,10 +35,13 @@ pub fn key(uid: u32, policy: &[u8], rule: &[u8], ends: u64) -> Key {
 /// Uses that the loop and the worker share.
 pub type SharedUses = Arc<Mutex<Uses>>;
 
-/// What a verdict about a call of `asker`, a process of `uid`, takes for granted: what it has used up.
-pub fn by(uses: &SharedUses, uid: u32, asker: Asker) -> Counter {
+/// What a verdict about a call of `asker`, a process of `user`, takes for granted: what it has used up.
+pub fn by(uses: &SharedUses, user: User, asker: Asker) -> Counter {
     let uses = Arc::clone(uses);
     Box::new(move |one| {
+        let Some(uid) = user.number() else {
+            return false;
+        };
         let key = key(uid, &one.policy, &one.rule, one.ends);
         let mut uses = uses.lock().unwrap_or_else(PoisonError::into_inner);
         asker.process().is_some_and(|process| uses.look(&key, process) == Action::Allow)

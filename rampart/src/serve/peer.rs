@@ -8,6 +8,7 @@
     reason = "rustix has no SO_PEERPIDFD yet, and no peer whose number is unknown"
 )]
 
+use crate::process::who::User;
 use crate::process::{Asker, Process};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -39,8 +40,8 @@ impl Peer {
     }
 
     /// Whose call it is, for a verdict.
-    pub fn asker(&self) -> (u32, Asker) {
-        (self.uid, self.process.into())
+    pub fn asker(&self) -> (User, Asker) {
+        (User::Known(self.uid), self.process.into())
     }
 
     /// With its process; without if that has ended, or cannot be seen from here.

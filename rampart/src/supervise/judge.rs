@@ -236,7 +236,8 @@ fn whose(tracee: &Tracee) -> record::Whose<'_> {
     record::Whose {
         pid: tracee.who.process,
         ppid: tracee.who.parent,
-        uid: tracee.who.user,
+        // As audit(8) writes it, if it has ended meanwhile.
+        uid: tracee.who.user.number().unwrap_or(u32::MAX),
         tree: tracee.asked.environment.value("RAMPART_TREE").map(OsStr::as_bytes),
     }
 }

@@ -2,9 +2,10 @@
 //! is. A child of vfork(2) runs in the memory of its parent, which waits for it; that it does is not taken from what
 //! is seen at one moment, since it could as well be waiting for another child, and be about to go on.
 
+use super::directory::{Directory, threads, whole};
 use super::kernel::{Share, Sharing, has_memory, shared};
 use super::numbers::{Made, Numbers, is_free};
-use super::who::{Directory, Who, threads, whole};
+use crate::process::who::{User, Who};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -16,11 +17,16 @@ use std::time::{Duration, Instant};
 /// there. Holding the child instead takes longer.
 const PATIENCE: Duration = Duration::from_micros(100);
 
+/// How many parents a new caller is looked for among.
+const RECENT: usize = 2;
+
 /// Files in `/proc` of processes that start others again and again: opening them costs more than reading.
 /// A file stays that of its process, whoever gets its number.
 #[derive(Default)]
 pub struct Parents {
     known: HashMap<u32, Parent>,
+    /// Whose children called last.
+    recent: [u32; RECENT],
     numbers: Arc<Mutex<Numbers>>,
 }
 
@@ -107,15 +113,23 @@ impl Parent {
             1 => {}
             _ => return Ok(false),
         }
-        let Some(children) = numbers_in(&whole(&self.children)?) else {
+        let Some(children) = self.made()? else {
             return Ok(false);
         };
-        // In the order in which they were made. It may wait for one that has its own memory, too.
+        // It may wait for one that has its own memory, too.
         let Some((last, others)) = children.split_last() else {
             return Ok(false);
         };
         let is_apart = |other: &u32| is_apart(Share::Memory, self.process, *other);
         Ok(*last == child && others.iter().all(is_apart))
+    }
+
+    /// The children that its first thread has, in the order in which they were made.
+    ///
+    /// # Errors
+    /// If it has ended.
+    fn made(&self) -> io::Result<Option<Vec<u32>>> {
+        Ok(numbers_in(&whole(&self.children)?))
     }
 
     /// Whether it sleeps inside of vfork(2), or of a call that does the same.
@@ -149,7 +163,34 @@ impl Parents {
 
     /// Those of another thread.
     pub fn another(&self) -> Self {
-        Self { known: HashMap::new(), numbers: Arc::clone(&self.numbers) }
+        Self { numbers: Arc::clone(&self.numbers), ..Self::default() }
+    }
+
+    /// Who `thread` is, which waits in a call. Mostly a parent of a moment ago has started one more program: that this is a
+    /// child of it says as much as a descriptor of the process, which costs more to have and to give back than four reads.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn who(&mut self, thread: u32) -> io::Result<Who> {
+        let of_recent = self.recent.into_iter().find(|parent| {
+            let made = self.known.get(parent).and_then(|files| files.made().ok()?);
+            made.is_some_and(|children| children.contains(&thread))
+        });
+        if let Some(parent) = of_recent {
+            // Only the first thread of a process is anybody's child.
+            return Ok(Who { process: thread, parent, user: User::OfThread(thread) });
+        }
+        let who = Who::of(thread)?;
+        if self.recent.contains(&who.parent) {
+            // It is worth its files, even if it does not wait in vfork(2).
+            self.ask(who.parent, Parent::made);
+        } else {
+            self.recent.rotate_right(1);
+            if let Some(first) = self.recent.first_mut() {
+                *first = who.parent;
+            }
+        }
+        Ok(who)
     }
 
     /// Whether nobody else runs in the memory of `who`, which waits in a call of `thread`, or shares where its paths lead to:
@@ -293,11 +334,39 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_child_of_who_started_the_one_before_is_known_by_that() {
+        let mut command = std::process::Command::new("sh");
+        let mut shell = command.args(["-c", "sleep 60 & sleep 60 & wait"]).spawn().unwrap();
+        let directory = Directory::of(shell.id());
+        let children = loop {
+            let list = directory.read(&children_of(shell.id())).unwrap();
+            match numbers_in(&list) {
+                Some(children) if children.len() == 2 => break children,
+                _ => thread::yield_now(),
+            }
+        };
+        let mut parents = Parents::default();
+        for (round, child) in [(0, children[0]), (1, children[1]), (2, children[0])] {
+            let who = parents.who(child).unwrap();
+            assert_eq!((who.process, who.parent), (child, shell.id()));
+            assert_eq!(matches!(who.user, User::OfThread(_)), round == 2, "{who:?}");
+            assert_eq!(who.user.number(), Some(rustix::process::getuid().as_raw()));
+        }
+        // Nobody's child, as far as these are concerned.
+        assert_eq!(parents.who(shell.id()).unwrap().parent, std::process::id());
+        for child in children {
+            let pid = rustix::process::Pid::from_raw(child.cast_signed()).unwrap();
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        }
+        shell.wait().unwrap();
+    }
+
+    #[test]
     fn threads_are_seen() {
         let own = std::process::id();
         let parent = std::os::unix::process::parent_id();
         let mut parents = Parents::default();
-        let who = Who { process: own, parent, user: 0 };
+        let who = Who { process: own, parent, user: User::Known(0) };
         // The test's own thread is a second one.
         assert_eq!(parents.alone(&who, own, &Directory::of(own)), Alone::No);
         let files = Parent::of(own).unwrap();
@@ -309,7 +378,7 @@ mod tests {
         assert!(!files.is_alone_but_for(0).unwrap() && !files.comes_to_wait().unwrap(), "it runs");
         assert!(files.turns().is_ok_and(|turns| turns > 0) && !files.waits_for(0).unwrap());
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let who = Who { process: child.id(), parent: own, user: 0 };
+        let who = Who { process: child.id(), parent: own, user: User::Known(0) };
         assert_eq!(parents.alone(&who, child.id(), &Directory::of(child.id())), Alone::Yes);
         assert_eq!(parents.has_been_alone(&who, 0), Some(false), "nobody waits for it");
         child.kill().unwrap();

@@ -250,7 +250,7 @@ pub(super) fn kill(process: u32) {
 /// process may have ended, and has no descriptors any more.
 pub(super) fn say(thread: u32, line: &str) {
     let attempt = || -> Result<(), Errno> {
-        let handle = super::who::handle(thread)?;
+        let handle = crate::process::who::handle(thread)?;
         let flags = PidfdGetfdFlags::empty();
         let stderr = rustix::process::pidfd_getfd(&handle, libc::STDERR_FILENO, flags)?;
         let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];

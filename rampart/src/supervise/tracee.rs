@@ -1,14 +1,15 @@
 //! What a process that waits in execve(2) asks for, read from its own memory: it cannot say
 //! anything else than what the kernel would read.
 
+use super::directory::Directory;
 use super::filter::convention;
 use super::kernel::Notice;
 use super::parents::{Alone, Parents};
-use super::who::{Directory, Who};
 use super::words::{self, Place, Room, Words};
 use crate::asked::Asked;
 use crate::launch::environment::Environment;
 use crate::process::Process;
+use crate::process::who::Who;
 use crate::verdict::elsewhere::Root;
 use std::fs;
 use std::io;
@@ -132,7 +133,7 @@ impl Tracee {
             width: convention.width,
         };
         let whose = Directory::of(thread);
-        let who = Who::of(thread)?;
+        let who = desk.parents.who(thread)?;
         let Read { words, cwd, is_alone } = desk.read(&who, &whose, (thread, place))?;
         let Words { path, mut argv, environment } = words;
         if argv.is_empty() {

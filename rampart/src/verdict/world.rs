@@ -6,6 +6,7 @@ use super::reading::{READING, open, read_into, read_piece, regular};
 use super::since::Since;
 use crate::launch::environment::Environment;
 use crate::process::Asker;
+use crate::process::who::User;
 use crate::serve::taints::Keeper;
 use evaluator::world::Once;
 use evaluator::{Answer, World};
@@ -30,7 +31,7 @@ const KEPT: usize = 1024;
 #[derive(Default)]
 pub struct FileSystem {
     /// Whose call it is, if not this process's own: a user and, if known, a process.
-    asker: Option<(u32, Asker)>,
+    asker: Option<(User, Asker)>,
     /// Where that process lives elsewhere: its root directory, once it was needed, unless it cannot be had.
     root: OnceCell<Option<Root>>,
     /// How the program is named to us that this process runs; empty if it is not known, or lives here.
@@ -64,7 +65,7 @@ type Resolved = Answer<Rc<[u8]>>;
 
 impl FileSystem {
     /// The world of a call that is another process's: `user`'s, started by the parent of `process`.
-    pub fn seen_by(user: u32, process: Asker) -> Self {
+    pub fn seen_by(user: User, process: Asker) -> Self {
         Self { asker: Some((user, process)), ..Self::default() }
     }
 
@@ -275,8 +276,9 @@ impl World for FileSystem {
     }
 
     fn user(&self) -> Answer<u32> {
-        let own = || rustix::process::getuid().as_raw();
-        Answer::Value(self.asker.map_or_else(own, |(user, _)| user))
+        let own = || Some(rustix::process::getuid().as_raw());
+        let user = self.asker.map_or_else(own, |(user, _)| user.number());
+        user.map_or(Answer::Unavailable, Answer::Value)
     }
 
     fn parent<'b>(&self, out: &'b mut [u8]) -> Answer<&'b [u8]> {

@@ -1,14 +1,11 @@
-//! Who a thread is, by the kernel's word. Its directory in `/proc` is opened once for each call, and only if
-//! something is asked of it: for a process that has just started that costs more than the rest.
-#![allow(unsafe_code, reason = "rustix has no ioctl of a pidfd yet")]
+//! The directory of a thread in `/proc` (proc(5)). It is opened once for each call, and only if something is asked of
+//! it: for a process that has just started that costs more than the rest.
 
-use crate::process::small;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Statx, StatxFlags, openat, readlinkat, statx};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::cell::OnceCell;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 
 /// The directory of a thread in `/proc`.
@@ -128,116 +125,12 @@ pub fn whole(file: &OwnedFd) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Who it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Who {
-    /// Its process.
-    pub process: u32,
-    /// The parent of that.
-    pub parent: u32,
-    /// The real user of the thread.
-    pub user: u32,
-}
-
-impl Who {
-    /// Of `thread`.
-    ///
-    /// # Errors
-    /// If it has ended.
-    pub fn of(thread: u32) -> io::Result<Self> {
-        match Info::of(thread) {
-            Ok(Info { process, parent, user, .. }) => Ok(Self { process, parent, user }),
-            Err(_) => Self::by_status(thread),
-        }
-    }
-
-    /// The same from proc_pid_status(5), before Linux 6.13.
-    fn by_status(thread: u32) -> io::Result<Self> {
-        let text = small(&format!("/proc/{thread}/status"))?;
-        let text = String::from_utf8_lossy(&text);
-        let number = |name: &str| {
-            let mut lines = text.lines();
-            let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-            value.split_ascii_whitespace().next()?.parse().ok()
-        };
-        match (number("Tgid"), number("PPid"), number("Uid")) {
-            (Some(process), Some(parent), Some(user)) => Ok(Self { process, parent, user }),
-            _ => Err(io::Error::from_raw_os_error(libc::ESRCH)),
-        }
-    }
-}
-
-/// A descriptor of `thread`, whether it is the first of its process or not; before Linux 6.9 of a first one only.
-///
-/// # Errors
-/// If it has ended.
-pub fn handle(thread: u32) -> Result<OwnedFd, Errno> {
-    /// `PIDFD_THREAD`.
-    const THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::O_EXCL.cast_unsigned());
-    let pid = Pid::from_raw(thread.cast_signed()).ok_or(Errno::SRCH)?;
-    match pidfd_open(pid, THREAD) {
-        Err(Errno::INVAL) => pidfd_open(pid, PidfdFlags::empty()),
-        found => found,
-    }
-}
-
-/// `struct pidfd_info` (`linux/pidfd.h`), as of Linux 6.13.
-#[repr(C)]
-#[derive(Default)]
-struct Info {
-    mask: u64,
-    group: u64,
-    thread: u32,
-    process: u32,
-    parent: u32,
-    user: u32,
-    others: [u32; 7],
-    exit_code: i32,
-}
-
-/// `PIDFD_INFO_PID` and `PIDFD_INFO_CREDS`.
-const WANTED: u64 = 3;
-
-/// `PIDFD_GET_INFO`: `_IOWR(0xff, 11, struct pidfd_info)`.
-const GET_INFO: libc::Ioctl = 0xc040_ff0b_u32 as libc::Ioctl;
-
-impl Info {
-    fn of(thread: u32) -> io::Result<Self> {
-        let handle = handle(thread)?;
-        let mut found = Self { mask: WANTED, ..Self::default() };
-        // SAFETY: the kernel writes at most the size that stands in the request, which is that of `found`.
-        let result = unsafe { libc::ioctl(handle.as_raw_fd(), GET_INFO, &raw mut found) };
-        if result != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        if found.mask & WANTED != WANTED {
-            return Err(Errno::NOSYS.into());
-        }
-        Ok(found)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn both_ways_tell_the_same() {
-        assert_eq!(size_of::<Info>(), 64);
-        let own = std::process::id();
-        let (tell, told) = std::sync::mpsc::channel();
-        let waiting = std::thread::spawn(move || {
-            tell.send(rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned()).unwrap();
-            std::thread::park();
-        });
-        for thread in [own, told.recv().unwrap()] {
-            let found = Who::of(thread).unwrap();
-            assert_eq!(found, Who::by_status(thread).unwrap());
-            assert_eq!((found.process, found.parent), (own, std::os::unix::process::parent_id()));
-            assert_eq!(found.user, rustix::process::getuid().as_raw());
-        }
-        waiting.thread().unpark();
-        waiting.join().unwrap();
+    fn who_has_ended_has_no_thread() {
         assert!(Directory::of(u32::MAX >> 1).threads().is_err());
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let tasks = Directory::of(child.id()).open("task").unwrap();
@@ -251,8 +144,7 @@ mod tests {
     fn one_thread_is_counted_as_one() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let directory = Directory::of(child.id());
-        let found = Who::of(child.id()).unwrap();
-        assert_eq!((directory.threads().unwrap(), found.parent), (1, std::process::id()));
+        assert_eq!(directory.threads().unwrap(), 1);
         assert!(!directory.is_elsewhere());
         child.kill().unwrap();
         child.wait().unwrap();
