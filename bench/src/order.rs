@@ -16,7 +16,7 @@ const JUDGED: usize = 10_000;
 /// More than any call takes: what has not come to its end by then is somewhere else.
 const MOST: usize = 2_000_000;
 
-/// A child of vfork(2) is looked at otherwise than a process that becomes another program: some of each.
+/// A child of vfork(2) is looked at otherwise than a process that becomes another program: of several, some are of each.
 const STARTS: usize = 4;
 
 /// Where system calls come from is so many bytes before where they return to.
@@ -186,7 +186,7 @@ fn supervised(program: &Path, work: &Path) -> Result<Called, String> {
 
 /// `bench starts`: starts programs, each by vfork(2), that become another one, until nobody lets it.
 pub fn start_many() -> ExitCode {
-    while Command::new("/usr/bin/env").arg("true").status().is_ok() {
+    while Command::new("/usr/bin/env").arg("true").status().is_ok_and(|status| status.success()) {
         thread::sleep(Duration::from_millis(100));
     }
     ExitCode::SUCCESS
@@ -232,6 +232,9 @@ fn steps(called: &Called) -> Result<Vec<u64>, String> {
         }
     }
     trace(libc::PTRACE_DETACH, thread, ptr::null_mut()).map_err(failed)?;
+    if run.len() == MOST {
+        return Err(format!("thread {thread} has come to no end in {MOST} steps"));
+    }
     Ok(run.split_off(since))
 }
 

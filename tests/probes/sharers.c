@@ -8,6 +8,7 @@
      copier     the parent, who waits in vfork(2) for one with a memory of its own
      ended-parent, ended-caller, ended-child
                 a thread of the parent, of the caller, of another child of the parent, whose first thread has ended
+     crowd      another child of the parent, among many that end just then
      sibling    one who is no relative, from before the caller
      chosen     one who has got a number from before
      kernel     the kernel, at the end of the parent, who is killed while it waits in vfork(2)
@@ -172,6 +173,26 @@ static void try_ended_child(char **argv, int at)
     _exit(0);
 }
 
+static void try_crowd(char **argv, int at)
+{
+    /* So that nobody has to wait for them, and their numbers are free at once. */
+    signal(SIGCHLD, SIG_IGN);
+    go = common();
+    for (int one = 0; one < 40; one++)
+        if (fork() == 0) {
+            while (!*go)
+                usleep(100);
+            _exit(0);
+        }
+    pid_t other = clone(changer, TOP(stacks[0]), CLONE_VM | SIGCHLD, NULL);
+    until_begun();
+    usleep(at % 50);
+    *go = 1;
+    clone(starter, TOP(stacks[1]), CLONE_VM | CLONE_VFORK | SIGCHLD, argv[0]);
+    kill(other, 9);
+    _exit(0);
+}
+
 static void try_sibling(char **argv, int at)
 {
     (void)at;
@@ -250,7 +271,7 @@ int main(int argc, char **argv)
     } modes[] = {
         {"thread", try_thread}, {"child", try_child}, {"parent", try_parent}, {"copier", try_copier},
         {"ended-parent", try_ended_parent}, {"ended-caller", try_ended_caller}, {"ended-child", try_ended_child},
-        {"sibling", try_sibling}, {"kernel", try_kernel},
+        {"crowd", try_crowd}, {"sibling", try_sibling}, {"kernel", try_kernel},
     };
     if (argc < 6)
         return 64;

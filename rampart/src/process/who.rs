@@ -1,4 +1,4 @@
-//! Who a thread is, by the kernel's word: a descriptor of it says what takes five system calls to read in `/proc`.
+//! Who a thread is, by the kernel's word: a descriptor of it says what `/proc` has in a text.
 #![allow(unsafe_code, reason = "rustix has no ioctl of a pidfd yet")]
 
 use super::small;
@@ -12,17 +12,23 @@ use std::os::fd::{AsRawFd, OwnedFd};
 pub enum User {
     /// This one.
     Known(u32),
-    /// That of the thread with this number, which waits in a system call meanwhile, so that it stays who it is.
+    /// That of the thread with this number, which waits in a system call or is held meanwhile: so it stays who it is, unless
+    /// it is killed. Where long may pass, it is to be looked up before ([`Self::looked_up`]).
     OfThread(u32),
 }
 
 impl User {
-    /// Its number; `None` if the thread has ended.
+    /// Its number; `None` if it cannot be had: the thread has ended, or there is no descriptor left.
     pub fn number(self) -> Option<u32> {
         match self {
             Self::Known(user) => Some(user),
             Self::OfThread(thread) => Who::of(thread).ok()?.user.known(),
         }
+    }
+
+    /// The same, for later.
+    pub fn looked_up(self) -> Self {
+        self.number().map_or(self, Self::Known)
     }
 
     const fn known(self) -> Option<u32> {

@@ -236,7 +236,7 @@ fn whose(tracee: &Tracee) -> record::Whose<'_> {
     record::Whose {
         pid: tracee.who.process,
         ppid: tracee.who.parent,
-        // As audit(8) writes it, if it has ended meanwhile.
+        // As audit(8) writes what is not known.
         uid: tracee.who.user.number().unwrap_or(u32::MAX),
         tree: tracee.asked.environment.value("RAMPART_TREE").map(OsStr::as_bytes),
     }

@@ -7,6 +7,7 @@
 //! and maybe its private evaluator. That the two are different processes is a demand of ptrace(2):
 //! wait(2) cannot tell the stops of one's own children from those of whom one traces.
 
+mod children;
 mod directory;
 pub mod filter;
 pub mod floor;

@@ -2,6 +2,7 @@
 //! is. A child of vfork(2) runs in the memory of its parent, which waits for it; that it does is not taken from what
 //! is seen at one moment, since it could as well be waiting for another child, and be about to go on.
 
+use super::children::Children;
 use super::directory::{Directory, threads, whole};
 use super::kernel::{Share, Sharing, has_memory, shared};
 use super::numbers::{Made, Numbers, is_free};
@@ -36,7 +37,7 @@ struct Parent {
     tasks: OwnedFd,
     sleep: OwnedFd,
     call: OwnedFd,
-    children: OwnedFd,
+    children: Children,
     /// Its own parent, until it is known to share no memory with that: then it never will.
     above: Option<u32>,
 }
@@ -61,9 +62,18 @@ impl Parent {
             tasks: directory.open("task")?,
             sleep: directory.open("wchan")?,
             call: directory.open("syscall")?,
-            children: directory.open(&children_of(process))?,
+            children: Children::of(&directory, process)?,
             above: Some(Who::of(process)?.parent),
         })
+    }
+
+    /// # Errors
+    /// If it has ended.
+    fn is_there(&self) -> io::Result<()> {
+        match threads(&self.tasks)? {
+            0 => Err(rustix::io::Errno::SRCH.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Whether it does nothing but wait for `child`, and nobody else runs in its memory, told without numbers.
@@ -113,7 +123,7 @@ impl Parent {
             1 => {}
             _ => return Ok(false),
         }
-        let Some(children) = self.made()? else {
+        let Some(children) = self.children.all(Some(child))? else {
             return Ok(false);
         };
         // It may wait for one that has its own memory, too.
@@ -122,14 +132,6 @@ impl Parent {
         };
         let is_apart = |other: &u32| is_apart(Share::Memory, self.process, *other);
         Ok(*last == child && others.iter().all(is_apart))
-    }
-
-    /// The children that its first thread has, in the order in which they were made.
-    ///
-    /// # Errors
-    /// If it has ended.
-    fn made(&self) -> io::Result<Option<Vec<u32>>> {
-        Ok(numbers_in(&whole(&self.children)?))
     }
 
     /// Whether it sleeps inside of vfork(2), or of a call that does the same.
@@ -159,22 +161,21 @@ const WAITING: [&[u8]; 2] = [b"kernel_clone", b"wait_for_vfork_done"];
 
 impl Parents {
     /// How many are kept.
-    const MOST: usize = 64;
+    const MOST: usize = 16;
 
     /// Those of another thread.
     pub fn another(&self) -> Self {
         Self { numbers: Arc::clone(&self.numbers), ..Self::default() }
     }
 
-    /// Who `thread` is, which waits in a call. Mostly a parent of a moment ago has started one more program: that this is a
-    /// child of it says as much as a descriptor of the process, which costs more to have and to give back than four reads.
+    /// Who `thread` is, which waits in a call. Mostly a parent of a moment ago has started one more program: that this is one
+    /// of its few children says as much as a descriptor of the process, which costs more to have and to give back.
     ///
     /// # Errors
     /// If it has ended.
     pub fn who(&mut self, thread: u32) -> io::Result<Who> {
         let of_recent = self.recent.into_iter().find(|parent| {
-            let made = self.known.get(parent).and_then(|files| files.made().ok()?);
-            made.is_some_and(|children| children.contains(&thread))
+            self.known.get(parent).is_some_and(|files| files.children.are_few_with(thread))
         });
         if let Some(parent) = of_recent {
             // Only the first thread of a process is anybody's child.
@@ -183,7 +184,7 @@ impl Parents {
         let who = Who::of(thread)?;
         if self.recent.contains(&who.parent) {
             // It is worth its files, even if it does not wait in vfork(2).
-            self.ask(who.parent, Parent::made);
+            self.ask(who.parent, Parent::is_there);
         } else {
             self.recent.rotate_right(1);
             if let Some(first) = self.recent.first_mut() {
@@ -208,9 +209,9 @@ impl Parents {
             Made::NobodyUpTo(_) => true,
             Made::Somebody => false,
             Made::Unknown => {
-                let children = directory.read(&children_of(thread)).ok();
+                let children = Children::of(directory, thread).and_then(|list| list.all(None));
                 directory.threads().is_ok_and(|count| count == 1)
-                    && children.and_then(|list| numbers_in(&list)).is_some_and(|children| {
+                    && children.ok().flatten().is_some_and(|children| {
                         children.iter().all(|child| {
                             is_apart_from(Share::Memory, child)
                                 && is_apart_from(Share::Place, child)
@@ -308,16 +309,6 @@ fn locked(numbers: &Mutex<Numbers>) -> MutexGuard<'_, Numbers> {
     numbers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn children_of(process: u32) -> String {
-    format!("task/{process}/children")
-}
-
-/// The numbers in a list like `children` of proc(5).
-fn numbers_in(list: &[u8]) -> Option<Vec<u32>> {
-    let words = std::str::from_utf8(list).ok()?.split_ascii_whitespace();
-    words.map(|word| word.parse().ok()).collect()
-}
-
 /// Whether `process` shares nothing of this kind with `thread`.
 fn is_apart(what: Share, thread: u32, process: u32) -> bool {
     shared(what, thread, process) == Sharing::Separate && is_whole(process)
@@ -337,10 +328,9 @@ mod tests {
     fn a_child_of_who_started_the_one_before_is_known_by_that() {
         let mut command = std::process::Command::new("sh");
         let mut shell = command.args(["-c", "sleep 60 & sleep 60 & wait"]).spawn().unwrap();
-        let directory = Directory::of(shell.id());
+        let list = Children::of(&Directory::of(shell.id()), shell.id()).unwrap();
         let children = loop {
-            let list = directory.read(&children_of(shell.id())).unwrap();
-            match numbers_in(&list) {
+            match list.all(None).unwrap() {
                 Some(children) if children.len() == 2 => break children,
                 _ => thread::yield_now(),
             }

@@ -167,6 +167,12 @@ impl Tracee {
 }
 
 impl Tracee {
+    /// With all that is looked up when it is asked for: long may pass, and it may be killed.
+    pub fn for_later(mut self) -> Self {
+        self.who.user = self.who.user.looked_up();
+        self
+    }
+
     /// Whether it only rings for us ([`evaluator::bell`]).
     pub fn rings(&self) -> bool {
         self.asked.file.ends_with(evaluator::bell::PATH.to_bytes())

@@ -136,7 +136,7 @@ impl Worker {
                 self.reply(notice, Reply::Error(libc::EPERM));
                 Step::Done
             }
-            Weighed::Asked(connection, alone) => Step::Ask(connection, tracee, alone),
+            Weighed::Asked(connection, alone) => Step::Ask(connection, tracee.for_later(), alone),
         }
     }
 
@@ -152,7 +152,7 @@ impl Worker {
     /// Lets the kernel go on with a call, unless the process has to be held behind it.
     fn let_run(&self, notice: &Notice, tracee: Tracee, moment: Moment) -> Step {
         if moment == Moment::First {
-            return Step::Hold(tracee);
+            return Step::Hold(tracee.for_later());
         }
         self.reply(notice, Reply::Continue);
         Step::Done

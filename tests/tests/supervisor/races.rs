@@ -39,7 +39,9 @@ fn words_that_a_child_with_the_same_memory_changes() {
 
 #[test]
 fn words_that_another_child_of_the_parent_changes() {
-    shared("ended-child", TOUCH);
+    for mode in ["ended-child", "crowd"] {
+        shared(mode, TOUCH);
+    }
 }
 
 #[test]
