@@ -65,13 +65,13 @@ fn numbers_in(list: &[u8]) -> Option<Vec<u32>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use std::process::{Child, Command};
     use std::thread;
 
     /// A shell with so many children, and those.
-    fn shell_with(count: usize) -> (Child, Children, Vec<u32>) {
+    pub fn shell_with(count: usize) -> (Child, Children, Vec<u32>) {
         let line = "sleep 60 & ".repeat(count) + "wait";
         let shell = Command::new("sh").args(["-c", &line]).spawn().unwrap();
         let children = Children::of(&Directory::of(shell.id()), shell.id()).unwrap();
@@ -83,7 +83,8 @@ mod tests {
         (shell, children, all)
     }
 
-    fn end(mut shell: Child, children: &[u32]) {
+    /// Ends them.
+    pub fn end(mut shell: Child, children: &[u32]) {
         for child in children {
             let pid = rustix::process::Pid::from_raw(child.cast_signed()).unwrap();
             rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();

@@ -322,19 +322,12 @@ fn is_whole(process: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::children::tests::{end, shell_with};
     use super::*;
 
     #[test]
     fn a_child_of_who_started_the_one_before_is_known_by_that() {
-        let mut command = std::process::Command::new("sh");
-        let mut shell = command.args(["-c", "sleep 60 & sleep 60 & wait"]).spawn().unwrap();
-        let list = Children::of(&Directory::of(shell.id()), shell.id()).unwrap();
-        let children = loop {
-            match list.all(None).unwrap() {
-                Some(children) if children.len() == 2 => break children,
-                _ => thread::yield_now(),
-            }
-        };
+        let (shell, _, children) = shell_with(2);
         let mut parents = Parents::default();
         for (round, child) in [(0, children[0]), (1, children[1]), (2, children[0])] {
             let who = parents.who(child).unwrap();
@@ -344,11 +337,7 @@ mod tests {
         }
         // Nobody's child, as far as these are concerned.
         assert_eq!(parents.who(shell.id()).unwrap().parent, std::process::id());
-        for child in children {
-            let pid = rustix::process::Pid::from_raw(child.cast_signed()).unwrap();
-            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-        }
-        shell.wait().unwrap();
+        end(shell, &children);
     }
 
     #[test]
