@@ -67,6 +67,8 @@ impl Parent {
         })
     }
 
+    /// Looks whether it is still there.
+    ///
     /// # Errors
     /// If it has ended.
     fn is_there(&self) -> io::Result<()> {
