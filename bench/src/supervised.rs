@@ -34,6 +34,10 @@ pub fn measure(setup: &Setup, report: &mut Report) -> Result<(), String> {
     report.ratio(&format!("{what}, against the library alone"), kernel, library, "µs", None);
     report.absolute(&format!("{what}: added"), kernel - library, "µs", Some(40.0));
     report.absolute("  of that, a supervisor that does nothing adds", floor - bare, "µs", None);
+    // A rule could be about where that leads: its directory is looked up.
+    let figures = interleaved(variants(setup)?, &["/bin/true", "some/file"], 600)?;
+    let added = time(&figures, "kernel") - time(&figures, "library");
+    report.absolute("posix_spawn /bin/true some/file: added", added, "µs", Some(40.0));
     let storm = |program: &str| format!("{starter} 300 {program} & {starter} 300 {program}; wait");
     let installed = installed(Path::new(&starter));
     let installed =

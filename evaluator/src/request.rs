@@ -1,6 +1,8 @@
 //! What is asked: one call, as the entrance observed it. Everything is borrowed and in bytes,
 //! because argv, environment and paths need not be UTF-8.
 
+use crate::world::World;
+
 /// One call to be judged. Built by an entrance (the interposer, `rampart check`, a hook …).
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
@@ -124,6 +126,19 @@ pub enum Cwd<'a> {
     Known(&'a [u8]),
     /// Not known at the moment of the verdict.
     Unknown,
+    /// The world knows it ([`World::directory`]), and is asked where it matters: finding it out costs something.
+    OnDemand,
+}
+
+impl<'a> Cwd<'a> {
+    /// The same, asked for if need be: never [`Cwd::OnDemand`].
+    #[must_use]
+    pub fn known_to(self, world: &'a dyn World) -> Self {
+        match self {
+            Self::OnDemand => world.directory().map_or(Self::Unknown, Self::Known),
+            found => found,
+        }
+    }
 }
 
 /// What the entrance found out about the file that would be executed.

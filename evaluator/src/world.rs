@@ -43,6 +43,12 @@ pub trait World {
     /// small or it cannot be known.
     fn resolve<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]>;
 
+    /// The caller's working directory (absolute), for requests that leave it to be asked for
+    /// ([`Cwd::OnDemand`](crate::Cwd::OnDemand)). The same at every time.
+    fn directory(&self) -> Option<&[u8]> {
+        None
+    }
+
     /// Whether the caller's working directory was named by the kernel (getcwd(2)), so that no part of it is a link.
     fn has_real_directory(&self) -> bool {
         false

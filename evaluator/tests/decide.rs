@@ -9,39 +9,18 @@
 
 #[path = "decide/links.rs"]
 mod links;
+#[path = "decide/world.rs"]
+mod world;
 
 use evaluator::command::{Command, Redirect, Var, Word};
 use evaluator::request::{NoEnv, NoParams};
 use evaluator::scratch::scratch_len;
 use evaluator::{
-    Action, Answer, Argv, Call, Caller, Cwd, Env, Image, Request, RuleMatch, Scratch, Target,
-    TargetKinds, World, decide,
+    Action, Argv, Call, Caller, Cwd, Env, Image, Request, RuleMatch, Scratch, Target, TargetKinds,
+    Verdict, decide,
 };
 use policy_schema::{Layer, Options, Source, compile};
-
-/// A world with one symbolic link, `/work/link` → `/etc`, below which there is everything but files named `new`, and
-/// the time 1000.
-struct Links;
-
-impl World for Links {
-    fn resolve<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
-        let Some(rest) = path.strip_prefix(b"/work/link") else {
-            return Answer::Absent;
-        };
-        if rest.ends_with(b"/new") {
-            return Answer::Absent;
-        }
-        let real = [b"/etc", rest].concat();
-        out[..real.len()].copy_from_slice(&real);
-        Answer::Value(&out[..real.len()])
-    }
-    fn read<'b>(&self, _path: &[u8], _out: &'b mut [u8]) -> Answer<&'b [u8]> {
-        Answer::Absent
-    }
-    fn now(&self) -> Answer<u64> {
-        Answer::Value(1000)
-    }
-}
+use world::Links;
 
 fn image(yaml: &str, layer: Layer) -> Vec<u8> {
     let source = Source { name: "test.yaml", text: yaml.as_bytes() };
@@ -78,7 +57,22 @@ fn judge(images: &[Vec<u8>], request: &Request<'_>) -> (Action, String) {
         vars: &mut vec![Var::default(); len.vars],
         matches: &mut vec![RuleMatch::default(); len.matches],
     };
-    let verdict = decide(&images, request, &Links, &mut scratch);
+    let mut decided = |request: &Request<'_>, world: &Links<'_>| {
+        let verdict = decide(&images, request, world, &mut scratch);
+        told(&verdict)
+    };
+    let known = decided(request, &Links(None));
+    let Cwd::Known(cwd) = request.cwd else {
+        return known;
+    };
+    // Whether it is known or asked for makes no difference.
+    let asked = decided(&Request { cwd: Cwd::OnDemand, ..*request }, &Links(Some(cwd)));
+    assert_eq!(known, asked);
+    known
+}
+
+/// The action and the deciding `policy/rule`.
+fn told(verdict: &Verdict<'_>) -> (Action, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let rule = match text(verdict.policy) {
         policy if policy.is_empty() => verdict.reason.name().to_owned(),
@@ -368,7 +362,7 @@ fn too_little_memory_denies() {
         matches: &mut [],
     };
     let request = request(Call::Exec { file: b"id", argv: &argv as &dyn Argv }, &NoEnv);
-    let verdict = decide(&images, &request, &Links, &mut scratch);
+    let verdict = decide(&images, &request, &Links(None), &mut scratch);
     assert_eq!((verdict.action, verdict.reason.name()), (Action::Deny, "no-memory"));
 }
 

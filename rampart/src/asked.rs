@@ -1,6 +1,8 @@
 //! A call that somebody wants judged, with everything that it takes: as the helper found it, as it
 //! came over the socket, or as the kernel shows a process that has just started.
 
+mod working_directory;
+
 use crate::cases::Parameters;
 use crate::channel::Fields;
 use crate::launch::environment::Environment;
@@ -8,13 +10,15 @@ use crate::launch::program::Facts;
 use crate::process::Process;
 use crate::verdict::ask::Named;
 use evaluator::wire::{Body, Tag};
-use evaluator::{Call, Caller, Cwd, Request, Target};
+use evaluator::{Call, Caller, Request, Target};
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+pub use working_directory::WorkingDirectory;
 
 /// The call.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +36,7 @@ pub struct Asked {
     /// The file of that program, as the kernel knows it.
     pub program: Option<Vec<u8>>,
     /// Where, if known.
-    pub cwd: Option<Vec<u8>>,
+    pub cwd: WorkingDirectory,
     /// The environment of the program.
     pub environment: Environment,
     /// The file that a tool would touch, if it starts no program.
@@ -60,7 +64,7 @@ impl Asked {
             shell: owned(Tag::Shell),
             hook: owned(Tag::Hook),
             program: None,
-            cwd: owned(Tag::Directory).filter(|path| path.starts_with(b"/")),
+            cwd: owned(Tag::Directory).filter(|path| path.starts_with(b"/")).into(),
             environment: Environment::of_entries(environment),
             path: owned(Tag::Path),
             url: owned(Tag::Url),
@@ -78,7 +82,7 @@ impl Asked {
             file: process.link("exe")?,
             argv: line.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect(),
             shell: None,
-            cwd: process.link("cwd").filter(|path| path.starts_with(b"/")),
+            cwd: process.link("cwd").filter(|path| path.starts_with(b"/")).into(),
             environment: Environment::of_entries(environment),
             ..Self::default()
         };
@@ -107,7 +111,7 @@ impl Asked {
         for argument in &self.argv {
             fields.add(Tag::Argument, argument);
         }
-        if let Some(cwd) = &self.cwd {
+        if let Some(cwd) = self.cwd.get() {
             fields.add(Tag::Directory, cwd);
         }
         for entry in self.environment.entries() {
@@ -121,9 +125,12 @@ impl Asked {
         if let Some(program) = &self.program {
             return PathBuf::from(OsStr::from_bytes(program));
         }
-        let cwd =
-            self.cwd.as_deref().map_or(Path::new("/"), |cwd| Path::new(OsStr::from_bytes(cwd)));
-        cwd.join(OsStr::from_bytes(&self.file))
+        let file = Path::new(OsStr::from_bytes(&self.file));
+        if file.is_absolute() {
+            return file.to_owned();
+        }
+        let cwd = self.cwd.get().map_or(Path::new("/"), |cwd| Path::new(OsStr::from_bytes(cwd)));
+        cwd.join(file)
     }
 
     /// What the file is.
@@ -131,7 +138,8 @@ impl Asked {
         Facts::of(&self.path())
     }
 
-    /// Gives the request to `judge`, whose answer is returned.
+    /// Gives the request to `judge`, whose answer is returned. A directory that is still to be looked up is left to the
+    /// world, which has to know it.
     pub fn with_request<R>(&self, facts: &Facts, judge: impl FnOnce(&Request<'_>) -> R) -> R {
         let argv: Vec<&[u8]> = self.argv.iter().map(Vec::as_slice).collect();
         let argv = argv.as_slice();
@@ -148,7 +156,7 @@ impl Asked {
                 None if self.is_no_program() => Call::Nothing,
                 None => Call::Exec { file: &self.file, argv: &argv },
             },
-            cwd: self.cwd.as_deref().map_or(Cwd::Unknown, Cwd::Known),
+            cwd: self.cwd.on_demand(),
             env: &self.environment,
             target: if self.shell.is_some() { Target::default() } else { facts.target() },
             caller: Caller {
@@ -193,7 +201,7 @@ impl Asked {
         for argument in &self.argv {
             add(argument);
         }
-        add(self.cwd.as_deref().unwrap_or_default());
+        add(self.cwd.get().unwrap_or_default());
         for part in [&self.path, &self.url].into_iter().flatten() {
             add(part);
         }
@@ -282,7 +290,7 @@ mod tests {
             tool: b"exec".to_vec(),
             file: b"/bin/sh".to_vec(),
             argv: argv.iter().map(|word| word.as_bytes().to_vec()).collect(),
-            cwd: Some(b"/tmp".to_vec()),
+            cwd: Some(b"/tmp".to_vec()).into(),
             ..Asked::default()
         }
     }
@@ -300,7 +308,7 @@ mod tests {
     fn an_approval_is_bound_to_everything_that_matters() {
         let base = asked(&["sh", "a", "b"]);
         let key = |asked: &Asked| asked.key(1, b"p");
-        let elsewhere = Asked { cwd: Some(b"/".to_vec()), ..base.clone() };
+        let elsewhere = Asked { cwd: Some(b"/".to_vec()).into(), ..base.clone() };
         let other_file = Asked { file: b"/bin/cat".to_vec(), ..base.clone() };
         let shell = Asked { shell: Some(b"x".to_vec()), ..base.clone() };
         assert_eq!(key(&base), key(&base.clone()));
@@ -320,7 +328,7 @@ mod tests {
         let argv: Vec<_> = std::env::args_os().map(|word| word.into_encoded_bytes()).collect();
         assert_eq!(seen.argv, argv);
         assert_eq!(
-            seen.cwd.unwrap(),
+            seen.cwd.get().unwrap(),
             std::env::current_dir().unwrap().into_os_string().into_encoded_bytes()
         );
     }

@@ -371,9 +371,9 @@ impl Shell<'_, '_> {
         if self.state.moved {
             return Ok((self.state.dir.len > 0).then_some(self.state.dir));
         }
-        match self.cwd {
+        match self.cwd.known_to(self.world) {
             Cwd::Known(path) => Ok(Some(self.keep_bytes(path)?)),
-            Cwd::Unknown => Ok(None),
+            Cwd::Unknown | Cwd::OnDemand => Ok(None),
         }
     }
 

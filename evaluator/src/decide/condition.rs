@@ -3,7 +3,6 @@
 
 use core::cell::Cell;
 
-use crate::Cwd;
 use crate::action::Action;
 use crate::command::{Command, Tree};
 use crate::image::Image;
@@ -106,10 +105,6 @@ impl<'j, 't> Judge<'j, 't> {
         let (line, paths) = paths.split_at_mut_checked(half).unwrap_or((&mut [], &mut []));
         let home = request.env.get(b"HOME");
         let home = home.filter(|home| home.first() == Some(&b'/'));
-        let cwd = match request.cwd {
-            Cwd::Known(path) if world.has_real_directory() => path,
-            Cwd::Known(_) | Cwd::Unknown => b"",
-        };
         let forms = Forms::new(text);
         Self {
             images,
@@ -118,7 +113,7 @@ impl<'j, 't> Judge<'j, 't> {
             tree,
             forms,
             line,
-            spellings: Spellings::new(paths, cwd),
+            spellings: Spellings::new(paths, request.cwd),
             home,
             grants: false,
             rule: None,

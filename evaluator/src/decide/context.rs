@@ -217,10 +217,10 @@ impl<'j> Judge<'j, '_> {
         if let (Some(rest), Some(home)) = (path.strip_prefix(b"~/"), self.home) {
             return out.set_path(home, rest).is_some();
         }
-        let base = match self.cwd(command) {
+        let base = match self.cwd(command).known_to(self.world) {
             Cwd::Known(base) => base,
-            Cwd::Unknown if path.first() == Some(&b'/') => b"/",
-            Cwd::Unknown => return false,
+            _ if path.first() == Some(&b'/') => b"/",
+            Cwd::Unknown | Cwd::OnDemand => return false,
         };
         out.set_path(base, path).is_some()
     }

@@ -141,7 +141,7 @@ impl<'j> Judge<'j, '_> {
         Ok(any)
     }
 
-    /// The directory that a command's relative paths start at.
+    /// The directory that a command's relative paths start at; maybe still to be asked for.
     pub fn cwd(&self, command: &Command) -> Cwd<'j> {
         if command.cwd.len != 0 {
             Cwd::Known(self.tree.bytes(command.cwd))
@@ -160,7 +160,8 @@ impl<'j> Judge<'j, '_> {
     /// Whether a command's directory is only known once its process has started, and that judges
     /// itself.
     pub fn waits_for_directory(&self, command: &Command) -> bool {
-        self.cwd(command) == Cwd::Unknown && self.request.cwd == Cwd::Unknown && !self.cannot_load()
+        let is_unknown = |cwd: Cwd<'j>| cwd.known_to(self.world) == Cwd::Unknown;
+        is_unknown(self.cwd(command)) && is_unknown(self.request.cwd) && !self.cannot_load()
     }
 
     /// Whether one spelling of a path matches.
@@ -208,6 +209,7 @@ impl<'j> Judge<'j, '_> {
         self.spend_on(tests, path.len().min(PATH_MAX))?;
         let home = self.home;
         let grants = self.grants;
+        let cwd = cwd.known_to(self.world);
         let below = below(cwd);
         let test = |value: &[u8]| {
             let place = Place { home, cwd: below, grants, glob };
@@ -222,9 +224,9 @@ impl<'j> Judge<'j, '_> {
         }
         let base = match cwd {
             Cwd::Known(base) => base,
-            Cwd::Unknown if path.first() == Some(&b'/') => b"/",
+            _ if path.first() == Some(&b'/') => b"/",
             // A target that loads the library is judged again where the directory is known.
-            Cwd::Unknown => {
+            Cwd::Unknown | Cwd::OnDemand => {
                 return Ok(if self.cannot_load() { Tri::Unknown } else { Tri::No });
             }
         };

@@ -298,10 +298,10 @@ impl<'j> Judge<'j, '_> {
         if path.len() >= PATH_MAX {
             return Ok(());
         }
-        let base = match cwd {
+        let base = match cwd.known_to(self.world) {
             Cwd::Known(base) => base,
-            Cwd::Unknown if path.first() == Some(&b'/') => b"/",
-            Cwd::Unknown => {
+            _ if path.first() == Some(&b'/') => b"/",
+            Cwd::Unknown | Cwd::OnDemand => {
                 if self.cannot_load() {
                     pieces.note_all();
                 }

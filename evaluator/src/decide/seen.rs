@@ -10,7 +10,7 @@ use super::condition::Judge;
 use super::found::Fault;
 use super::pieces::Pieces;
 use super::sketch::{Base, Candidates, PathNotes, Sketch};
-use super::views::{View, below, view_of};
+use super::views::{View, view_of};
 
 /// Commands of fewer words are looked at directly.
 const FEW: u32 = 6;
@@ -153,9 +153,15 @@ impl<'j> Judge<'j, '_> {
         let mut base = core::mem::take(&mut self.seen.base);
         sketch.begin(command.words.count);
         let is_small = is_small(self.tree, command);
-        let (home, cwd) = (self.home, below(self.cwd(command)));
-        let mut paths =
-            PathNotes { sketch: &mut sketch, base: &mut base, pieces, is_small, home, cwd };
+        let mut paths = PathNotes {
+            sketch: &mut sketch,
+            base: &mut base,
+            pieces,
+            is_small,
+            home: self.home,
+            cwd: self.cwd(command),
+            world: self.world,
+        };
         let noted = self.note_paths(&mut paths, command);
         self.seen.paths_of = Some(core::ptr::from_ref(command).addr());
         (self.seen.paths, self.seen.base) = (sketch, base);

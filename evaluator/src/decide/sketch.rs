@@ -6,11 +6,13 @@ use crate::glob;
 use crate::image::Image;
 use crate::image::format::{NodeRecord, pattern};
 use crate::image::gram::{Hashes, place, short};
+use crate::request::Cwd;
+use crate::world::World;
 
 use super::found::Fault;
 use super::patterns::records;
 use super::pieces::{Notes, Pieces, behind};
-use super::views::{View, anybody};
+use super::views::{View, anybody, below};
 
 /// Numbers of 64 bits that a sketch has at least, if there is memory for them.
 const NUMBERS: usize = 32;
@@ -289,14 +291,16 @@ pub struct PathNotes<'n, 'm, 'i, 'j> {
     pub is_small: bool,
     /// The caller's home directory.
     pub home: Option<&'n [u8]>,
-    /// The command's directory, without the slash behind it.
-    pub cwd: Option<&'n [u8]>,
+    /// The command's directory.
+    pub cwd: Cwd<'n>,
+    /// Who knows that, if nobody has asked yet.
+    pub world: &'n dyn World,
 }
 
 impl PathNotes<'_, '_, '_, '_> {
     /// What the views see of `path`.
     fn views<'p>(&self, path: &'p [u8]) -> [(View, Option<&'p [u8]>); 4] {
-        let below = self.cwd.and_then(|cwd| path.strip_prefix(cwd));
+        let below = below(self.cwd.known_to(self.world)).and_then(|cwd| path.strip_prefix(cwd));
         // What is not below it is compared whole.
         let below = below.and_then(|rest| rest.strip_prefix(b"/")).unwrap_or(path);
         [

@@ -2,6 +2,7 @@
 //! operand, and resolving it costs whoever answers several system calls.
 
 use crate::path::clean;
+use crate::request::Cwd;
 use crate::world::{Answer, World};
 
 /// How many paths are remembered at a time; a command with more forgets and asks again.
@@ -49,13 +50,13 @@ pub struct Spellings<'j> {
     used: usize,
     known: [Known; KEPT],
     count: usize,
-    /// The caller's working directory, if it is known to be none of the names that lead elsewhere.
-    cwd: &'j [u8],
+    /// The caller's working directory.
+    cwd: Cwd<'j>,
 }
 
 impl<'j> Spellings<'j> {
-    /// No paths yet, of a caller in `cwd`; empty if that is not known, or may be a link.
-    pub fn new(memory: &'j mut [u8], cwd: &'j [u8]) -> Self {
+    /// No paths yet, of a caller in `cwd`.
+    pub fn new(memory: &'j mut [u8], cwd: Cwd<'j>) -> Self {
         Self { memory, used: 0, known: [Known::default(); KEPT], count: 0, cwd }
     }
 
@@ -110,7 +111,7 @@ impl<'j> Spellings<'j> {
             let start = room.as_ptr().addr();
             let found = match world.resolve(lexical, room) {
                 Answer::Value(real) => Answer::Value((real.as_ptr().addr(), real.len())),
-                Answer::Absent => new_file(lexical, self.cwd, (world, room)),
+                Answer::Absent => new_file(lexical, real_directory(self.cwd, world), (world, room)),
                 Answer::Unavailable => Answer::Unavailable,
             };
             known.real = match found {
@@ -137,6 +138,18 @@ impl<'j> Spellings<'j> {
             Real::AsSpelled => Answer::Absent,
             Real::NotAsked | Real::Unavailable => Answer::Unavailable,
         }
+    }
+}
+
+/// The caller's working directory `cwd`, if it is known to be none of the names that lead elsewhere; else nothing.
+fn real_directory<'w>(cwd: Cwd<'w>, world: &'w dyn World) -> &'w [u8] {
+    match cwd {
+        Cwd::Unknown => b"",
+        _ if !world.has_real_directory() => b"",
+        _ => match cwd.known_to(world) {
+            Cwd::Known(path) => path,
+            Cwd::Unknown | Cwd::OnDemand => b"",
+        },
     }
 }
 
@@ -190,6 +203,9 @@ mod tests {
     struct Link(Cell<u32>);
 
     impl World for Link {
+        fn has_real_directory(&self) -> bool {
+            true
+        }
         fn resolve<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
             self.0.set(self.0.get() + 1);
             let Some(rest) = path.strip_prefix(b"/l") else {
@@ -212,7 +228,7 @@ mod tests {
         let (world, base) = (Link(Cell::new(0)), b"/w");
         let paths: [&[u8]; 3] = [b"/l/a", b"b", b"../l"];
         let mut memory = [0; 256];
-        let mut spellings = Spellings::new(&mut memory, b"/w");
+        let mut spellings = Spellings::new(&mut memory, Cwd::Known(b"/w"));
         for _ in 0..3 {
             for (path, lexical, real) in [
                 (paths[0], &b"/l/a"[..], Answer::Value(&b"/etc/a"[..])),
@@ -245,6 +261,9 @@ mod tests {
             out.copy_from_slice(real);
             Answer::Value(out)
         }
+        fn has_real_directory(&self) -> bool {
+            true
+        }
         fn read<'b>(&self, _path: &[u8], _out: &'b mut [u8]) -> Answer<&'b [u8]> {
             Answer::Absent
         }
@@ -266,7 +285,7 @@ mod tests {
         ] {
             let world = Made(Cell::new(0));
             let mut memory = [0; 1024];
-            let mut spellings = Spellings::new(&mut memory, b"/w");
+            let mut spellings = Spellings::new(&mut memory, Cwd::Known(b"/w"));
             for _ in 0..2 {
                 let at = spellings.remember(b"/w", path).unwrap();
                 assert_eq!(spellings.real(at, &world), real, "{path:?}");
@@ -275,7 +294,7 @@ mod tests {
         }
         // Without room it is not known.
         let mut memory = [0; 20];
-        let mut spellings = Spellings::new(&mut memory, b"/w");
+        let mut spellings = Spellings::new(&mut memory, Cwd::Known(b"/w"));
         let at = spellings.remember(b"/w", b"l/a/b/new").unwrap();
         assert_eq!(spellings.real(at, &Made(Cell::new(0))), Answer::Unavailable);
     }
@@ -285,7 +304,7 @@ mod tests {
         let world = Link(Cell::new(0));
         let names: std::vec::Vec<_> = (0..100).map(|n| std::format!("/l/{n}")).collect();
         let mut memory = [0; 64];
-        let mut spellings = Spellings::new(&mut memory, b"/w");
+        let mut spellings = Spellings::new(&mut memory, Cwd::Known(b"/w"));
         for name in names.iter().chain(&names) {
             let at = spellings.remember(b"/", name.as_bytes()).unwrap();
             assert_eq!(spellings.lexical(at), name.as_bytes());
@@ -297,6 +316,6 @@ mod tests {
             }
         }
         assert!(world.0.get() > 100, "forgotten paths are asked again");
-        assert!(Spellings::new(&mut [0; 3], b"").remember(b"/", b"/abc").is_none());
+        assert!(Spellings::new(&mut [0; 3], Cwd::Unknown).remember(b"/", b"/abc").is_none());
     }
 }

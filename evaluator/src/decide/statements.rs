@@ -33,7 +33,8 @@ impl<'j> Judge<'j, '_> {
         let bytes = words.fold(0, |sum, word| (word.text.len as usize).saturating_add(sum));
         self.spend_on(64, bytes)?;
         let mut found = effects::Kinds::default();
-        let around = effects::Around::of(self.request);
+        let cwd = self.request.cwd.known_to(self.world);
+        let around = effects::Around { cwd, ..effects::Around::of(self.request) };
         effects::of_command(self.tree, &around, (index, command), &mut |effect| {
             found = found.with(effect.kind);
         });

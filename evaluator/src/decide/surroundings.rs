@@ -248,10 +248,11 @@ impl<'j> Judge<'j, '_> {
         at: Option<At<'j>>,
     ) -> Result<Tri, Fault> {
         let cwd = at.map_or(self.request.cwd, |(_, command)| self.cwd(command));
+        let cwd = cwd.known_to(self.world);
         match cwd {
             // Relative patterns are below the request's directory, not below this one.
             Cwd::Known(path) => self.path_matches(image, record, path, self.request.cwd),
-            Cwd::Unknown => self.path_matches(image, record, b".", cwd),
+            Cwd::Unknown | Cwd::OnDemand => self.path_matches(image, record, b".", cwd),
         }
     }
 
@@ -319,9 +320,12 @@ impl<'j> Judge<'j, '_> {
         };
         if named.contains(&b'/') {
             let base = match self.cwd(command) {
+                _ if named.first() == Some(&b'/') => Cwd::Known(b"/"),
+                cwd => cwd.known_to(self.world),
+            };
+            let base = match base {
                 Cwd::Known(base) => base,
-                Cwd::Unknown if named.first() == Some(&b'/') => b"/",
-                Cwd::Unknown => return Answer::Unavailable,
+                Cwd::Unknown | Cwd::OnDemand => return Answer::Unavailable,
             };
             let at = self.spellings.remember(base, named);
             return done(at.and_then(|at| out.set(self.spellings.lexical(at))));

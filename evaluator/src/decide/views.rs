@@ -18,7 +18,7 @@ pub enum View {
 pub fn below(cwd: Cwd<'_>) -> Option<&[u8]> {
     match cwd {
         Cwd::Known(cwd) => cwd.strip_suffix(b"/").or(Some(cwd)),
-        Cwd::Unknown => None,
+        Cwd::Unknown | Cwd::OnDemand => None,
     }
 }
 

@@ -161,7 +161,7 @@ impl<'j> Judge<'j, '_> {
         }
         let mut path = Text::<LONGEST>::new();
         if text.first() != Some(&b'/') {
-            let Cwd::Known(cwd) = self.cwd(command) else {
+            let Cwd::Known(cwd) = self.cwd(command).known_to(self.world) else {
                 return Some(Tri::Unknown);
             };
             // As the kernel walks it: `link/..` is not where the link lies.

@@ -256,7 +256,7 @@ pub fn absolute<'r>(
         (Some(b'/'), _, _) => b"/",
         (_, true, _) => tree.bytes(command.cwd),
         (_, false, Cwd::Known(cwd)) => cwd,
-        (_, false, Cwd::Unknown) => b"",
+        (_, false, Cwd::Unknown | Cwd::OnDemand) => b"",
     };
     clean(base, path, room)
 }

@@ -13,11 +13,15 @@ pub use wire::wire;
 use evaluator::request::{NoEnv, NoParams, TargetKinds};
 use evaluator::world::NoWorld;
 use evaluator::{
-    Call, Caller, Cwd, Image, Reason, Request, Target, Verdict, decide, escape, glob, redact,
+    Answer, Call, Caller, Cwd, Image, Reason, Request, Target, Verdict, World, decide, escape,
+    glob, redact,
 };
 use policy_schema::{Layer, Options, OwnedScratch, Source, compile, compile_with_warnings};
 use std::cell::RefCell;
 use std::sync::OnceLock;
+
+/// Where calls are made.
+const DIRECTORY: &[u8] = b"/home/dev/project";
 
 thread_local! {
     static SCRATCH: RefCell<OwnedScratch> = RefCell::default();
@@ -45,7 +49,7 @@ fn request(call: Call<'_>) -> Request<'_> {
     Request {
         tool: b"exec",
         call,
-        cwd: Cwd::Known(b"/home/dev/project"),
+        cwd: Cwd::Known(DIRECTORY),
         env: &NoEnv,
         target: Target::default(),
         caller: Caller::default(),
@@ -61,17 +65,54 @@ fn judge<R>(
     request: &Request<'_>,
     look: impl FnOnce(&Verdict<'_>) -> R,
 ) -> R {
+    judge_in(&NoWorld, images, request, look)
+}
+
+/// The same in `world`.
+fn judge_in<R>(
+    world: &dyn World,
+    images: &[Image<'_>],
+    request: &Request<'_>,
+    look: impl FnOnce(&Verdict<'_>) -> R,
+) -> R {
     SCRATCH.with_borrow_mut(|scratch| {
         // Rules are counted as an image says, which may be anything in a corrupt one.
         scratch.fit(request, 4096);
         let mut scratch = scratch.borrow();
-        look(&decide(images, request, &NoWorld, &mut scratch))
+        look(&decide(images, request, world, &mut scratch))
     })
 }
 
 fn judge_by_standard<R>(request: &Request<'_>, look: impl FnOnce(&Verdict<'_>) -> R) -> R {
     let image = Image::open(standard()).expect("the standard image opens");
     judge(&[image], request, look)
+}
+
+/// The same where nobody has said yet in which directory that is.
+fn judge_on_demand<R>(request: &Request<'_>, look: impl FnOnce(&Verdict<'_>) -> R) -> R {
+    let image = Image::open(standard()).expect("the standard image opens");
+    judge_in(&Here, &[image], &Request { cwd: Cwd::OnDemand, ..*request }, look)
+}
+
+/// [`NoWorld`], with a working directory.
+struct Here;
+
+impl World for Here {
+    fn directory(&self) -> Option<&[u8]> {
+        Some(DIRECTORY)
+    }
+    fn resolve<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        NoWorld.resolve(path, out)
+    }
+    fn read<'b>(&self, path: &[u8], out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        NoWorld.read(path, out)
+    }
+    fn read_at<'b>(&self, path: &[u8], at: u64, out: &'b mut [u8]) -> Answer<&'b [u8]> {
+        NoWorld.read_at(path, at, out)
+    }
+    fn written_by_tree(&self, path: &[u8]) -> Answer<bool> {
+        NoWorld.written_by_tree(path)
+    }
 }
 
 fn stops(request: &Request<'_>) -> bool {

@@ -1,7 +1,7 @@
 //! What holds for every verdict: the tree is consistent, the same input gives the same answer, and
 //! what is written about it is one clean line.
 
-use super::judge_by_standard;
+use super::{judge_by_standard, judge_on_demand};
 use evaluator::command::{Run, Span, Tree};
 use evaluator::event::{Event, EventFlags, Outcome, write_line};
 use evaluator::{Action, Reason, Request, Verdict, notice, settle};
@@ -30,6 +30,8 @@ pub fn sound(request: &Request<'_>) {
     // The scratch now holds what the first verdict left there.
     let second = judge_by_standard(request, summary);
     assert_eq!(first, second, "the same input, another verdict");
+    let third = judge_on_demand(request, summary);
+    assert_eq!(first, third, "a directory that is asked for, another verdict");
 }
 
 fn summary(verdict: &Verdict<'_>) -> (Action, Reason, Vec<u8>, u32, usize, usize) {

@@ -237,7 +237,7 @@ fn deliberate(job: &mut Job<'_>, parts: &mut Parts<'_>) -> Option<()> {
     };
     let cwd_len = match request.cwd {
         Cwd::Known(path) => path.len(),
-        Cwd::Unknown => 0,
+        Cwd::Unknown | Cwd::OnDemand => 0,
     };
     let Parts { event, notice, quick, full, .. } = parts;
     // With a long directory before them, paths need more room.

@@ -235,7 +235,7 @@ impl Turn<'_> {
         let cwd = directory(cwd)?;
         let room = match cwd {
             Cwd::Known(cwd) => cwd.len(),
-            Cwd::Unknown => 0,
+            Cwd::Unknown | Cwd::OnDemand => 0,
         };
         let is_quick = room.max(path.map_or(0, <[u8]>::len)) <= QUICK;
         if is_attempt && !is_quick {

@@ -37,7 +37,7 @@ impl Reader<'_> {
         let cwd = match (moved, around.cwd) {
             (true, _) => Some(tree.bytes(command.cwd)).filter(|cwd| !cwd.is_empty()),
             (false, Cwd::Known(cwd)) => Some(cwd),
-            (false, Cwd::Unknown) => None,
+            (false, Cwd::Unknown | Cwd::OnDemand) => None,
         };
         let cwd = cwd.map(<[u8]>::to_vec);
         let make = |language, script, text| Piece {

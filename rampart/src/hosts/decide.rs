@@ -7,7 +7,7 @@ use super::answer::Answer;
 use super::payload::Payload;
 use super::{Host, calls, scripts};
 use crate::answer::with_reason;
-use crate::asked::Asked;
+use crate::asked::{Asked, WorkingDirectory};
 use crate::audit::record::{self, Told};
 use crate::bytes::visible;
 use crate::cases::{Call, Case};
@@ -303,7 +303,7 @@ fn conclude(
         || verdict.action == Action::Deny && verdict.unsure;
     let cwd = match request.cwd {
         evaluator::Cwd::Known(cwd) => Some(Path::new(OsStr::from_bytes(cwd))),
-        evaluator::Cwd::Unknown => None,
+        evaluator::Cwd::Unknown | evaluator::Cwd::OnDemand => None,
     };
     let wrote = scripts::written(case, cwd);
     let record = |verdict: &Verdict<'_>, outcome, by| {
@@ -376,8 +376,8 @@ fn asked(case: &Case, request: &Request<'_>, environment: &Environment) -> Asked
             _ => None,
         },
         cwd: match request.cwd {
-            evaluator::Cwd::Known(cwd) => Some(cwd.to_vec()),
-            evaluator::Cwd::Unknown => None,
+            evaluator::Cwd::Known(cwd) => Some(cwd.to_vec()).into(),
+            evaluator::Cwd::Unknown | evaluator::Cwd::OnDemand => WorkingDirectory::default(),
         },
         environment,
         path: case.path.clone(),

@@ -141,6 +141,7 @@ impl Brain {
         asked.with_request(facts, |request| {
             let caller = (user, request.caller.session);
             let world = Counting::new(files, counters, caller, (asker, now() / 1000))
+                .made_in(&asked.cwd)
                 .of_tree(tree.as_deref().map(|tree| (&*tallies, tree)));
             scratch.fit(request, policy.rules);
             let mut scratch = scratch.borrow();

@@ -3,6 +3,7 @@
 //! process counts once, however often it asks. The counts live as long as the evaluator.
 
 use super::tallies;
+use crate::asked::WorkingDirectory;
 use crate::process::who::User;
 use crate::process::{Asker, Process};
 use crate::verdict::world::{FileSystem, Use};
@@ -96,6 +97,8 @@ pub struct Counting<'c> {
     call: (u64, Asker),
     /// Where a tree's own calls are counted, and which tree's, for what its programs do themselves.
     of_tree: Option<(&'c tallies::Shared, &'c [u8])>,
+    /// Where the call is made, which is looked up only if it matters.
+    directory: Option<&'c WorkingDirectory>,
     touched: RefCell<Vec<Key>>,
 }
 
@@ -108,12 +111,17 @@ impl<'c> Counting<'c> {
         (asker, now): (Asker, u64),
     ) -> Self {
         let (call, touched) = ((now, asker), RefCell::default());
-        Self { files, counters, caller, call, of_tree: None, touched }
+        Self { files, counters, caller, call, of_tree: None, directory: None, touched }
     }
 
     /// The same for what a program of a tree does itself: its process has told of it before.
     pub fn of_tree(self, of_tree: Option<(&'c tallies::Shared, &'c [u8])>) -> Self {
         Self { of_tree, ..self }
+    }
+
+    /// The same for one that is made there, where the request does not say it ([`evaluator::Cwd::OnDemand`]).
+    pub fn made_in(self, directory: &'c WorkingDirectory) -> Self {
+        Self { directory: Some(directory), ..self }
     }
 
     /// What holds once and was taken for granted.
@@ -128,6 +136,10 @@ impl<'c> Counting<'c> {
 }
 
 impl World for Counting<'_> {
+    fn directory(&self) -> Option<&[u8]> {
+        self.directory?.get()
+    }
+
     fn has_real_directory(&self) -> bool {
         self.files.has_real_directory()
     }

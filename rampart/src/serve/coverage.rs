@@ -150,7 +150,7 @@ mod tests {
             tool: b"exec".to_vec(),
             file: argv[0].as_bytes().to_vec(),
             argv: argv.iter().map(|word| word.as_bytes().to_vec()).collect(),
-            cwd: Some(cwd.as_bytes().to_vec()),
+            cwd: Some(cwd.as_bytes().to_vec()).into(),
             ..Asked::default()
         };
         let image = Image::open(policies::STANDARD).unwrap();

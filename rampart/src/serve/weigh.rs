@@ -197,7 +197,7 @@ fn ask(
             argv: plain(&asked),
             rule: text(Tag::Rule),
             message: text(Tag::Message),
-            cwd: crate::bytes::visible(asked.cwd.as_deref().unwrap_or_default()),
+            cwd: crate::bytes::visible(asked.cwd.get().unwrap_or_default()),
             uid: peer.uid,
             agent: named("RAMPART_AGENT"),
             session: named("RAMPART_SESSION"),
@@ -214,7 +214,7 @@ fn ask(
 /// What an approval of something that a program does itself is bound to. Where a rule asks for the number
 /// of calls, the person answers for all of that kind and not for the one that made the number full.
 fn own_key(asked: &Asked, is_counted: bool, (uid, policy): (u32, &[u8])) -> Id {
-    let kind = || Asked { path: None, url: None, cwd: None, ..asked.clone() };
+    let kind = || Asked { path: None, url: None, cwd: None.into(), ..asked.clone() };
     if is_counted { kind().key(uid, policy) } else { asked.key(uid, policy) }
 }
 
@@ -225,7 +225,7 @@ fn question(asked: &Asked, request: &Request<'_>, verdict: &Verdict<'_>) -> Ques
         tool: text(request.tool),
         command: asked.masked(),
         shell: asked.as_shell(),
-        cwd: text(asked.cwd.as_deref().unwrap_or_default()),
+        cwd: text(asked.cwd.get().unwrap_or_default()),
         params: Vec::new(),
         agent: text(request.caller.agent),
         session: text(request.caller.session),
@@ -259,7 +259,7 @@ fn covered(process: Process, peer: &Peer, brain: &mut Brain, policy: &InForce) -
         Coverage::of(request, verdict, false)
     });
     let argv: Vec<&[u8]> = asked.argv.iter().map(Vec::as_slice).collect();
-    Weighed::Covered(process, coverage, coverage::exact(&argv, asked.cwd.as_deref()))
+    Weighed::Covered(process, coverage, coverage::exact(&argv, asked.cwd.get()))
 }
 
 /// The arguments as text; empty if some are none, or hold a secret.
@@ -275,7 +275,7 @@ fn plain(asked: &Asked) -> Vec<String> {
 fn whole(asked: &Asked, facts: &Facts) -> Vec<Id> {
     let id = |asked: &Asked| {
         let argv: Vec<&[u8]> = asked.argv.iter().map(Vec::as_slice).collect();
-        coverage::exact(&argv, asked.cwd.as_deref())
+        coverage::exact(&argv, asked.cwd.get())
     };
     [Some(id(asked)), started(asked, facts).map(|started| id(&started))]
         .into_iter()

@@ -205,6 +205,7 @@ impl Judge {
                 .environment
                 .value("LD_PRELOAD")
                 .is_some_and(|value| library::is_preloaded(value, &self.library));
+        let fails_open = self.fails_open();
         let Self { brain, policy, environment, socket, is_enforced, records_all, .. } = self;
         let conclusion = Conclusion {
             began: Instant::now(),
@@ -220,6 +221,13 @@ impl Judge {
         };
         let (call, asker) = ((asked, &facts), (tracee.who.user, asker));
         let tell = |verdict: &Verdict<'_>, request: &Request<'_>| {
+            // Rules that ask for it were judged without it.
+            if asked.cwd.is_lost() && !fails_open {
+                return Weighed::Denied(format!(
+                    "rampart: denied: what process {process} starts cannot be seen: its working directory is \
+                     not known"
+                ));
+            }
             conclusion.weighed(verdict, request, answer)
         };
         brain.judge(policy, call, asker, tell).0
@@ -280,7 +288,8 @@ impl Conclusion<'_> {
         let (settled, said) = answer.filter(|_| is_open).unwrap_or((alone, String::new()));
         let message = with_reason(verdict.message, &said);
         let verdict = &Verdict { message: &message, ..*verdict };
-        let event = |outcome| self.event(request, verdict, outcome, settled);
+        let whole = || Request { cwd: self.tracee.asked.cwd.known(), ..*request };
+        let event = |outcome| self.event(&whole(), verdict, outcome, settled);
         if verdict.taint != 0
             && (settled.permitted || !self.is_enforced)
             && let Some(taints) = &self.taints
@@ -293,7 +302,7 @@ impl Conclusion<'_> {
         match (settled.permitted, self.is_enforced) {
             (false, true) => {
                 let id = event(Outcome::Denied);
-                let failure = record::denial(request, verdict, &settled, &id);
+                let failure = record::denial(&whole(), verdict, &settled, &id);
                 return Weighed::Denied(failure.to_string());
             }
             (false, false) if records => drop(event(Outcome::NotEnforced)),

@@ -6,7 +6,7 @@ use super::filter::convention;
 use super::kernel::Notice;
 use super::parents::{Alone, Parents};
 use super::words::{self, Place, Room, Words};
-use crate::asked::Asked;
+use crate::asked::{Asked, WorkingDirectory};
 use crate::launch::environment::Environment;
 use crate::process::Process;
 use crate::process::who::Who;
@@ -67,14 +67,13 @@ impl Desk {
             tries += 1;
             let alone = self.parents.alone(who, thread, whose);
             let words = words::read(thread, place, &mut self.room)?;
-            let cwd = whose.link("cwd")?;
             let is_alone = match alone {
                 Alone::Yes => Some(true),
                 Alone::No => Some(false),
                 Alone::ButForParent(last) => self.parents.has_been_alone(who, last),
             };
             if is_alone.is_some() || tries == TRIES {
-                return Ok(Read { words, cwd, is_alone: is_alone == Some(true) });
+                return Ok(Read { words, is_alone: is_alone == Some(true) });
             }
         }
     }
@@ -87,7 +86,6 @@ const TRIES: usize = 4;
 /// What is read of a call.
 struct Read {
     words: Words,
-    cwd: Vec<u8>,
     /// Whether nobody else runs in its memory.
     is_alone: bool,
 }
@@ -134,7 +132,7 @@ impl Tracee {
         };
         let whose = Directory::of(thread);
         let who = desk.parents.who(thread)?;
-        let Read { words, cwd, is_alone } = desk.read(&who, &whose, (thread, place))?;
+        let Read { words, is_alone } = desk.read(&who, &whose, (thread, place))?;
         let Words { path, mut argv, environment } = words;
         if argv.is_empty() {
             // As the kernel does it since Linux 5.18.
@@ -144,8 +142,9 @@ impl Tracee {
         let is_absolute = path.starts_with(b"/");
         let file = file(thread, (directory, &path, flags), is_elsewhere)?;
         let cwd = match is_elsewhere {
-            true => seen_there(thread, &cwd),
-            false => Some(cwd),
+            true => seen_there(thread, &whose.link("cwd")?).into(),
+            // Nobody changes it while it waits, unless who shares it (see the gaps in docs/supervisor.md).
+            false => WorkingDirectory::of(thread),
         };
         Ok(Self {
             who,
@@ -170,6 +169,7 @@ impl Tracee {
     /// With all that is looked up when it is asked for: long may pass, and it may be killed.
     pub fn for_later(mut self) -> Self {
         self.who.user = self.who.user.looked_up();
+        let _ = self.asked.cwd.get();
         self
     }
 
@@ -214,7 +214,7 @@ impl Tracee {
         let thread = process;
         let Some(before) = before else {
             let mut asked = Asked::of_process(Process::of(process)?)?;
-            asked.cwd = there(asked.cwd);
+            asked.cwd = there(asked.cwd.get().map(<[u8]>::to_vec)).into();
             let who = Who::of(process).ok()?;
             let (is_alone, is_absolute) = (false, true);
             return Some(Self { who, is_alone, asked, is_elsewhere, thread, is_absolute });
@@ -224,7 +224,7 @@ impl Tracee {
         let asked = Asked {
             file: directory.link("exe").ok()?,
             argv: line.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect(),
-            cwd: there(directory.link("cwd").ok().filter(|path| path.starts_with(b"/"))),
+            cwd: there(directory.link("cwd").ok().filter(|path| path.starts_with(b"/"))).into(),
             ..before.asked
         };
         Some(Self { asked, is_elsewhere, thread, ..before })

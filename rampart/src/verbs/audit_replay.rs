@@ -182,7 +182,7 @@ fn call(event: &Event) -> Option<Asked> {
         file: bytes_of("exe").or_else(|| argv.first().cloned()).unwrap_or_default(),
         argv,
         shell,
-        cwd: bytes_of("cwd").filter(|path| path.starts_with(b"/")),
+        cwd: bytes_of("cwd").filter(|path| path.starts_with(b"/")).into(),
         environment: Environment::of_entries(environment.collect()),
         path: bytes_of("path"),
         url: bytes_of("url"),

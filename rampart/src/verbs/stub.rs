@@ -48,7 +48,7 @@ pub fn run(words: Vec<OsString>) -> Failure {
         file,
         argv: words.collect(),
         shell: None,
-        cwd: cwd.map(|path| path.into_os_string().into_vec()),
+        cwd: cwd.map(|path| path.into_os_string().into_vec()).into(),
         environment,
         ..Asked::default()
     };

@@ -134,7 +134,7 @@ pub fn shell(name: &str) -> Result<u8, Failure> {
         tool: b"exec".to_vec(),
         file: file.into_os_string().into_vec(),
         argv: std::env::args_os().map(OsString::into_vec).collect(),
-        cwd: cwd.map(|path| path.into_os_string().into_vec()),
+        cwd: cwd.map(|path| path.into_os_string().into_vec()).into(),
         environment,
         ..Asked::default()
     };

@@ -186,3 +186,47 @@ fn a_program_below_another_root_is_known_by_its_content() {
         assert_eq!(ran.stderr.contains("[p/no-mark]"), !runs, "{file}: {ran:?}");
     }
 }
+
+const DIRECTORIES: &str = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: [\
+    {name: there, action: deny, when: {program: [mark], cwd_matches: ['**/prod']}},\
+    {name: file, action: deny, when: {program: [mark], operands: ['**/other/secret']}}]}]";
+
+/// In which directory, what, and the rule that stops it.
+const MADE: &[(&str, &str, Option<&str>)] = &[
+    ("other", "../unseen execve ../mark left", None),
+    ("other", "../unseen execve ../dynamic/mark left", None),
+    ("other", "../unseen execve ../mark secret", Some("file")),
+    ("other", "../unseen execve ../dynamic/mark secret", Some("file")),
+    ("other", "env -i ../mark secret", Some("file")),
+    ("prod", "../unseen execve ../mark", Some("there")),
+    ("prod", "../unseen execve ../dynamic/mark", Some("there")),
+    ("prod/..", "./unseen execve ./mark secret", None),
+];
+
+/// The directory of a call is looked up once a rule or an event asks for it.
+#[test]
+fn where_a_call_is_made() {
+    let guard = guard_with(DIRECTORIES);
+    for name in ["prod", "other"] {
+        fs::create_dir(guard.path(name)).unwrap();
+    }
+    for (directory, what, rule) in MADE {
+        guard.forget();
+        let ran = run(&mut supervised(&guard, &["sh"]), &format!("cd {directory} && {what}"));
+        let said = rule.map(|rule| format!("[p/{rule}]"));
+        let is_said = said.is_some_and(|said| ran.stderr.contains(&said));
+        assert_eq!(is_said, rule.is_some(), "{directory}: {what}: {ran:?}");
+        assert_eq!(ran.stdout.contains("ran"), rule.is_none(), "{directory}: {what}: {ran:?}");
+        let here = fs::canonicalize(guard.path(directory)).unwrap();
+        let events = guard.events();
+        let is_of_it = |event: &&serde_json::Value| {
+            let words = event["argv"].as_array();
+            words.is_some_and(|words| {
+                words.iter().any(|word| word.as_str().unwrap().ends_with("mark"))
+            })
+        };
+        let event = events.iter().rfind(is_of_it);
+        let cwd = event.and_then(|event| event["cwd"].as_str());
+        assert_eq!(cwd, here.to_str(), "{directory}: {what}: {events:?}");
+    }
+}
