@@ -50,6 +50,11 @@ impl Environment {
         Self { entries }
     }
 
+    /// Whether both are one copy.
+    pub fn is_copy_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.entries, &other.entries)
+    }
+
     /// The entries of a block as in `/proc/PID/environ` (proc(5)): each ends with a NUL.
     pub fn of_block(bytes: &[u8]) -> Vec<Vec<u8>> {
         let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);

@@ -47,15 +47,15 @@ impl Children {
         Ok(None)
     }
 
-    /// Whether `child` is one of them, and they are few: a long list takes long to read.
-    pub fn are_few_with(&self, child: u32) -> bool {
+    /// They, if `child` is one of them and they are few: a long list takes long to read.
+    pub fn few_with(&self, child: u32) -> Option<Vec<u32>> {
         const ROOM: usize = 256;
         let mut room = [0; ROOM];
         let list =
             rustix::io::pread(&self.0, &mut room, 0).ok().and_then(|count| room.get(..count));
         // The kernel stops before a number that has no room any more.
         let list = list.filter(|list| list.len() + 16 < ROOM);
-        list.and_then(numbers_in).is_some_and(|children| children.contains(&child))
+        list.and_then(numbers_in).filter(|children| children.contains(&child))
     }
 }
 
@@ -96,18 +96,19 @@ pub mod tests {
     fn children_are_listed() {
         let (shell, children, all) = shell_with(1);
         assert_eq!(children.all(Some(all[0])).unwrap(), Some(all.clone()));
-        assert!(children.are_few_with(all[0]) && !children.are_few_with(shell.id()));
+        assert_eq!(children.few_with(all[0]), Some(all.clone()));
+        assert_eq!(children.few_with(shell.id()), None);
         end(shell, &all);
         // Of who has ended the list is empty, and no error.
         assert_eq!(children.all(None).unwrap(), Some(Vec::new()));
-        assert!(!children.are_few_with(all[0]));
+        assert_eq!(children.few_with(all[0]), None);
     }
 
     #[test]
     fn many_are_not_looked_through() {
         let (shell, children, all) = shell_with(100);
         assert_eq!(children.all(None).unwrap(), Some(all.clone()));
-        assert!(!all.iter().any(|child| children.are_few_with(*child)));
+        assert!(all.iter().all(|child| children.few_with(*child).is_none()));
         end(shell, &all);
     }
 }

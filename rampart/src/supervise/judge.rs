@@ -66,6 +66,8 @@ pub struct Judge {
     stub: Option<(u64, u64)>,
     is_enforced: bool,
     records_all: bool,
+    /// The environment that was corrected last, and what came of it: the next one is mostly the same.
+    corrected: Option<(Environment, Environment)>,
 }
 
 impl Judge {
@@ -91,6 +93,7 @@ impl Judge {
             library,
             is_enforced: mode != Some(b"monitor"),
             environment,
+            corrected: None,
         })
     }
 
@@ -102,6 +105,7 @@ impl Judge {
             environment: self.environment.clone(),
             socket: self.socket.clone(),
             library: self.library.clone(),
+            corrected: None,
             ..*self
         }
     }
@@ -126,8 +130,15 @@ impl Judge {
 
     /// What a process says of agent, session and start is nothing to judge by: the tree's own stand there from now on.
     /// In which tree it says it lives is noted: what it has come by there, all have.
-    pub fn correct(&self, tracee: &mut Tracee) {
+    pub fn correct(&mut self, tracee: &mut Tracee) {
         let environment = &mut tracee.asked.environment;
+        if let Some((stated, corrected)) = &self.corrected
+            && stated.is_copy_of(environment)
+        {
+            *environment = corrected.clone();
+            return;
+        }
+        let stated = environment.clone();
         if let Some(tree) = environment.value("RAMPART_TREE") {
             self.brain.taints.note(tree.as_bytes());
         }
@@ -138,6 +149,7 @@ impl Judge {
                 None => environment.remove(name),
             }
         }
+        self.corrected = Some((stated, environment.clone()));
     }
 
     /// Whether this is our own helper, which judges itself, or the line that says no; `file` leads to what is

@@ -19,6 +19,7 @@ mod numbers;
 mod parents;
 mod shared;
 mod still;
+mod strings;
 mod supervisor;
 mod tracee;
 mod words;

@@ -62,9 +62,10 @@ impl Numbers {
     /// How many that were given out since are looked at.
     const SINCE: u32 = 32;
 
-    /// Who was made since `process`, which waits in a call, so that nobody can come to run in its memory if nobody does.
-    pub fn made_since(&mut self, process: u32) -> Made {
-        let Some(last) = self.last() else {
+    /// Who was made since `process`, which waits in a call, so that nobody can come to run in its memory if nobody does. It
+    /// waited already when `last` was the number that was given out last.
+    pub fn made_since(&mut self, process: u32, last: Option<u32>) -> Made {
+        let Some(last) = last else {
             return Made::Unknown;
         };
         self.seen = Some(last);
@@ -125,7 +126,8 @@ impl Numbers {
         self.free.extend(free.map(|number| (number, when)));
     }
 
-    fn last(&self) -> Option<u32> {
+    /// The number that was given out last.
+    pub fn last(&self) -> Option<u32> {
         number_of(self.last.as_ref()?)
     }
 }
@@ -170,7 +172,7 @@ mod tests {
     fn new_process(numbers: &mut Numbers) -> Child {
         numbers.around = Duration::from_secs(60);
         loop {
-            numbers.made_since(std::process::id());
+            numbers.made_since(std::process::id(), numbers.last());
             let when = Instant::now();
             let free: Vec<u32> =
                 numbers.next_ones().into_iter().filter(|number| is_free(*number)).collect();
@@ -191,13 +193,17 @@ mod tests {
             // This kernel does not say which number was the last.
             return;
         }
-        assert_eq!(numbers.made_since(std::process::id()), Made::Unknown, "it is not new");
+        assert_eq!(
+            numbers.made_since(std::process::id(), numbers.last()),
+            Made::Unknown,
+            "it is not new"
+        );
         let mut child = new_process(&mut numbers);
-        let found = numbers.made_since(child.id());
+        let found = numbers.made_since(child.id(), numbers.last());
         assert!(found != Made::Somebody, "nobody shares its memory");
         // What was free is forgotten in time: numbers may have gone around.
         numbers.around = Duration::ZERO;
-        assert_eq!(numbers.made_since(child.id()), Made::Unknown);
+        assert_eq!(numbers.made_since(child.id(), numbers.last()), Made::Unknown);
         child.kill().unwrap();
         child.wait().unwrap();
     }

@@ -28,7 +28,18 @@ pub struct Parents {
     known: HashMap<u32, Parent>,
     /// Whose children called last.
     recent: [u32; RECENT],
+    /// How the call at hand was found among those.
+    found: Option<Found>,
     numbers: Arc<Mutex<Numbers>>,
+}
+
+/// What was seen when a caller was found among the children of a parent. It waited already.
+struct Found {
+    caller: u32,
+    /// The number that was given out last before its children were listed.
+    last: Option<u32>,
+    /// Whether the parent had no other child.
+    is_only: bool,
 }
 
 /// The files of one process.
@@ -72,10 +83,7 @@ impl Parent {
     /// # Errors
     /// If it has ended.
     fn is_there(&self) -> io::Result<()> {
-        match threads(&self.tasks)? {
-            0 => Err(rustix::io::Errno::SRCH.into()),
-            _ => Ok(()),
-        }
+        self.is_one_thread().map(drop)
     }
 
     /// Whether it does nothing but wait for `child`, and nobody else runs in its memory, told without numbers.
@@ -120,10 +128,8 @@ impl Parent {
 
     /// Whether it has one thread, no child shares its memory but `child`, and it has made nobody since who is there.
     fn is_alone_but_for(&self, child: u32) -> io::Result<bool> {
-        match threads(&self.tasks)? {
-            0 => return Err(rustix::io::Errno::SRCH.into()),
-            1 => {}
-            _ => return Ok(false),
+        if !self.is_one_thread()? {
+            return Ok(false);
         }
         let Some(children) = self.children.all(Some(child))? else {
             return Ok(false);
@@ -134,6 +140,15 @@ impl Parent {
         };
         let is_apart = |other: &u32| is_apart(Share::Memory, self.process, *other);
         Ok(*last == child && others.iter().all(is_apart))
+    }
+
+    /// # Errors
+    /// If it has ended.
+    fn is_one_thread(&self) -> io::Result<bool> {
+        match threads(&self.tasks)? {
+            0 => Err(rustix::io::Errno::SRCH.into()),
+            count => Ok(count == 1),
+        }
     }
 
     /// Whether it sleeps inside of vfork(2), or of a call that does the same.
@@ -176,10 +191,14 @@ impl Parents {
     /// # Errors
     /// If it has ended.
     pub fn who(&mut self, thread: u32) -> io::Result<Who> {
-        let of_recent = self.recent.into_iter().find(|parent| {
-            self.known.get(parent).is_some_and(|files| files.children.are_few_with(thread))
-        });
-        if let Some(parent) = of_recent {
+        let last = locked(&self.numbers).last();
+        let of_recent = self
+            .recent
+            .into_iter()
+            .find_map(|parent| Some((parent, self.known.get(&parent)?.children.few_with(thread)?)));
+        self.found = None;
+        if let Some((parent, children)) = of_recent {
+            self.found = Some(Found { caller: thread, last, is_only: children.len() == 1 });
             // Only the first thread of a process is anybody's child.
             return Ok(Who { process: thread, parent, user: User::OfThread(thread) });
         }
@@ -205,7 +224,13 @@ impl Parents {
         if thread != who.process {
             return Alone::No;
         }
-        let made = locked(&self.numbers).made_since(thread);
+        // Each is believed once: who asks again has seen that others are made meanwhile.
+        let found = self.found.take().filter(|found| found.caller == thread);
+        let made = {
+            let mut numbers = locked(&self.numbers);
+            let last = found.as_ref().map_or_else(|| numbers.last(), |found| found.last);
+            numbers.made_since(thread, last)
+        };
         let is_apart_from = |what, other: &u32| is_apart(what, thread, *other);
         let runs_alone = match made {
             Made::NobodyUpTo(_) => true,
@@ -226,18 +251,22 @@ impl Parents {
         }
         match shared(Share::Memory, thread, who.parent) {
             // So its first thread has not ended.
-            Sharing::Shared => self.with_its_parent(who, made),
+            Sharing::Shared => self.with_its_parent(who, made, found.is_some_and(|it| it.is_only)),
             Sharing::Separate if is_whole(who.parent) => Alone::Yes,
             _ => Alone::No,
         }
     }
 
-    /// The same of one that runs in the memory of its parent.
-    fn with_its_parent(&mut self, who: &Who, made: Made) -> Alone {
+    /// The same of one that runs in the memory of its parent; `is_only`, if it was that parent's only child since nobody
+    /// was made any more.
+    fn with_its_parent(&mut self, who: &Who, made: Made, is_only: bool) -> Alone {
         let child = who.process;
         let (found, holds) = match made {
             Made::NobodyUpTo(last) => {
-                let holds = self.ask(who.parent, |parent| parent.is_alone_but_for(child));
+                let holds = self.ask(who.parent, |parent| match is_only {
+                    true => parent.is_one_thread(),
+                    false => parent.is_alone_but_for(child),
+                });
                 (Alone::ButForParent(last), holds)
             }
             _ => (Alone::Yes, self.ask(who.parent, |parent| parent.waits_for(child))),
