@@ -6,6 +6,8 @@
      child      a child
      parent     the parent, who waits in vfork(2) for others now and then
      copier     the parent, who waits in vfork(2) for one with a memory of its own
+     brother    the same for one who is its own parent's child
+     late       the same for one who is made while it is looked at many who were made before
      ended-parent, ended-caller, ended-child
                 a thread of the parent, of the caller, of another child of the parent, whose first thread has ended
      crowd      another child of the parent, among many that end just then
@@ -85,14 +87,81 @@ static int starter_on_go(void *file)
     return starter(file);
 }
 
-static void try_copier(char **argv, int at)
+static void copy(char **argv, int at, int flags)
 {
     go = common();
     clone(starter_on_go, TOP(stacks[0]), CLONE_VM | SIGCHLD, argv[0]);
-    if (syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0) == 0) {
+    if (syscall(SYS_clone, CLONE_VFORK | flags | SIGCHLD, 0, 0, 0, 0) == 0) {
         *go = 1;
         /* Long enough on a busy machine, too, for a call that is read before it. */
         usleep(at * 7 % (at & 1 ? 300 : 3000));
+        _exit(0);
+    }
+    memcpy(word, words[1], strlen(words[1]) + 1);
+    usleep(2000);
+    _exit(0);
+}
+
+static void try_copier(char **argv, int at)
+{
+    copy(argv, at, 0);
+}
+
+static void try_brother(char **argv, int at)
+{
+    copy(argv, at, CLONE_PARENT);
+}
+
+/* Makes many as soon as it is told, and says when they are there. */
+static void make_many(void)
+{
+    while (!go[1])
+        ;
+    for (int one = 0; one < 25; one++)
+        if (fork() == 0) {
+            usleep(3000);
+            _exit(0);
+        }
+    go[2] = 1;
+    _exit(0);
+}
+
+/* Each on a processor of its own, if there are two. */
+static void run_on(int processor)
+{
+    cpu_set_t only;
+    CPU_ZERO(&only);
+    CPU_SET(processor, &only);
+    sched_setaffinity(0, sizeof only, &only);
+}
+
+static int starter_on_first(void *file)
+{
+    run_on(0);
+    return starter_on_go(file);
+}
+
+static void try_late(char **argv, int at)
+{
+    go = common();
+    run_on(1);
+    /* Who makes them is no child of this one any more. */
+    pid_t other = fork();
+    if (other == 0) {
+        if (fork() == 0)
+            make_many();
+        _exit(0);
+    }
+    waitpid(other, NULL, 0);
+    clone(starter_on_first, TOP(stacks[0]), CLONE_VM | SIGCHLD, argv[0]);
+    go[1] = 1;
+    while (!go[2])
+        ;
+    go[0] = 1;
+    for (volatile int spin = 0; spin < at * 377 % 60000; spin++)
+        ;
+    if (syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0) == 0) {
+        usleep(at * 7 % 50 + (at & 1 ? 0 : 50));
         _exit(0);
     }
     memcpy(word, words[1], strlen(words[1]) + 1);
@@ -269,7 +338,8 @@ int main(int argc, char **argv)
         const char *name;
         void (*attempt)(char **, int);
     } modes[] = {
-        {"thread", try_thread}, {"child", try_child}, {"parent", try_parent}, {"copier", try_copier},
+        {"thread", try_thread}, {"child", try_child}, {"parent", try_parent}, {"copier", try_copier}, {"brother", try_brother},
+        {"late", try_late},
         {"ended-parent", try_ended_parent}, {"ended-caller", try_ended_caller}, {"ended-child", try_ended_child},
         {"crowd", try_crowd}, {"sibling", try_sibling}, {"kernel", try_kernel},
     };

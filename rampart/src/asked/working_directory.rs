@@ -19,12 +19,18 @@ impl WorkingDirectory {
         Self { found: OnceCell::new(), thread: Some(thread) }
     }
 
+    /// One that has been looked up in vain.
+    pub fn lost() -> Self {
+        Self { found: OnceCell::from(None), thread: Some(0) }
+    }
+
     /// An absolute path, looked up if need be; `None` if it is not known.
     pub fn get(&self) -> Option<&[u8]> {
         let look = || {
             let thread = self.thread?;
             let found = fs::read_link(format!("/proc/{thread}/cwd")).ok()?;
-            Some(found.into_os_string().into_encoded_bytes())
+            // One that no path leads to is not named by one.
+            Some(found.into_os_string().into_encoded_bytes()).filter(|path| path.starts_with(b"/"))
         };
         self.found.get_or_init(look).as_deref()
     }
@@ -78,6 +84,8 @@ mod tests {
         assert!(!nobody.is_lost(), "nobody has asked");
         assert_eq!(nobody.known(), Cwd::Unknown);
         assert!(nobody.is_lost());
+        let lost = WorkingDirectory::lost();
+        assert!(lost.is_lost() && lost.known() == Cwd::Unknown);
         let unknown = WorkingDirectory::from(None);
         assert_eq!((unknown.on_demand(), unknown.is_lost()), (Cwd::Unknown, false));
     }

@@ -16,6 +16,7 @@ mod keeper;
 mod kernel;
 pub mod landlock;
 mod numbers;
+mod parent;
 mod parents;
 mod shared;
 mod still;

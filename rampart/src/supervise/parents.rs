@@ -3,20 +3,15 @@
 //! is seen at one moment, since it could as well be waiting for another child, and be about to go on.
 
 use super::children::Children;
-use super::directory::{Directory, threads, whole};
-use super::kernel::{Share, Sharing, has_memory, shared};
+use super::directory::Directory;
+use super::kernel::{Share, Sharing, shared};
 use super::numbers::{Made, Numbers, is_free};
+use super::parent::{Parent, is_apart, is_whole};
 use crate::process::who::{User, Who};
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
-
-/// For how long a parent is looked at that does not wait yet: its child may run on another processor before it gets
-/// there. Holding the child instead takes longer.
-const PATIENCE: Duration = Duration::from_micros(100);
+use std::time::Instant;
 
 /// How many parents a new caller is looked for among.
 const RECENT: usize = 2;
@@ -42,17 +37,6 @@ struct Found {
     is_only: bool,
 }
 
-/// The files of one process.
-struct Parent {
-    process: u32,
-    tasks: OwnedFd,
-    sleep: OwnedFd,
-    call: OwnedFd,
-    children: Children,
-    /// Its own parent, until it is known to share no memory with that: then it never will.
-    above: Option<u32>,
-}
-
 /// Whether nobody else runs in the memory of a process that waits in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alone {
@@ -64,117 +48,6 @@ pub enum Alone {
     /// given out last), nobody has run there since this was found out.
     ButForParent(u32),
 }
-
-impl Parent {
-    fn of(process: u32) -> io::Result<Self> {
-        let directory = Directory::of(process);
-        Ok(Self {
-            process,
-            tasks: directory.open("task")?,
-            sleep: directory.open("wchan")?,
-            call: directory.open("syscall")?,
-            children: Children::of(&directory, process)?,
-            above: Some(Who::of(process)?.parent),
-        })
-    }
-
-    /// Looks whether it is still there.
-    ///
-    /// # Errors
-    /// If it has ended.
-    fn is_there(&self) -> io::Result<()> {
-        self.is_one_thread().map(drop)
-    }
-
-    /// Whether it does nothing but wait for `child`, and nobody else runs in its memory, told without numbers.
-    /// Between two moments at which it waited it had no turn, so it waited all the time for the same one; and it has made
-    /// nobody since `child`.
-    ///
-    /// # Errors
-    /// If it has ended.
-    fn waits_for(&self, child: u32) -> io::Result<bool> {
-        let began = Instant::now();
-        while began.elapsed() < PATIENCE {
-            let turns = self.turns()?;
-            if !self.is_in_vfork()? {
-                thread::yield_now();
-                continue;
-            }
-            if !self.is_alone_but_for(child)? {
-                return Ok(false);
-            }
-            if self.is_in_vfork()? && self.turns()? == turns {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Whether it waits in vfork(2), or soon does.
-    ///
-    /// # Errors
-    /// If it has ended.
-    fn comes_to_wait(&self) -> io::Result<bool> {
-        let began = Instant::now();
-        while !self.is_in_vfork()? {
-            if began.elapsed() > PATIENCE {
-                return Ok(false);
-            }
-            // It may need this processor to get there.
-            thread::yield_now();
-        }
-        Ok(true)
-    }
-
-    /// Whether it has one thread, no child shares its memory but `child`, and it has made nobody since who is there.
-    fn is_alone_but_for(&self, child: u32) -> io::Result<bool> {
-        if !self.is_one_thread()? {
-            return Ok(false);
-        }
-        let Some(children) = self.children.all(Some(child))? else {
-            return Ok(false);
-        };
-        // It may wait for one that has its own memory, too.
-        let Some((last, others)) = children.split_last() else {
-            return Ok(false);
-        };
-        let is_apart = |other: &u32| is_apart(Share::Memory, self.process, *other);
-        Ok(*last == child && others.iter().all(is_apart))
-    }
-
-    /// # Errors
-    /// If it has ended.
-    fn is_one_thread(&self) -> io::Result<bool> {
-        match threads(&self.tasks)? {
-            0 => Err(rustix::io::Errno::SRCH.into()),
-            count => Ok(count == 1),
-        }
-    }
-
-    /// Whether it sleeps inside of vfork(2), or of a call that does the same.
-    fn is_in_vfork(&self) -> io::Result<bool> {
-        let waits = || whole(&self.sleep).map(|place| WAITING.contains(&&*place));
-        if waits()? {
-            return Ok(true);
-        }
-        // Who has just gone to sleep may stand in the queue of a processor for a while (Linux 6.12), and `wchan` says of
-        // him what it says of one who runs. Asked for his call, the kernel takes him out.
-        Ok(whole(&self.call)? != b"running\n" && waits()?)
-    }
-
-    /// How many times it had its turn on a processor.
-    fn turns(&self) -> io::Result<u64> {
-        let text = Directory::of(self.process).read("schedstat")?;
-        let text = String::from_utf8_lossy(&text);
-        let turns = text.split_ascii_whitespace().nth(2).and_then(|count| count.parse().ok());
-        // Nobody has called without having run: the kernel does not count.
-        turns.filter(|turns| *turns != 0).ok_or_else(|| rustix::io::Errno::OPNOTSUPP.into())
-    }
-}
-
-/// Where in the kernel a process sleeps until its child needs its memory no more (`wchan` of proc(5)); the compiler
-/// may put the second into the first. A kernel without names says the same of everybody, so that children are held.
-const WAITING: [&[u8]; 2] = [b"kernel_clone", b"wait_for_vfork_done"];
 
 impl Parents {
     /// How many are kept.
@@ -251,21 +124,26 @@ impl Parents {
         }
         match shared(Share::Memory, thread, who.parent) {
             // So its first thread has not ended.
-            Sharing::Shared => self.with_its_parent(who, made, found.is_some_and(|it| it.is_only)),
+            Sharing::Shared => self.with_its_parent(who, made, found),
             Sharing::Separate if is_whole(who.parent) => Alone::Yes,
             _ => Alone::No,
         }
     }
 
-    /// The same of one that runs in the memory of its parent; `is_only`, if it was that parent's only child since nobody
-    /// was made any more.
-    fn with_its_parent(&mut self, who: &Who, made: Made, is_only: bool) -> Alone {
+    /// The same of one that runs in the memory of its parent.
+    fn with_its_parent(&mut self, who: &Who, made: Made, seen: Option<Found>) -> Alone {
         let child = who.process;
         let (found, holds) = match made {
             Made::NobodyUpTo(last) => {
-                let holds = self.ask(who.parent, |parent| match is_only {
-                    true => parent.is_one_thread(),
-                    false => parent.is_alone_but_for(child),
+                // Its children were listed when nobody was made any more.
+                let is_listed = seen.is_some_and(|it| it.is_only && it.last == Some(last));
+                let holds = self.ask(who.parent, |parent| {
+                    let is_alone = match is_listed {
+                        true => parent.is_one_thread()?,
+                        false => parent.is_alone_but_for(child)?,
+                    };
+                    let is_new = |other| child < other && other <= last;
+                    Ok(is_alone && (last == child || parent.has_made_no_sibling(is_new)?))
                 });
                 (Alone::ButForParent(last), holds)
             }
@@ -282,8 +160,8 @@ impl Parents {
     /// parent waits for it. If it does, it has been in that call since it made `who`. `None` if somebody was made
     /// meanwhile, for whom it could be waiting: all has to be looked at again, what was read there, too.
     ///
-    /// Whoever else it might wait for was made after `who`, and before `last`. Then he was found among its children, or
-    /// had ended, and it was woken before this.
+    /// Whoever else it might wait for was made after `who`, and before `last`. Then he was found among its children, or among those
+    /// of its own parent, or had ended, and it was woken before this.
     pub fn has_been_alone(&mut self, who: &Who, last: u32) -> Option<bool> {
         if self.ask(who.parent, Parent::comes_to_wait) != Some(true) {
             return Some(false);
@@ -322,33 +200,18 @@ impl Parents {
 
     /// Whether `parent`, which was asked something, does not run in the memory of its own parent.
     fn has_its_own(&mut self, parent: u32) -> bool {
-        let Some(files) = self.known.get_mut(&parent) else {
-            return false;
-        };
-        if files.above.is_none_or(|above| is_apart(Share::Memory, parent, above)) {
-            files.above = None;
-            return true;
+        let has_its_own = self.known.get_mut(&parent).is_some_and(Parent::has_its_own);
+        if !has_its_own {
+            // Maybe it has another parent by now.
+            self.known.remove(&parent);
         }
-        // Maybe it has another parent by now.
-        self.known.remove(&parent);
-        false
+        has_its_own
     }
 }
 
 /// Whoever held it and failed has left it whole.
 fn locked(numbers: &Mutex<Numbers>) -> MutexGuard<'_, Numbers> {
     numbers.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether `process` shares nothing of this kind with `thread`.
-fn is_apart(what: Share, thread: u32, process: u32) -> bool {
-    shared(what, thread, process) == Sharing::Separate && is_whole(process)
-}
-
-/// Whether what the first thread of `process` has was there a moment ago, or nobody else is there who could have it:
-/// once the first has ended, it has nothing left to share, while others go on.
-fn is_whole(process: u32) -> bool {
-    has_memory(process) || Directory::of(process).threads().is_ok_and(|count| count == 1)
 }
 
 #[cfg(test)]

@@ -207,14 +207,16 @@ impl Tracee {
             true => Some(Root::of(process).ok()?),
             false => None,
         };
-        let there = |cwd: Option<Vec<u8>>| match &root {
-            Some(root) => root.seen_there(&cwd?),
-            None => cwd,
+        let cwd = match (directory.link("cwd"), &root) {
+            (Ok(cwd), Some(root)) => root.seen_there(&cwd).into(),
+            (Ok(cwd), None) if cwd.starts_with(b"/") => Some(cwd).into(),
+            // It can be too long to be named (readlink(2)), or no path leads there.
+            _ => WorkingDirectory::lost(),
         };
         let thread = process;
         let Some(before) = before else {
             let mut asked = Asked::of_process(Process::of(process)?)?;
-            asked.cwd = there(asked.cwd.get().map(<[u8]>::to_vec)).into();
+            asked.cwd = cwd;
             let who = Who::of(process).ok()?;
             let (is_alone, is_absolute) = (false, true);
             return Some(Self { who, is_alone, asked, is_elsewhere, thread, is_absolute });
@@ -224,7 +226,7 @@ impl Tracee {
         let asked = Asked {
             file: directory.link("exe").ok()?,
             argv: line.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect(),
-            cwd: there(directory.link("cwd").ok().filter(|path| path.starts_with(b"/"))).into(),
+            cwd,
             ..before.asked
         };
         Some(Self { asked, is_elsewhere, thread, ..before })

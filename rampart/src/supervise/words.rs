@@ -91,8 +91,12 @@ pub fn read(thread: u32, place: Place, desk: &mut Room) -> io::Result<Words> {
     let argv_at = pointers(thread, (argv, of_argv), width)?;
     let envp_at = pointers(thread, (envp, of_envp), width)?;
     let seen = [(path, of_path), (argv, of_argv)];
-    let words = argv_at.iter().map(|at| Some(text_in(behind(*at, &seen)?)?.to_vec()));
-    let found = desk.last.again(&envp_at, rest).zip(words.collect::<Option<Strings>>());
+    let words = || {
+        let words = argv_at.iter().map(|at| Some(text_in(behind(*at, &seen)?)?.to_vec()));
+        (argv_at.len() <= AT_ONCE).then(|| words.collect::<Option<Strings>>())?
+    };
+    let again = desk.last.again(&envp_at, rest);
+    let found = again.and_then(|environment| Some((environment, words()?)));
     desk.beginning = room;
     let (environment, argv) = match found {
         Some(found) => found,

@@ -106,7 +106,7 @@ impl Worker {
                 self.reply(notice, Reply::Error(number));
                 Step::Done
             }
-            Ok(tracee) if self.judge.is_ours(&tracee, &tracee.asked.path()) => {
+            Ok(tracee) if self.is_ours(&tracee) => {
                 let moment = self.moment(&tracee);
                 self.let_run(notice, tracee, moment)
             }
@@ -121,6 +121,12 @@ impl Worker {
         }
     }
 
+    /// Whether our own helper, or the line that says no, is started; not where it is not known what is.
+    fn is_ours(&self, tracee: &Tracee) -> bool {
+        let path = tracee.asked.path();
+        !tracee.asked.cwd.is_lost() && self.judge.is_ours(tracee, &path)
+    }
+
     /// What a call comes to; with `answer`, that of a person, or of nobody in time, counts.
     fn weigh(
         &mut self,
@@ -132,8 +138,7 @@ impl Worker {
         match self.judge.weigh(&tracee, moment, answer) {
             Weighed::Go => self.let_run(notice, tracee, moment),
             Weighed::Denied(line) => {
-                say(notice.thread, &line);
-                self.reply(notice, Reply::Error(libc::EPERM));
+                self.deny(notice, &line);
                 Step::Done
             }
             Weighed::Asked(connection, alone) => Step::Ask(connection, tracee.for_later(), alone),
@@ -169,8 +174,10 @@ impl Worker {
             // A debugger holds it. What it asks for cannot change; the file still could.
             Err(_) if tracee.is_alone || self.judge.fails_open() => {
                 let goes = Answered { permitted: true, answered_by: "" };
-                self.judge.weigh(&tracee, Moment::Only, Some((goes, String::new())));
-                self.reply(notice, Reply::Continue);
+                match self.judge.weigh(&tracee, Moment::Only, Some((goes, String::new()))) {
+                    Weighed::Denied(line) => self.deny(notice, &line),
+                    _ => self.reply(notice, Reply::Continue),
+                }
             }
             Err(error) => {
                 let why = reason(&error);
@@ -178,8 +185,7 @@ impl Worker {
                     "rampart: denied: what it starts could change while it is judged, and it cannot be held \
                      ({why}): run it without a debugger, or from a process with one thread"
                 );
-                say(notice.thread, &line);
-                self.reply(notice, Reply::Error(libc::EPERM));
+                self.deny(notice, &line);
             }
         }
         None
@@ -301,6 +307,12 @@ impl Worker {
             }
         };
         self.reply(notice, Reply::Error(number));
+    }
+
+    /// A call that does not go ahead, and why.
+    fn deny(&self, notice: &Notice, line: &str) {
+        say(notice.thread, line);
+        self.reply(notice, Reply::Error(libc::EPERM));
     }
 
     /// Who has died meanwhile needs no answer.

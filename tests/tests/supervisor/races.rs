@@ -46,7 +46,7 @@ fn words_that_another_child_of_the_parent_changes() {
 
 #[test]
 fn words_that_a_parent_changes_who_does_not_wait_for_who_calls() {
-    for mode in ["parent", "copier", "ended-parent"] {
+    for mode in ["parent", "copier", "brother", "late", "ended-parent"] {
         shared(mode, TOUCH);
     }
 }

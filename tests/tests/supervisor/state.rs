@@ -230,3 +230,27 @@ fn where_a_call_is_made() {
         assert_eq!(cwd, here.to_str(), "{directory}: {what}: {events:?}");
     }
 }
+
+/// A directory whose name no system call has room for: what is named by it is not let go.
+#[test]
+fn where_no_path_leads() {
+    let guard = guard_with(DIRECTORIES);
+    let at = guard.dir().display();
+    let deep = format!(
+        "import os\nfor at in range(22):\n  os.mkdir('d' * 200); os.chdir('d' * 200)\n\
+         for words in (['{at}/unseen', 'execve', '{at}/mark', 'left'], ['{at}/mark', '{at}/whole']):\n  \
+         print(words, os.spawnv(os.P_WAIT, words[0], words))\n"
+    );
+    fs::write(guard.path("deep.py"), deep).unwrap();
+    let ran = run(&mut supervised(&guard, &["/usr/bin/python3", "deep.py"]), "");
+    assert!(ran.stderr.contains("its working directory is not known"), "{ran:?}");
+    assert!(!ran.stdout.contains("ran"), "{ran:?}");
+    let stub = "import ctypes, os, sys\nfor at in range(22):\n  os.mkdir('e' * 200); os.chdir('e' * 200)\n\
+         os.makedirs(os.path.dirname(sys.argv[1])); os.link(sys.argv[2], sys.argv[1])\n\
+         ctypes.CDLL(None).ptrace(0, 0, 0, 0)\nos.execve(sys.argv[1], ['rampart', 'stub', 'left'], {})\n";
+    fs::write(guard.path("stub.py"), stub).unwrap();
+    let helper = tests::rampart().strip_prefix("/").unwrap().display().to_string();
+    let mark = guard.path("mark").display().to_string();
+    let ran = run(&mut supervised(&guard, &["/usr/bin/python3", "stub.py", &helper, &mark]), "");
+    assert!(!ran.stdout.contains("ran") && !guard.path("left").exists(), "{ran:?}");
+}
