@@ -66,8 +66,13 @@ impl Parent {
                 thread::yield_now();
                 continue;
             }
-            // Numbers say nothing here of who is older.
-            if !self.is_alone_but_for(child)? || !self.has_made_no_sibling(|_| true)? {
+            if !self.is_alone_but_for(child)? {
+                return Ok(false);
+            }
+            // Numbers say nothing here of who is older, and times not more than to a hundredth of a second.
+            let made = Directory::of(child).started()?;
+            let is_older = |other| Directory::of(other).started().is_ok_and(|then| then < made);
+            if !self.has_made_no_sibling(|other| !is_older(other))? {
                 return Ok(false);
             }
             if self.is_in_vfork()? && self.turns()? == turns {
