@@ -9,7 +9,7 @@ use std::fs;
 #[derive(Clone, Debug, Default)]
 pub struct WorkingDirectory {
     found: OnceCell<Option<Vec<u8>>>,
-    /// Whose it is, if it is still to be looked up.
+    /// Whose it is, if it is, or was, to be looked up; 0 is nobody.
     thread: Option<u32>,
 }
 

@@ -77,20 +77,6 @@ impl Directory {
         Ok(counted(&found))
     }
 
-    /// When the process was made, in hundredths of a second since the machine was started (`starttime` of
-    /// proc_pid_stat(5)).
-    ///
-    /// # Errors
-    /// If it has ended.
-    pub fn started(&self) -> io::Result<u64> {
-        let text = self.read("stat")?;
-        // The name before it may hold anything, and is the only thing with a bracket.
-        let behind = text.iter().rposition(|byte| *byte == b')').and_then(|end| text.get(end..));
-        let behind = String::from_utf8_lossy(behind.unwrap_or_default());
-        let ticks = behind.split_ascii_whitespace().nth(20).and_then(|ticks| ticks.parse().ok());
-        ticks.ok_or_else(|| Errno::SRCH.into())
-    }
-
     fn root(&self) -> io::Result<Root> {
         let wanted = StatxFlags::INO | StatxFlags::MNT_ID;
         let found = statx(self.opened()?, "root", AtFlags::empty(), wanted)?;
@@ -160,8 +146,6 @@ mod tests {
         let directory = Directory::of(child.id());
         assert_eq!(directory.threads().unwrap(), 1);
         assert!(!directory.is_elsewhere());
-        let own = Directory::of(std::process::id()).started().unwrap();
-        assert!(directory.started().unwrap() >= own && own > 0);
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(directory.link("cwd").is_err());

@@ -4,6 +4,7 @@
 use super::children::Children;
 use super::directory::{Directory, threads, whole};
 use super::kernel::{Share, Sharing, has_memory, shared};
+use crate::process::Process;
 use crate::process::who::Who;
 use std::cell::RefCell;
 use std::fs;
@@ -70,8 +71,9 @@ impl Parent {
                 return Ok(false);
             }
             // Numbers say nothing here of who is older, and times not more than to a hundredth of a second.
-            let made = Directory::of(child).started()?;
-            let is_older = |other| Directory::of(other).started().is_ok_and(|then| then < made);
+            let child = Process::of(child).ok_or(rustix::io::Errno::SRCH)?;
+            let is_older =
+                |other| Process::of(other).is_some_and(|other| other.start < child.start);
             if !self.has_made_no_sibling(|other| !is_older(other))? {
                 return Ok(false);
             }

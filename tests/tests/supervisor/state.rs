@@ -252,5 +252,6 @@ fn where_no_path_leads() {
     let helper = tests::rampart().strip_prefix("/").unwrap().display().to_string();
     let mark = guard.path("mark").display().to_string();
     let ran = run(&mut supervised(&guard, &["/usr/bin/python3", "stub.py", &helper, &mark]), "");
+    assert!(ran.stderr.contains("PermissionError"), "it was started, and denied: {ran:?}");
     assert!(!ran.stdout.contains("ran") && !guard.path("left").exists(), "{ran:?}");
 }
