@@ -64,7 +64,8 @@ fn variants(setup: &Setup) -> Vec<Variant> {
     all.into_iter().map(|(name, env)| Variant { name, prefix: Vec::new(), env }).collect()
 }
 
-/// Runs `command` `rounds` times under every variant, in turns; medians in microseconds.
+/// Runs `command` `rounds` times under every variant, in turns; each begins as often as the others, and comes behind each of
+/// its neighbours as often, which makes some microseconds. Medians in microseconds.
 pub fn interleaved(
     variants: Vec<Variant>,
     command: &[&str],
@@ -92,7 +93,11 @@ pub fn interleaved(
         workers.push((name, Worker { child, ask, answer, samples: Vec::new() }));
     }
     for round in 0..rounds + 30 {
-        for (name, worker) in &mut workers {
+        let count = workers.len();
+        let is_backward = round / count % 2 == 1;
+        for step in 0..count {
+            let at = (round + if is_backward { count - step } else { step }) % count;
+            let Some((name, worker)) = workers.get_mut(at) else { continue };
             // One warm-up run before each sample: the turn of the others cooled the caches.
             for sample in [false, true] {
                 let took = turn(worker).map_err(|error| format!("worker for {name}: {error}"))?;
