@@ -29,6 +29,7 @@ test: ## everything: installs what the tests need, builds, runs all tests and ga
 	.ci/install.sh
 	$(MAKE) build
 	.ci/symbols.sh
+	.ci/order.sh
 	.ci/instructions.sh
 	cargo test --workspace
 
