@@ -6,7 +6,7 @@ use super::directory::{Directory, threads, whole};
 use super::kernel::{Share, Sharing, has_memory, shared};
 use crate::process::Process;
 use crate::process::who::Who;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -23,6 +23,8 @@ pub struct Parent {
     tasks: OwnedFd,
     sleep: OwnedFd,
     call: OwnedFd,
+    /// Whether it had to be taken out of a queue when it was last seen to wait.
+    was_queued: Cell<bool>,
     /// Its children.
     pub children: Children,
     /// Its own parent, until it is known to share no memory with that: then it never will.
@@ -39,6 +41,7 @@ impl Parent {
             tasks: directory.open("task")?,
             sleep: directory.open("wchan")?,
             call: directory.open("syscall")?,
+            was_queued: Cell::new(false),
             children: Children::of(&directory, process)?,
             above: Some(Who::of(process)?.parent),
             siblings: RefCell::default(),
@@ -174,12 +177,14 @@ impl Parent {
     /// Whether it sleeps inside of vfork(2), or of a call that does the same.
     fn is_in_vfork(&self) -> io::Result<bool> {
         let waits = || whole(&self.sleep).map(|place| WAITING.contains(&&*place));
-        if waits()? {
+        if !self.was_queued.get() && waits()? {
             return Ok(true);
         }
         // Who has just gone to sleep may stand in the queue of a processor for a while (Linux 6.12), and `wchan` says of
-        // him what it says of one who runs. Asked for his call, the kernel takes him out.
-        Ok(whole(&self.call)? != b"running\n" && waits()?)
+        // him what it says of one who runs. Asked for his call, the kernel takes him out. Where that helped, it will again.
+        let waits = whole(&self.call)? != b"running\n" && waits()?;
+        self.was_queued.set(waits);
+        Ok(waits)
     }
 
     /// How many times it had its turn on a processor.
