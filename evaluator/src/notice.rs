@@ -182,5 +182,6 @@ fn why(line: &mut Line<'_>, verdict: &Verdict<'_>) {
             b"The compiled policy is corrupt; a person has to compile it again."
         }
         Reason::NoMemory => b"There was no memory to judge it.",
+        Reason::Unseen => b"It cannot be seen, so it cannot be judged.",
     });
 }

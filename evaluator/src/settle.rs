@@ -22,7 +22,7 @@ pub fn settle(verdict: &Verdict<'_>, fail_open: Option<bool>) -> Settled {
         Action::Allow | Action::Watch => Settled { permitted: true, answered_by: "" },
         Action::Deny => {
             // Not a rule's no, but no answer at all: this is what the fail mode is for.
-            let undecided = matches!(verdict.reason, Reason::NoMemory);
+            let undecided = matches!(verdict.reason, Reason::NoMemory | Reason::Unseen);
             if undecided && fail_open == Some(true) {
                 Settled { permitted: true, answered_by: "fail-open" }
             } else {
@@ -42,37 +42,15 @@ pub fn settle(verdict: &Verdict<'_>, fail_open: Option<bool>) -> Settled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Outcome, Tree};
 
     fn verdict(action: Action, reason: Reason, on_no_approver: Option<Action>) -> Verdict<'static> {
-        let tree = Tree {
-            text: &[],
-            words: &[],
-            commands: &[],
-            redirects: &[],
-            outcome: Outcome::Complete,
-            is_cut: false,
-            work: 0,
-        };
-        Verdict {
-            action,
-            reason,
-            policy: b"",
-            rule: b"",
-            message: b"",
-            command: 0,
-            matched: &[],
-            tree,
-            on_no_approver,
-            unsure: false,
-            taint: 0,
-        }
+        Verdict { action, reason, on_no_approver, ..Verdict::unseen(b"") }
     }
 
     #[test]
     fn who_answers_when_nobody_is_there() {
         use Action::{Allow, Ask, Deny, Watch, Webhook};
-        use Reason::{CorruptImage, NoMemory, Rule};
+        use Reason::{CorruptImage, NoMemory, Rule, Unseen};
         let cases = [
             (Allow, Rule, None, None, true, ""),
             (Watch, Rule, Some(Deny), Some(false), true, ""),
@@ -80,6 +58,8 @@ mod tests {
             (Deny, CorruptImage, Some(Allow), Some(true), false, ""),
             (Deny, NoMemory, None, Some(true), true, "fail-open"),
             (Deny, NoMemory, None, None, false, ""),
+            (Deny, Unseen, None, Some(true), true, "fail-open"),
+            (Deny, Unseen, Some(Allow), Some(false), false, ""),
             (Ask, Rule, None, None, false, "on_no_approver"),
             (Ask, Rule, None, Some(false), false, "on_no_approver"),
             (Ask, Rule, None, Some(true), true, "fail-open"),

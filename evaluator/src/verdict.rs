@@ -34,7 +34,33 @@ pub struct Verdict<'a> {
     pub taint: u8,
 }
 
-impl Verdict<'_> {
+impl<'a> Verdict<'a> {
+    /// The denial of what cannot be seen, so that nothing of it was judged; `message` says why.
+    pub const fn unseen(message: &'a [u8]) -> Self {
+        let tree = Tree {
+            text: &[],
+            words: &[],
+            commands: &[],
+            redirects: &[],
+            outcome: Outcome::Complete,
+            is_cut: false,
+            work: 0,
+        };
+        Self {
+            action: Action::Deny,
+            reason: Reason::Unseen,
+            policy: b"",
+            rule: b"",
+            message,
+            command: 0,
+            matched: &[],
+            tree,
+            on_no_approver: None,
+            unsure: false,
+            taint: 0,
+        }
+    }
+
     /// Whether more memory could have made another verdict of it.
     #[must_use]
     pub fn lacked_memory(&self) -> bool {
@@ -59,6 +85,8 @@ pub enum Reason {
     CorruptImage,
     /// The caller's scratch memory is too small: always a deny.
     NoMemory,
+    /// What is asked for cannot be seen, so that nothing was judged: always a deny.
+    Unseen,
 }
 
 impl Reason {
@@ -72,6 +100,7 @@ impl Reason {
             Self::Unparseable => "unparseable",
             Self::CorruptImage => "corrupt-image",
             Self::NoMemory => "no-memory",
+            Self::Unseen => "unseen",
         }
     }
 }

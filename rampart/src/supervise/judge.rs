@@ -1,6 +1,8 @@
 //! What the policy says about a program that a supervised process wants to start. The tree's policy is
 //! judged by, whatever the process says in its environment.
 
+mod unseen;
+
 use super::tracee::Tracee;
 use crate::answer::with_reason;
 use crate::audit::record::{self, Told};
@@ -235,10 +237,7 @@ impl Judge {
         let tell = |verdict: &Verdict<'_>, request: &Request<'_>| {
             // Rules that ask for it were judged without it.
             if asked.cwd.is_lost() && !fails_open {
-                return Weighed::Denied(format!(
-                    "rampart: denied: what process {process} starts cannot be seen: its working directory is \
-                     not known"
-                ));
+                return conclusion.lost(request);
             }
             conclusion.weighed(verdict, request, answer)
         };
@@ -281,6 +280,14 @@ struct Conclusion<'a> {
 }
 
 impl Conclusion<'_> {
+    /// Where no path leads to the working directory.
+    fn lost(&self, request: &Request<'_>) -> Weighed {
+        let guard = (self.environment, self.is_enforced);
+        let request = Request { cwd: self.tracee.asked.cwd.known(), ..*request };
+        let why = "Its working directory is not known, so it cannot be judged.";
+        unseen::refused(guard, &whose(self.tracee), &request, why)
+    }
+
     fn weighed(
         &self,
         verdict: &Verdict<'_>,

@@ -174,18 +174,17 @@ impl Worker {
             // A debugger holds it. What it asks for cannot change; the file still could.
             Err(_) if tracee.is_alone || self.judge.fails_open() => {
                 let goes = Answered { permitted: true, answered_by: "" };
-                match self.judge.weigh(&tracee, Moment::Only, Some((goes, String::new()))) {
-                    Weighed::Denied(line) => self.deny(notice, &line),
-                    _ => self.reply(notice, Reply::Continue),
-                }
+                let weighed = self.judge.weigh(&tracee, Moment::Only, Some((goes, String::new())));
+                self.end(notice, &weighed);
             }
             Err(error) => {
                 let why = reason(&error);
-                let line = format!(
-                    "rampart: denied: what it starts could change while it is judged, and it cannot be held \
-                     ({why}): run it without a debugger, or from a process with one thread"
+                let why = format!(
+                    "It could change while it is judged, and it cannot be held ({why}): run it without a debugger, \
+                     or from a process with one thread."
                 );
-                self.deny(notice, &line);
+                let weighed = self.judge.uncertain(&tracee, &why);
+                self.end(notice, &weighed);
             }
         }
         None
@@ -232,11 +231,8 @@ impl Worker {
     /// Judges `process`, which is held, for the program that it has become; `None` if that was settled at once.
     pub fn behind(&mut self, process: u32, before: Option<Tracee>) -> Option<(Tracee, Weighed)> {
         let Some(mut tracee) = Tracee::behind(process, before, &self.desk) else {
-            // Nothing is known of it, and it has not run yet.
-            if !self.judge.fails_open() {
-                kill(process);
-            }
-            kernel::let_go(process);
+            // It has not run yet.
+            self.release(process, self.judge.unseen(process, "it may not be looked at"));
             return None;
         };
         // What its name leads to here says nothing of one that lives elsewhere.
@@ -299,14 +295,20 @@ impl Worker {
     fn unreadable(&self, notice: &Notice, error: &io::Error) {
         let number = match error.raw_os_error() {
             Some(number @ (libc::EFAULT | libc::E2BIG | libc::ENOENT | libc::ENOSYS)) => number,
-            _ if self.judge.fails_open() => return self.reply(notice, Reply::Continue),
             _ => {
-                let (process, why) = (notice.thread, reason(error));
-                complain!("rampart: denied: what process {process} starts cannot be seen: {why}");
-                libc::EPERM
+                let weighed = self.judge.unseen(notice.thread, &reason(error));
+                return self.end(notice, &weighed);
             }
         };
         self.reply(notice, Reply::Error(number));
+    }
+
+    /// A call that goes ahead unless `weighed` is a denial, which is said to whoever called.
+    fn end(&self, notice: &Notice, weighed: &Weighed) {
+        match weighed {
+            Weighed::Denied(line) => self.deny(notice, line),
+            _ => self.reply(notice, Reply::Continue),
+        }
     }
 
     /// A call that does not go ahead, and why.

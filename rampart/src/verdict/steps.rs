@@ -91,7 +91,7 @@ fn outcome(verdict: &Verdict<'_>, images: &[Image<'_>]) -> String {
         Reason::Unparseable => {
             format!("`on_unparseable` is stricter than what the rules say: {action}")
         }
-        Reason::CorruptImage | Reason::NoMemory => {
+        Reason::CorruptImage | Reason::NoMemory | Reason::Unseen => {
             format!("the policy could not be consulted: {action}")
         }
     }

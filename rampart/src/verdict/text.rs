@@ -89,6 +89,7 @@ fn headline(verdict: &Verdict<'_>) -> String {
             format!("{action}: the compiled policy is corrupt; compile it again")
         }
         Reason::NoMemory => format!("{action}: there was no memory to judge it"),
+        Reason::Unseen => format!("{action}: it cannot be seen, so it was not judged"),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
-use super::{guard, supervised, under};
+use super::{guard, supervised, supervised_by_nobody, under};
 use tests::{Evaluator, find, run};
 
 #[test]
@@ -41,19 +41,11 @@ fn who_may_gain_privileges_still_can() {
 
 #[test]
 fn an_ordinary_user_is_supervised() {
-    if !rustix::process::geteuid().is_root() || find("setpriv").is_none() {
-        println!("skipped: needs root and setpriv");
-        return;
-    }
     let guard = guard();
-    for dir in [guard.dir().to_owned(), guard.audit(), guard.path("home"), guard.path("run")] {
-        std::os::unix::fs::chown(dir, Some(65534), Some(65534)).unwrap();
-    }
-    let mut command = guard.bare("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(tests::rampart());
-    command.arg("run").arg("--policy").arg(guard.image()).args(["--enforce", "kernel", "--"]);
-    command.args(["sh", "-c", "grep NoNewPrivs /proc/self/status; ./unseen execve ./mark fine; ./unseen execve ./mark bad"]);
-    command.env("RAMPART_AUDIT_DIR", guard.audit()).env("RAMPART_LIB", tests::library());
+    let script = "grep NoNewPrivs /proc/self/status; ./unseen execve ./mark fine; ./unseen execve ./mark bad";
+    let Some(mut command) = supervised_by_nobody(&guard, &["sh", "-c", script]) else {
+        return;
+    };
     let ran = run(&mut command, "");
     assert!(guard.path("fine").exists() && !guard.path("bad").exists(), "{ran:?}");
     assert!(ran.stdout.starts_with("NoNewPrivs:\t1\nran\n"), "{ran:?}");

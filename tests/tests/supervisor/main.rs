@@ -13,7 +13,7 @@ mod state;
 use std::path::Path;
 use std::process::Command;
 
-use tests::{Guard, cc, probe, rampart};
+use tests::{Guard, cc, find, probe, rampart};
 
 /// `mark` may not leave the file `bad`, `evil` may not run at all, and `careful` is asked about.
 const POLICY: &str = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: [\
@@ -54,4 +54,23 @@ fn under(guard: &Guard, enforce: &str, words: &[&str]) -> Command {
 /// The same, supervised.
 fn supervised(guard: &Guard, words: &[&str]) -> Command {
     under(guard, "kernel", words)
+}
+
+/// The same by an ordinary user, who then owns the guard's directories; `None` where nobody else can be had.
+fn supervised_by_nobody(guard: &Guard, words: &[&str]) -> Option<Command> {
+    if !rustix::process::geteuid().is_root() || find("setpriv").is_none() {
+        println!("skipped: needs root and setpriv");
+        return None;
+    }
+    for dir in [guard.dir().to_owned(), guard.audit(), guard.path("home"), guard.path("run")] {
+        std::os::unix::fs::chown(dir, Some(65534), Some(65534)).unwrap();
+    }
+    let mut command = guard.bare("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(rampart());
+    command.arg("run").arg("--policy").arg(guard.image()).args(["--enforce", "kernel", "--"]);
+    command
+        .args(words)
+        .env("RAMPART_AUDIT_DIR", guard.audit())
+        .env("RAMPART_LIB", tests::library());
+    Some(command)
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::{guard_with, supervised};
+use super::{guard, guard_with, supervised, supervised_by_nobody};
 use tests::{cc, run};
 
 const TAINTS: &str = "version: '1'\ndefault_action: allow\npolicies: [{name: p, rules: [\
@@ -243,8 +243,14 @@ fn where_no_path_leads() {
     );
     fs::write(guard.path("deep.py"), deep).unwrap();
     let ran = run(&mut supervised(&guard, &["/usr/bin/python3", "deep.py"]), "");
-    assert!(ran.stderr.contains("its working directory is not known"), "{ran:?}");
+    assert!(ran.stderr.contains("working directory is not known"), "{ran:?}");
     assert!(!ran.stdout.contains("ran"), "{ran:?}");
+    let unseen = |event: &serde_json::Value| event["reason"] == "unseen";
+    let denied: Vec<_> = guard.events().into_iter().filter(unseen).collect();
+    let first = &denied.first().expect("a denial is recorded");
+    assert_eq!((&first["outcome"], &first["hook"]), (&"denied".into(), &"seccomp".into()));
+    let end = first["id"].as_str().and_then(|id| id.get(22..)).unwrap();
+    assert!(ran.stderr.contains(&format!("id {end})")), "the line names it: {ran:?}");
     let stub = "import ctypes, os, sys\nfor at in range(22):\n  os.mkdir('e' * 200); os.chdir('e' * 200)\n\
          os.makedirs(os.path.dirname(sys.argv[1])); os.link(sys.argv[2], sys.argv[1])\n\
          ctypes.CDLL(None).ptrace(0, 0, 0, 0)\nos.execve(sys.argv[1], ['rampart', 'stub', 'left'], {})\n";
@@ -254,4 +260,33 @@ fn where_no_path_leads() {
     let ran = run(&mut supervised(&guard, &["/usr/bin/python3", "stub.py", &helper, &mark]), "");
     assert!(ran.stderr.contains("PermissionError"), "it was started, and denied: {ran:?}");
     assert!(!ran.stdout.contains("ran") && !guard.path("left").exists(), "{ran:?}");
+}
+
+/// A process that may not be looked at: its call is denied, or goes ahead by the fail mode, and either is recorded.
+#[test]
+fn who_may_not_be_looked_at() {
+    let hides = "import ctypes, os\nctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\n\
+                 os.execve('./mark', ['mark', 'left'], {})\n";
+    for (mode, runs, outcome, by) in
+        [("0", false, "denied", None), ("1", true, "unconfirmed", Some("fail-open"))]
+    {
+        let guard = guard();
+        fs::write(guard.path("hides.py"), hides).unwrap();
+        let words = ["/usr/bin/python3", "hides.py"];
+        let Some(mut command) = supervised_by_nobody(&guard, &words) else {
+            return;
+        };
+        let ran = run(command.env("RAMPART_FAIL_OPEN", mode), "");
+        assert_eq!(guard.path("left").exists(), runs, "{ran:?}");
+        let events = guard.events();
+        let event = events.iter().find(|event| event["reason"] == "unseen");
+        let event = event.unwrap_or_else(|| panic!("nothing is recorded: {ran:?}"));
+        assert_eq!((&event["outcome"], event["answered_by"].as_str()), (&outcome.into(), by));
+        assert_eq!(
+            ran.stderr.contains("cannot be seen: operation not permitted"),
+            !runs,
+            "{ran:?}"
+        );
+        assert_eq!(event["uid"], 65534, "{event}");
+    }
 }
