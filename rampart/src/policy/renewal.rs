@@ -48,7 +48,7 @@ impl Renewal {
     /// there can appear.
     const OFTEN: Duration = Duration::from_millis(100);
 
-    /// How long after a policy could not be made that is tried again; each time twice as long, up to the second.
+    /// How long after a policy could not be made it is tried again: at first, then twice as long each time, and at most.
     const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
     /// Of the policy that comes from `source` and has just been loaded; `None` cannot change.
