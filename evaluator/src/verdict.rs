@@ -37,15 +37,6 @@ pub struct Verdict<'a> {
 impl<'a> Verdict<'a> {
     /// The denial of what cannot be seen, so that nothing of it was judged; `message` says why.
     pub const fn unseen(message: &'a [u8]) -> Self {
-        let tree = Tree {
-            text: &[],
-            words: &[],
-            commands: &[],
-            redirects: &[],
-            outcome: Outcome::Complete,
-            is_cut: false,
-            work: 0,
-        };
         Self {
             action: Action::Deny,
             reason: Reason::Unseen,
@@ -54,7 +45,7 @@ impl<'a> Verdict<'a> {
             message,
             command: 0,
             matched: &[],
-            tree,
+            tree: Tree::EMPTY,
             on_no_approver: None,
             unsure: false,
             taint: 0,

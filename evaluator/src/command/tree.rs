@@ -297,6 +297,17 @@ pub struct Tree<'s> {
 }
 
 impl<'s> Tree<'s> {
+    /// That of a call that reaches no command.
+    pub const EMPTY: Self = Tree {
+        text: &[],
+        words: &[],
+        commands: &[],
+        redirects: &[],
+        outcome: Outcome::Complete,
+        is_cut: false,
+        work: 0,
+    };
+
     /// The bytes of `span`; empty if it is out of range.
     #[must_use]
     pub fn bytes(&self, span: Span) -> &'s [u8] {

@@ -97,17 +97,8 @@ pub enum FileUse {
 /// Tells the effects of something that is done to the file at `path`, for whoever has read that in code of
 /// another language; each with the path as its subject.
 pub fn of_file<'t>(what: FileUse, path: &'t [u8], around: &Around<'_>, tell: Tell<'_, 't>) {
-    let tree = Tree {
-        text: &[],
-        words: &[],
-        commands: &[],
-        redirects: &[],
-        outcome: Outcome::Complete,
-        is_cut: false,
-        work: 0,
-    };
     let command = Command::default();
-    let mut one = One { tree, around, index: 0, command: &command, name: b"", tell };
+    let mut one = One { tree: Tree::EMPTY, around, index: 0, command: &command, name: b"", tell };
     match what {
         FileUse::Deletes => one.deletes(path),
         FileUse::Writes => one.writes(path),
